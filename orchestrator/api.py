@@ -1,0 +1,429 @@
+"""
+All that the bot may see of the orchestrator.
+
+The bot turns what people type into these calls, and these updates into cards. It has no tables of its own:
+whatever must last goes through here.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from orchestrator.domain.errors import RequestError
+from orchestrator.domain.ids import ImageKey, InstanceId, JobId, SessionId, UserId, WorkflowName
+from orchestrator.domain.instance import EndReason, InstanceState
+from orchestrator.domain.job import Failure, Served, Value
+from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, dollars
+from orchestrator.domain.notices import Notice
+from orchestrator.domain.session import SessionState
+from orchestrator.domain.stages import Stage, StageState, Step
+from orchestrator.domain.workflows import NO_LORA, Parameter, ParameterKind, closest
+
+__all__ = [
+    "NO_LORA",
+    "CancelOutcome",
+    "Cancelled",
+    "ColdStart",
+    "CostReport",
+    "DayCostView",
+    "EndReason",
+    "Eta",
+    "Failed",
+    "Failure",
+    "ImageKey",
+    "InstanceId",
+    "InstanceState",
+    "InstanceView",
+    "JobId",
+    "JobRequest",
+    "JobTicket",
+    "JobUpdate",
+    "JobView",
+    "KeepOutcome",
+    "MachineView",
+    "MicroUsd",
+    "MicroUsdPerHour",
+    "Notice",
+    "Orchestrator",
+    "Overview",
+    "Parameter",
+    "ParameterKind",
+    "Queued",
+    "ReleaseOutcome",
+    "RequestError",
+    "Running",
+    "Served",
+    "SessionId",
+    "SessionState",
+    "SessionView",
+    "Stage",
+    "StageState",
+    "Step",
+    "Succeeded",
+    "Trouble",
+    "UserId",
+    "Value",
+    "WorkflowCard",
+    "WorkflowName",
+    "closest",
+    "dollars",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """
+    What a person asks for.
+
+    Attributes:
+        idempotency_key: The same key gives the same ticket, however often it is submitted.
+        origin: Opaque to the orchestrator: where the bot keeps the card. It lasts as long as the job.
+        values: Only what the person said; the rest are the workflow's defaults and a drawn seed.
+        source: The picture to start from, for workflows that take one.
+    """
+
+    user: UserId
+    surface: str
+    origin: str
+    idempotency_key: str
+    workflow: WorkflowName | None
+    values: Mapping[str, Value]
+    source: ImageKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTicket:
+    job: JobId
+    is_new: bool
+    """False when the idempotency key was known already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eta:
+    """A guess, said as a range; both ends count from *at*."""
+
+    low: timedelta
+    high: timedelta
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """
+    Attributes:
+        position: Place in the person's own queue: 1 is next.
+        waiting_for: Why nothing happens yet: ``""`` for the jobs before it, ``machine``, or ``capacity``
+            when no cloud has an acceptable offer and it is asked again.
+    """
+
+    position: int
+    eta: Eta | None
+    waiting_for: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """The machine before this one failed: at which step and why."""
+
+    reason: EndReason
+    step: Step | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineView:
+    """The machine that is warming up or painting, as a person may see it."""
+
+    gpu: str
+    location: str
+    price: MicroUsdPerHour
+    cloud: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """
+    Attributes:
+        machine: None until one is ordered.
+        attempt: 1 for the first machine that is tried.
+        cost: What the cold start of this machine has cost so far.
+    """
+
+    stages: tuple[Stage, ...]
+    eta: Eta | None
+    machine: MachineView | None
+    attempt: int
+    trouble: Trouble | None
+    cost: MicroUsd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """
+    Attributes:
+        done: Sampler steps done, over all pictures; *of* is 0 until the first one is reported.
+    """
+
+    done: int
+    of: int
+    eta: Eta | None
+    served_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    images: tuple[ImageKey, ...]
+    served: Served
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """Attributes: cost: What it had cost until then."""
+
+    cost: MicroUsd
+
+
+Status = Queued | ColdStart | Running | Succeeded | Failed | Cancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """
+    A job as the bot shows it.
+
+    Attributes:
+        revision: Grows with each view of this job that was made; the one with the higher number is the newer.
+        stages: Of the machine that made it or is to make it, as far as this job waited for them.
+        cost: What this job has cost so far, its share of a cold start that it waited for included.
+    """
+
+    id: JobId
+    user: UserId
+    surface: str
+    origin: str
+    workflow: WorkflowName
+    values: Mapping[str, Value]
+    source: ImageKey | None
+    seed: int
+    submitted_at: datetime
+    ended_at: datetime | None
+    status: Status
+    stages: tuple[Stage, ...]
+    cost: MicroUsd
+    acknowledged: bool
+    revision: int
+
+
+JobUpdate = JobView
+"""An update is the job as it stands now; a lost one is made up for by the next."""
+
+
+class CancelOutcome(StrEnum):
+    CANCELLED = "cancelled"
+    ALREADY_OVER = "already_over"
+    UNKNOWN = "unknown"
+    NOT_YOURS = "not_yours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """
+    A person's session, for the session bar.
+
+    Attributes:
+        warm_until: When the machine is given back if nothing more is asked; None without a ready machine.
+        ready_since: When it became ready.
+        images: Pictures made in this session.
+    """
+
+    id: SessionId
+    user: UserId
+    state: SessionState
+    machine: MachineView | None
+    instance: InstanceId | None
+    warm_until: datetime | None
+    ready_since: datetime | None
+    images: int
+    cost: MicroUsd
+    unfinished: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepOutcome:
+    """
+    Attributes:
+        warm_until: Until when the machine stays; None when there is none to keep.
+        cost: What the added time costs at most.
+    """
+
+    warm_until: datetime | None
+    cost: MicroUsd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseOutcome:
+    """
+    Attributes:
+        released: False when there was no machine to give back.
+        saved: What keeping it until its timeout would have cost.
+    """
+
+    released: bool
+    saved: MicroUsd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowCard:
+    """What the options of ``/imagine`` are built from."""
+
+    name: WorkflowName
+    title: str
+    description: str
+    parameters: tuple[Parameter, ...]
+    loras: tuple[str, ...]
+    takes_image: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceView:
+    id: InstanceId
+    cloud: str
+    state: InstanceState
+    gpu: str
+    price: MicroUsdPerHour
+    session: SessionId | None
+    user: UserId
+    cost: MicroUsd
+    created_at: datetime
+    end_reason: EndReason | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudView:
+    """
+    How one cloud is doing.
+
+    Attributes:
+        problem: What its last call said, empty when it went well.
+        unknown_machines: Machines that carry our label and are in no book of ours; None until listed once.
+        checked_at: The last complete listing.
+    """
+
+    name: str
+    problem: str
+    unknown_machines: int | None
+    checked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """Everything at a glance, for ``/status``."""
+
+    now: datetime
+    sessions: tuple[SessionView, ...]
+    instances: tuple[InstanceView, ...]
+    queue: int
+    clouds: tuple[CloudView, ...]
+    unknown_machines: int | None
+    checked_at: datetime | None
+    today: MicroUsd
+    month: MicroUsd
+    draining: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayCostView:
+    key: str
+    """A day (ISO 8601, UTC), a cloud or a user."""
+    amount: MicroUsd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostReport:
+    days: int
+    total: MicroUsd
+    by_day: tuple[DayCostView, ...]
+    by_cloud: tuple[DayCostView, ...]
+    by_user: tuple[DayCostView, ...]
+    images: int
+
+
+class Orchestrator(Protocol):
+    """The orchestrator, running in the bot's own process."""
+
+    async def submit(self, request: JobRequest) -> JobTicket:
+        """
+        Accept a job, durably, before this returns.
+
+        Raises:
+            RequestError: It cannot be done as asked; no job exists.
+        """
+        ...
+
+    async def cancel(self, job: JobId, *, by: UserId, is_admin: bool = False) -> CancelOutcome:
+        """Exactly this job: queued, running or waiting for a cold start."""
+        ...
+
+    async def job(self, job: JobId) -> JobView | None: ...
+
+    async def jobs(
+        self, *, user: UserId | None = None, before: JobId | None = None, limit: int = 50
+    ) -> tuple[JobView, ...]:
+        """Newest first."""
+        ...
+
+    async def rebind(self, job: JobId, origin: str) -> None:
+        """The card moved to another message."""
+        ...
+
+    def updates(self) -> AsyncIterator[JobUpdate]:
+        """First every end not yet acknowledged, then live; of several updates of one job only the newest."""
+        ...
+
+    async def acknowledge(self, job: JobId) -> None:
+        """The person has seen how it ended."""
+        ...
+
+    def notices(self) -> AsyncIterator[Notice]:
+        """First every notice not yet acknowledged, then live."""
+        ...
+
+    async def acknowledge_notice(self, notice: int) -> None: ...
+
+    async def image(self, key: ImageKey) -> bytes | None: ...
+
+    async def session(self, user: UserId) -> SessionView | None:
+        """The person's session that takes requests or is just cooling; None when there is none."""
+        ...
+
+    async def keep(self, user: UserId, span: timedelta) -> KeepOutcome:
+        """Keep the person's warm machine for *span* from now at least."""
+        ...
+
+    async def release(self, user: UserId) -> ReleaseOutcome:
+        """Give the person's machine back now; jobs that are running on it are finished first."""
+        ...
+
+    def workflows(self) -> tuple[WorkflowCard, ...]: ...
+
+    def seconds_per_image(self) -> float:
+        """What one picture has taken on our machines lately, or a guess; for estimates before a job is submitted."""
+        ...
+
+    async def overview(self) -> Overview: ...
+
+    async def costs(self, days: int) -> CostReport: ...
+
+    async def end_instance(self, instance: InstanceId) -> bool:
+        """An admin ends one machine; its jobs go to another. False when there is no such machine."""
+        ...
+
+    async def drain(self, *, on: bool) -> None:
+        """While on, no new job is accepted; what is queued is finished."""
+        ...

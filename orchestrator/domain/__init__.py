@@ -1,0 +1,1 @@
+"""Pure values and decisions: no await, no clock, no I/O."""

@@ -1,0 +1,214 @@
+"""
+Errors whose class says what to do next.
+
+OrchestratorError            .remedy
+├─ CloudError(cloud)
+│  ├─ CloudUnavailable       RETRY      5xx, timeout on a read
+│  ├─ RateLimited            RETRY      carries retry_after
+│  ├─ OfferGone              ELSEWHERE  the normal case on a market
+│  ├─ NoCapacity             ELSEWHERE
+│  ├─ LaunchUncertain        RECONCILE  the answer was lost; money may be running
+│  ├─ NotYetTerminated       RETRY      told to go, still there
+│  ├─ AccountProblem         OPERATOR   key refused, balance empty, quota
+│  └─ CloudProtocolError     OPERATOR   we no longer understand this API
+├─ HostError(instance)
+│  ├─ HostUnreachable        RETRY, then ELSEWHERE after the deadline
+│  └─ PreparationFailed      ELSEWHERE  carries step, code, last lines
+├─ ComfyError
+│  ├─ ComfyUnavailable       RETRY
+│  ├─ OutOfVram              ELSEWHERE  bigger card
+│  └─ GraphRejected          GIVE_UP    no other machine will like it better
+├─ InferenceError(api)
+│  └─ InferenceUnavailable   RETRY
+├─ StoreError
+│  └─ StaleWrite             RETRY      somebody moved first: load again
+└─ RequestError              GIVE_UP    has a text key for the person
+
+IllegalTransitionError is a bug and is caught by nothing but a loop's last resort.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+
+from orchestrator.domain.ids import CloudName, CloudRef
+
+
+class Remedy(StrEnum):
+    """What the caller does next."""
+
+    RETRY = "retry"
+    ELSEWHERE = "elsewhere"
+    RECONCILE = "reconcile"
+    GIVE_UP = "give_up"
+    OPERATOR = "operator"
+
+
+class OrchestratorError(Exception):
+    """Whatever went wrong outside our own code; the subclass says what to do."""
+
+    remedy = Remedy.GIVE_UP
+
+
+class CloudError(OrchestratorError):
+    def __init__(self, cloud: CloudName, message: str) -> None:
+        super().__init__(f"{cloud}: {message}")
+        self.cloud = cloud
+
+
+class CloudUnavailable(CloudError):
+    """The cloud did not answer, or answered 5xx: ask again later."""
+
+    remedy = Remedy.RETRY
+
+
+class RateLimited(CloudError):
+    """Asked too often: ask again after *retry_after*."""
+
+    remedy = Remedy.RETRY
+
+    def __init__(self, cloud: CloudName, message: str, *, retry_after: timedelta) -> None:
+        super().__init__(cloud, message)
+        self.retry_after = retry_after
+
+
+class OfferGone(CloudError):
+    """Someone else took it: try the next offer."""
+
+    remedy = Remedy.ELSEWHERE
+
+
+class NoCapacity(CloudError):
+    """This cloud has nothing acceptable now."""
+
+    remedy = Remedy.ELSEWHERE
+
+
+class LaunchUncertain(CloudError):
+    """
+    The answer to an order was lost. The machine may exist and cost money.
+
+    Attributes:
+        ref: The machine, where the failed answer still named it: it is to be ended.
+    """
+
+    remedy = Remedy.RECONCILE
+
+    def __init__(self, cloud: CloudName, message: str, *, ref: CloudRef | None = None) -> None:
+        super().__init__(cloud, message)
+        self.ref = ref
+
+
+class NotYetTerminated(CloudError):
+    """Told to go, still there: tell it again."""
+
+    remedy = Remedy.RETRY
+
+
+class AccountProblem(CloudError):
+    """The key is refused, the balance is empty or a quota is reached: only the operator can mend that."""
+
+    remedy = Remedy.OPERATOR
+
+
+class CloudProtocolError(CloudError):
+    """An answer that this adapter does not understand: never read as "nothing there"."""
+
+    remedy = Remedy.OPERATOR
+
+
+class HostError(OrchestratorError):
+    pass
+
+
+class HostUnreachable(HostError):
+    """SSH does not answer, or the connection broke: try again until the deadline, then elsewhere."""
+
+    remedy = Remedy.RETRY
+
+
+class PreparationFailed(HostError):
+    """
+    A step on the machine failed for good.
+
+    Attributes:
+        step: Which one, in the words of :class:`orchestrator.domain.stages.Step`.
+        code: A short machine-readable cause, such as ``disk_full`` or ``bad_checksum``.
+    """
+
+    remedy = Remedy.ELSEWHERE
+
+    def __init__(self, message: str, *, step: str, code: str) -> None:
+        super().__init__(message)
+        self.step = step
+        self.code = code
+
+
+class ComfyError(OrchestratorError):
+    pass
+
+
+class ComfyUnavailable(ComfyError):
+    """ComfyUI does not answer, or has stopped answering."""
+
+    remedy = Remedy.RETRY
+
+
+class OutOfVram(ComfyError):
+    """The card is too small for this graph: take a bigger one."""
+
+    remedy = Remedy.ELSEWHERE
+
+
+class GraphRejected(ComfyError):
+    """
+    ComfyUI refuses this graph; no other machine will like it better.
+
+    Attributes:
+        sentence: What a person can do about it, in one sentence.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class AttemptInterrupted(ComfyError):
+    """The prompt was interrupted or deleted before it was done."""
+
+
+class InferenceError(OrchestratorError):
+    pass
+
+
+class InferenceUnavailable(InferenceError):
+    """The managed API does not answer or has no room: try again or go elsewhere."""
+
+    remedy = Remedy.RETRY
+
+
+class StoreError(OrchestratorError):
+    remedy = Remedy.RETRY
+
+
+class StaleWrite(StoreError):
+    """Somebody moved first: load again and decide again."""
+
+
+class RequestError(OrchestratorError):
+    """
+    A person asked for something that cannot be done. No job exists.
+
+    Attributes:
+        key: Which sentence to show; the bot owns the sentences.
+        values: What to fill into it.
+    """
+
+    def __init__(self, key: str, **values: str | float) -> None:
+        super().__init__(f"{key} {values}" if values else key)
+        self.key = key
+        self.values: Mapping[str, str | float] = values
+
+
+class IllegalTransitionError(Exception):
+    """A move that no table allows: a bug of ours."""

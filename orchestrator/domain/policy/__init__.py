@@ -1,0 +1,1 @@
+"""Decisions as pure functions of a snapshot and the time; the loops only load, ask, act and record."""

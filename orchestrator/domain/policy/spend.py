@@ -1,0 +1,40 @@
+"""Caps on money: booked plus worst case must fit before anything is ordered."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.domain.money import MicroUsd
+
+
+class Cap(StrEnum):
+    PERSON_DAY = "person_day"
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """The most that may be spent; None sets no limit."""
+
+    person_day: MicroUsd | None
+    day: MicroUsd | None
+    month: MicroUsd | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Booked so far plus what is reserved for machines that still run."""
+
+    person_day: MicroUsd
+    day: MicroUsd
+    month: MicroUsd
+
+
+def broken_cap(caps: Caps, spent: Spent, extra: MicroUsd, *, share: float = 1.0) -> Cap | None:
+    """The first cap that *extra* on top of *spent* would break, or None. *share* 1.2 tells 20 % above."""
+    checks = (
+        (Cap.PERSON_DAY, caps.person_day, spent.person_day),
+        (Cap.DAY, caps.day, spent.day),
+        (Cap.MONTH, caps.month, spent.month),
+    )
+    return next((cap for cap, limit, so_far in checks if limit is not None and so_far + extra > limit * share), None)

@@ -1,0 +1,40 @@
+"""What a policy sees: one session and what surrounds it, read in one transaction."""
+
+from dataclasses import dataclass
+
+from orchestrator.domain.instance import WARMING, Instance, InstanceState
+from orchestrator.domain.job import Job, JobState
+from orchestrator.domain.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSnapshot:
+    """
+    One session with its unfinished jobs and its machines that are not yet proved gone.
+
+    Attributes:
+        jobs: Unfinished, oldest first.
+        instances: Not TERMINATED, oldest first.
+        last_end: The machine of this session that ended last, for the reason why.
+    """
+
+    session: Session
+    jobs: tuple[Job, ...]
+    instances: tuple[Instance, ...]
+    last_end: Instance | None = None
+
+    @property
+    def queued(self) -> tuple[Job, ...]:
+        return tuple(job for job in self.jobs if job.state is JobState.QUEUED)
+
+    @property
+    def running(self) -> tuple[Job, ...]:
+        return tuple(job for job in self.jobs if job.state is JobState.RUNNING)
+
+    @property
+    def warming(self) -> tuple[Instance, ...]:
+        return tuple(i for i in self.instances if i.state in WARMING)
+
+    @property
+    def ready(self) -> tuple[Instance, ...]:
+        return tuple(i for i in self.instances if i.state is InstanceState.READY)

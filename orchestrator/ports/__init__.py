@@ -1,0 +1,1 @@
+"""What the control loops need from outside, one Protocol a file."""

@@ -1,0 +1,26 @@
+"""Wall time, ids and dice; durations are plain ``asyncio.sleep`` and ``asyncio.timeout``."""
+
+from datetime import datetime
+from typing import Protocol
+
+from orchestrator.domain.ids import InstanceId, JobId, PromptId, SessionId
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The time, aware, in UTC. It may jump; nothing may break by that."""
+        ...
+
+
+class Ids(Protocol):
+    """New names that nobody else has."""
+
+    def job(self) -> JobId: ...
+
+    def session(self) -> SessionId: ...
+
+    def instance(self) -> InstanceId:
+        """Letters and digits only: it becomes part of a label at a cloud."""
+        ...
+
+    def prompt(self) -> PromptId: ...

@@ -1,0 +1,246 @@
+"""
+What must last: sessions, jobs, machines, money and every move between their states.
+
+A transaction is one ``async with``; inside it there is no network, no SSH and no sleep. One writer at a time.
+Every ``change`` is a compare-and-set on ``version`` and appends the move to ``event`` in the same transaction.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from orchestrator.domain.ids import CloudName, InstanceId, JobId, LaunchKey, SessionId, UserId
+from orchestrator.domain.instance import Instance, InstanceState
+from orchestrator.domain.job import Job, Value
+from orchestrator.domain.money import MicroUsd
+from orchestrator.domain.notices import Notice
+from orchestrator.domain.policy.placement import Mark
+from orchestrator.domain.policy.spend import Spent
+from orchestrator.domain.session import Session
+from orchestrator.domain.snapshot import SessionSnapshot
+from orchestrator.domain.stages import Stage
+
+Details = Mapping[str, Value]
+"""Why a move was made: the inputs of the decision, for the audit log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One move of one job, session or instance."""
+
+    at: datetime
+    kind: str
+    """``job``, ``session`` or ``instance``."""
+    subject: str
+    before: str
+    """The state left; empty for the first."""
+    after: str
+    reason: str
+    details: Details
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """Money that was spent."""
+
+    at: datetime
+    user: UserId
+    cloud: str
+    """A cloud, or a managed API."""
+    instance: InstanceId | None
+    job: JobId | None
+    amount: MicroUsd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayCost:
+    day: str
+    """ISO 8601, UTC."""
+    cloud: str
+    user: UserId
+    amount: MicroUsd
+
+
+class Jobs(Protocol):
+    async def add(self, job: Job, *, reason: str) -> None: ...
+
+    async def get(self, job: JobId) -> Job | None: ...
+
+    async def by_key(self, idempotency_key: str) -> Job | None: ...
+
+    async def change(self, before: Job, after: Job, *, reason: str, details: Details | None = None) -> Job:
+        """
+        Write *after* over *before* and return it with its new version.
+
+        Raises:
+            StaleWrite: Somebody changed the row since *before* was read.
+        """
+        ...
+
+    async def unfinished(self, session: SessionId) -> tuple[Job, ...]:
+        """QUEUED and RUNNING, oldest first."""
+        ...
+
+    async def running(self) -> tuple[Job, ...]: ...
+
+    async def dispatchable(self, limit: int) -> tuple[tuple[Job, Instance], ...]:
+        """The oldest QUEUED job of each session whose READY instance runs nothing, with that instance."""
+        ...
+
+    async def bridgeable(self, limit: int) -> tuple[Job, ...]:
+        """QUEUED jobs, oldest first, of sessions that have no READY instance."""
+        ...
+
+    async def page(self, *, user: UserId | None, before: JobId | None, limit: int) -> tuple[Job, ...]:
+        """Newest first; all users when *user* is None; only those older than *before*."""
+        ...
+
+    async def unacknowledged(self) -> tuple[Job, ...]:
+        """Ended, and their person has not been told; oldest end first."""
+        ...
+
+    async def count_unfinished(self, user: UserId | None) -> int: ...
+
+
+class Sessions(Protocol):
+    async def add(self, session: Session, *, reason: str) -> None: ...
+
+    async def get(self, session: SessionId) -> Session | None: ...
+
+    async def change(self, before: Session, after: Session, *, reason: str, details: Details | None = None) -> Session:
+        """As :meth:`Jobs.change`."""
+        ...
+
+    async def active_of(self, user: UserId) -> Session | None:
+        """The one session of *user* that takes requests: OPEN, WARMING or WARM."""
+        ...
+
+    async def not_closed(self) -> tuple[Session, ...]: ...
+
+    async def due(self, now: datetime, limit: int) -> tuple[Session, ...]:
+        """Not CLOSED and ``due_at`` has come, longest overdue first."""
+        ...
+
+    async def next_due_at(self) -> datetime | None: ...
+
+    async def touch(self, session: SessionId, due_at: datetime) -> None:
+        """Have the sessions loop look at it by *due_at*; never later than it would have. Changes no version."""
+        ...
+
+    async def snapshot(self, session: SessionId) -> SessionSnapshot | None: ...
+
+
+class Instances(Protocol):
+    async def add(self, instance: Instance, *, reason: str) -> None: ...
+
+    async def get(self, instance: InstanceId) -> Instance | None: ...
+
+    async def change(
+        self, before: Instance, after: Instance, *, reason: str, details: Details | None = None
+    ) -> Instance:
+        """As :meth:`Jobs.change`."""
+        ...
+
+    async def in_states(self, *states: InstanceState) -> tuple[Instance, ...]:
+        """Oldest first."""
+        ...
+
+    async def of_cloud(self, cloud: CloudName) -> tuple[Instance, ...]:
+        """Not PLANNED and not TERMINATED, oldest first."""
+        ...
+
+    async def by_launch_key(self, key: LaunchKey) -> Instance | None: ...
+
+    async def marks(self, since: datetime) -> tuple[Mark, ...]:
+        """Machines that ended since then for a reason that speaks against them (not in ``BLAMELESS``)."""
+        ...
+
+    async def stages(self, instance: InstanceId) -> tuple[Stage, ...]:
+        """In the order in which the steps begin."""
+        ...
+
+    async def record_stage(self, instance: InstanceId, stage: Stage) -> None:
+        """Insert or overwrite the row of that step."""
+        ...
+
+    async def stage_seconds(self, cloud: CloudName, limit: int) -> Mapping[str, tuple[float, ...]]:
+        """How long each step took on the last *limit* machines of *cloud* that got ready, for estimates."""
+        ...
+
+
+class Ledger(Protocol):
+    async def book(self, booking: Booking) -> None: ...
+
+    async def spent(self, user: UserId, *, day: datetime, month: datetime) -> Spent:
+        """
+        Booked since *day* and *month* began, plus what is still reserved for live machines beyond their bookings.
+
+        Args:
+            day: Its first moment.
+            month: Its first moment.
+        """
+        ...
+
+    async def total(self, since: datetime, until: datetime) -> MicroUsd: ...
+
+    async def by_day(self, since: datetime) -> tuple[DayCost, ...]: ...
+
+    async def pictures(self, since: datetime) -> int:
+        """Pictures made since then."""
+        ...
+
+
+class Notices(Protocol):
+    async def add(self, notice: Notice, *, unless_since: datetime) -> bool:
+        """Store it (its ``id`` is given by the store) unless one of its topic is younger than *unless_since*."""
+        ...
+
+    async def unacknowledged(self) -> tuple[Notice, ...]: ...
+
+    async def acknowledge(self, notice: int, at: datetime) -> None: ...
+
+
+class Books(Protocol):
+    """Everything, inside one transaction."""
+
+    @property
+    def jobs(self) -> Jobs: ...
+
+    @property
+    def sessions(self) -> Sessions: ...
+
+    @property
+    def instances(self) -> Instances: ...
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def notices(self) -> Notices: ...
+
+    async def events(self, subject: str) -> tuple[Event, ...]:
+        """Every move of one job, session or instance, oldest first."""
+        ...
+
+    async def fact(self, name: str) -> str | None:
+        """A fact about this installation, such as its id."""
+        ...
+
+    async def set_fact(self, name: str, value: str) -> None: ...
+
+
+class Store(Protocol):
+    def reading(self) -> AbstractAsyncContextManager[Books]:
+        """One consistent view; writes in it are an error."""
+        ...
+
+    def writing(self) -> AbstractAsyncContextManager[Books]:
+        """
+        One transaction: committed, durably, when the block ends; rolled back when it raises.
+
+        Raises:
+            StoreError: The disk is full or the database stays busy; nothing was written.
+        """
+        ...
