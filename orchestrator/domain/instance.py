@@ -24,7 +24,8 @@ class InstanceState(StrEnum):
 
 NEXT: Mapping[InstanceState, frozenset[InstanceState]] = {
     InstanceState.PLANNED: frozenset({InstanceState.LAUNCHING, InstanceState.TERMINATED}),
-    InstanceState.LAUNCHING: frozenset({InstanceState.BOOTING, InstanceState.TERMINATING}),
+    # back to PLANNED only when the cloud said that nothing was ordered
+    InstanceState.LAUNCHING: frozenset({InstanceState.PLANNED, InstanceState.BOOTING, InstanceState.TERMINATING}),
     InstanceState.BOOTING: frozenset({InstanceState.PREPARING, InstanceState.TERMINATING}),
     InstanceState.PREPARING: frozenset({InstanceState.READY, InstanceState.TERMINATING}),
     InstanceState.READY: frozenset({InstanceState.DRAINING, InstanceState.TERMINATING}),

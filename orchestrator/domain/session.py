@@ -39,6 +39,8 @@ class Session:
         keep_until: The person asked to keep the machine at least until then.
         due_at: When the sessions loop must look again; None when only an event can change anything.
         tries: Machines given up in a row since one was last ready.
+        released_at: The person gave the machine back: it goes as soon as nothing is unfinished.
+        idle_since: When the last unfinished job ended; None while there is one.
     """
 
     id: SessionId
@@ -50,6 +52,8 @@ class Session:
     keep_until: datetime | None = None
     due_at: datetime | None = None
     tries: int = 0
+    released_at: datetime | None = None
+    idle_since: datetime | None = None
 
     def moved_to(self, state: SessionState) -> "Session":
         """Move along the table, the only way to move.

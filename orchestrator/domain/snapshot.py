@@ -15,7 +15,7 @@ class SessionSnapshot:
     Attributes:
         jobs: Unfinished, oldest first.
         instances: Not TERMINATED, oldest first.
-        last_end: The machine of this session that ended last, for the reason why.
+        last_end: The machine of this session that was given up last (TERMINATING or TERMINATED), for the reason why.
     """
 
     session: Session

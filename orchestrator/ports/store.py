@@ -119,6 +119,10 @@ class Sessions(Protocol):
 
     async def not_closed(self) -> tuple[Session, ...]: ...
 
+    async def busy(self) -> tuple[SessionId, ...]:
+        """Those with an unfinished job."""
+        ...
+
     async def due(self, now: datetime, limit: int) -> tuple[Session, ...]:
         """Not CLOSED and ``due_at`` has come, longest overdue first."""
         ...

@@ -59,7 +59,7 @@ def next_machine_at(reason: EndReason | None, tries: int, ended: datetime, jitte
     """
     When a session may try its next machine after one ended for *reason*.
 
-    A machine that failed is replaced at once; a cloud that has nothing or does not answer is asked more and more slowly.
+    A machine that failed is replaced at once; a cloud that has nothing or does not answer is asked ever more slowly.
     """
     slow = {EndReason.NO_OFFER, EndReason.ACCOUNT, EndReason.CLOUD_UNAVAILABLE, EndReason.LAUNCH_LOST}
     if reason is None or reason in BLAMELESS or reason not in slow:

@@ -1,0 +1,66 @@
+"""What is happening this second: download rates, sampler steps, how the clouds answer. Nothing here must last."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.domain.ids import CloudName, InstanceId, JobId
+from orchestrator.domain.stages import Stage, Step
+from orchestrator.ports.comfy import Painting
+
+
+GUESSED_SECONDS_PER_IMAGE = 14.4
+"""What one picture took the first user; used until one of ours was measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudHealth:
+    """
+    How one cloud answered last.
+
+    Attributes:
+        problem: Empty when its last call went well.
+        unknown_machines: Machines with our label in its last complete listing that no book of ours knew.
+        listed_at: When that listing was asked for.
+    """
+
+    problem: str = ""
+    unknown_machines: int | None = None
+    listed_at: datetime | None = None
+
+
+class Board:
+    """Live figures, kept in memory; after a restart the store's rows stand in for them."""
+
+    def __init__(self, *, seconds_per_image: float = GUESSED_SECONDS_PER_IMAGE) -> None:
+        self.seconds_per_image = seconds_per_image
+        self._stages: dict[InstanceId, dict[Step, Stage]] = {}
+        self._paintings: dict[JobId, Painting] = {}
+        self._clouds: dict[CloudName, CloudHealth] = {}
+
+    def put_stage(self, instance: InstanceId, stage: Stage) -> None:
+        self._stages.setdefault(instance, {})[stage.step] = stage
+
+    def stages(self, instance: InstanceId) -> dict[Step, Stage]:
+        return self._stages.get(instance, {})
+
+    def note_pace(self, seconds: float, images: int) -> None:
+        """Move the estimate for one picture a third of the way to what was just measured."""
+        self.seconds_per_image += (seconds / max(images, 1) - self.seconds_per_image) / 3
+
+    def put_painting(self, job: JobId, painting: Painting) -> None:
+        self._paintings[job] = painting
+
+    def painting(self, job: JobId) -> Painting | None:
+        return self._paintings.get(job)
+
+    def forget_job(self, job: JobId) -> None:
+        self._paintings.pop(job, None)
+
+    def forget_instance(self, instance: InstanceId) -> None:
+        self._stages.pop(instance, None)
+
+    def put_cloud(self, cloud: CloudName, health: CloudHealth) -> None:
+        self._clouds[cloud] = health
+
+    def cloud(self, cloud: CloudName) -> CloudHealth:
+        return self._clouds.get(cloud, CloudHealth())

@@ -1,0 +1,129 @@
+"""Takes a request in: checked against the manifest, the quota and the budget, and queued in one transaction."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from orchestrator.api import JobRequest, JobTicket
+from orchestrator.control.shared import Shared
+from orchestrator.domain.errors import RequestError
+from orchestrator.domain.ids import WorkflowName
+from orchestrator.domain.job import Job, JobState, Value
+from orchestrator.domain.money import MicroUsd, dollars
+from orchestrator.domain.policy.quota import check_quota
+from orchestrator.domain.policy.spend import Cap, broken_cap
+from orchestrator.domain.session import Session, SessionState
+from orchestrator.domain.workflows import Workflow, check_values, closest
+from orchestrator.ports.blobs import Blobs
+from orchestrator.ports.store import Books
+
+SEED_BITS = 48
+"""Seeds stay exact in JSON and easy to retype."""
+
+DRAINING = "draining"
+"""The fact that says that no new job is accepted."""
+
+
+class Intake:
+    """What ``submit`` does."""
+
+    def __init__(self, shared: Shared, blobs: Blobs) -> None:
+        self._shared = shared
+        self._blobs = blobs
+
+    async def submit(self, request: JobRequest) -> JobTicket:
+        """
+        Queue a job, or find the one that the same key queued before.
+
+        Raises:
+            RequestError: It cannot be done as asked; no job exists.
+        """
+        workflow = self._workflow(request.workflow)
+        values = check_values(workflow, request.values, seed=self._shared.dice.getrandbits(SEED_BITS))
+        await self._check_source(request, workflow)
+        now = self._shared.clock.now()
+        async with self._shared.store.writing() as books:
+            known = await books.jobs.by_key(request.idempotency_key)
+            if known is not None:
+                return JobTicket(job=known.id, is_new=False)
+            await self._check_allowed(books, request, now)
+            session = await self._session(books, request, now)
+            job = self._job(request, workflow, values, session, now)
+            await books.jobs.add(job, reason="asked for")
+        wakeups = self._shared.wakeups
+        wakeups.dispatcher.wake()
+        wakeups.sessions.wake()
+        wakeups.newsroom.wake()
+        if not any(self._shared.board.cloud(cloud).listed_at for cloud in self._shared.clouds):
+            wakeups.reconciler.wake()
+        return JobTicket(job=job.id, is_new=True)
+
+    def _workflow(self, name: WorkflowName | None) -> Workflow:
+        workflows = self._shared.catalog.all()
+        if name is None:
+            return workflows[0]
+        found = self._shared.catalog.find(name)
+        if found is None:
+            known = [workflow.name for workflow in workflows]
+            raise RequestError("unknown_workflow", name=name, closest=closest(name, [*known]), known=", ".join(known))
+        return found
+
+    async def _check_source(self, request: JobRequest, workflow: Workflow) -> None:
+        if not workflow.takes_image:
+            if request.source is not None:
+                raise RequestError("takes_no_picture", workflow=workflow.name)
+            return
+        if request.source is None or await self._blobs.get(request.source) is None:
+            raise RequestError("bad_source", workflow=workflow.name)
+
+    async def _check_allowed(self, books: Books, request: JobRequest, now: datetime) -> None:
+        if await books.fact(DRAINING) == "on":
+            raise RequestError("draining")
+        check_quota(self._shared.quota, unfinished=await books.jobs.count_unfinished(request.user))
+        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        spent = await books.ledger.spent(request.user, day=day, month=day.replace(day=1))
+        cap = broken_cap(self._shared.caps, spent, MicroUsd(1))
+        active = await books.sessions.active_of(request.user)
+        if cap is not None and (active is None or active.state is not SessionState.WARM):
+            raise RequestError("over_budget", cap=str(cap), limit_usd=dollars(self._limit(cap)))
+
+    def _limit(self, cap: Cap) -> MicroUsd:
+        limits = {
+            Cap.PERSON_DAY: self._shared.caps.person_day,
+            Cap.DAY: self._shared.caps.day,
+            Cap.MONTH: self._shared.caps.month,
+        }
+        return limits[cap] or MicroUsd(0)
+
+    async def _session(self, books: Books, request: JobRequest, now: datetime) -> Session:
+        session = await books.sessions.active_of(request.user)
+        if session is None:
+            session = Session(
+                id=self._shared.ids.session(),
+                user=request.user,
+                state=SessionState.OPEN,
+                opened_at=now,
+                last_request_at=now,
+                due_at=now,
+            )
+            await books.sessions.add(session, reason="a request")
+            return session
+        busy = replace(session, last_request_at=now, released_at=None, idle_since=None, due_at=now)
+        return await books.sessions.change(session, busy, reason="another request")
+
+    def _job(
+        self, request: JobRequest, workflow: Workflow, values: dict[str, Value], session: Session, now: datetime
+    ) -> Job:
+        return Job(
+            id=self._shared.ids.job(),
+            user=request.user,
+            session=session.id,
+            surface=request.surface,
+            origin=request.origin,
+            idempotency_key=request.idempotency_key,
+            workflow=workflow.name,
+            values=values,
+            state=JobState.QUEUED,
+            submitted_at=now,
+            deadline=now + self._shared.limits.job_deadline,
+            source=request.source,
+        )

@@ -1,0 +1,89 @@
+"""How every loop of the control plane runs, and how it keeps one task a row."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
+
+from orchestrator.control.wakeups import Wakeup
+from orchestrator.domain.errors import OrchestratorError, StaleWrite
+from orchestrator.domain.policy import retry
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[], Awaitable[timedelta | None]]
+"""One look at the store; says when it has work again, None for "when woken"."""
+
+
+async def keep_doing(name: str, step: Step, *, wakeup: Wakeup) -> None:
+    """
+    Run *step* on every wakeup and whenever it said that it has work, until cancelled.
+
+    A step that fails is repeated after a growing pause; it starts from the store, so nothing is lost by that.
+    """
+    failures = 0
+    while True:
+        try:
+            due = await step()
+            failures = 0
+        except OrchestratorError as error:
+            log.warning("%s: %s", name, error)
+            due, failures = retry.pause(failures, 1.0), failures + 1
+        except Exception:
+            log.exception("%s: step failed; the next one starts from the store", name)
+            due, failures = retry.pause(failures, 1.0), failures + 1
+        await wakeup.wait(due)
+
+
+class Workers:
+    """
+    At most one task a key, all in one group.
+
+    A worker that ends rings its loop, so that the loop looks at the row again. One that failed is not started
+    again before a growing pause has passed.
+    """
+
+    def __init__(self, name: str, group: asyncio.TaskGroup, *, wakeup: Wakeup) -> None:
+        self._name = name
+        self._group = group
+        self._wakeup = wakeup
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._failures: dict[str, int] = {}
+
+    def ensure(self, key: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Start *work* under *key* unless a task of that key is still there."""
+        if key not in self._tasks:
+            self._tasks[key] = self._group.create_task(self._run(key, work), name=f"{self._name}:{key}")
+
+    def keys(self) -> frozenset[str]:
+        return frozenset(self._tasks)
+
+    def cancel(self, key: str) -> None:
+        """Stop the worker of *key*; it leaves the books as they are."""
+        if task := self._tasks.get(key):
+            task.cancel()
+
+    async def _run(self, key: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        try:
+            await work()
+            self._failures.pop(key, None)
+        except StaleWrite:
+            log.debug("%s %s: somebody moved first", self._name, key)
+        except Exception as error:  # noqa: BLE001 - this is the loop's one net; the row tells what to do next
+            await self._pause(key, error)
+        finally:
+            del self._tasks[key]
+            self._wakeup.wake()
+
+    async def _pause(self, key: str, error: Exception) -> None:
+        expected = isinstance(error, OrchestratorError)
+        log.log(
+            logging.WARNING if expected else logging.ERROR,
+            "%s %s failed: %s",
+            self._name,
+            key,
+            error,
+            exc_info=None if expected else error,
+        )
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        await asyncio.sleep(retry.pause(failures, 1.0).total_seconds())

@@ -1,0 +1,98 @@
+"""
+Tells the bot what changed: views of the jobs that may look different now, and notices.
+
+Level-triggered like every loop: woken, it builds the views of all unfinished jobs and publishes those that differ
+from what was published last. A subscriber that is slow gets the newest view of a job, never all of them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+from orchestrator.api import JobView
+from orchestrator.control.shared import Shared
+from orchestrator.control.views import Views
+from orchestrator.domain.ids import JobId
+from orchestrator.domain.notices import Notice
+
+PACE = timedelta(milliseconds=100)
+"""Between two rounds: progress is for people."""
+
+
+class Subscription:
+    """One reader: the newest unread view of each job, in the order in which they first changed."""
+
+    def __init__(self) -> None:
+        self._unread: dict[JobId, JobView] = {}
+        self._news = asyncio.Event()
+
+    def put(self, view: JobView) -> None:
+        self._unread[view.id] = view
+        self._news.set()
+
+    async def take(self) -> JobView:
+        while not self._unread:
+            self._news.clear()
+            await self._news.wait()
+        return self._unread.pop(next(iter(self._unread)))
+
+
+class Newsroom:
+    """The loop's step, and what ``updates()`` and ``notices()`` return."""
+
+    def __init__(self, shared: Shared, views: Views) -> None:
+        self._shared = shared
+        self._views = views
+        self._subscriptions: set[Subscription] = set()
+        self._published: dict[JobId, JobView] = {}
+
+    async def step(self) -> timedelta | None:
+        """Publish what changed since the last round."""
+        await asyncio.sleep(PACE.total_seconds())
+        if not self._subscriptions:
+            return None
+        for view in await self._changed():
+            for subscription in self._subscriptions:
+                subscription.put(view)
+        return None
+
+    async def _changed(self) -> list[JobView]:
+        """Of everything that is unfinished, or ended without its person knowing, what looks different now."""
+        views: list[JobView] = []
+        async with self._shared.store.reading() as books:
+            for session in await books.sessions.busy():
+                scene = await self._views.scene(books, session)
+                jobs = scene.snapshot.jobs if scene else ()
+                views += [await self._views.job(books, job, scene) for job in jobs]
+            views += [await self._views.job(books, job, None) for job in await books.jobs.unacknowledged()]
+        changed = [view for view in views if self._is_news(view)]
+        self._published = {view.id: view for view in views}
+        return changed
+
+    def _is_news(self, view: JobView) -> bool:
+        last = self._published.get(view.id)
+        return last is None or replace(last, revision=view.revision) != view
+
+    async def updates(self) -> AsyncIterator[JobView]:
+        """First every end not yet acknowledged, then live."""
+        subscription = Subscription()
+        self._subscriptions.add(subscription)
+        try:
+            self._published.clear()
+            self._shared.wakeups.newsroom.wake()
+            while True:
+                yield await subscription.take()
+        finally:
+            self._subscriptions.discard(subscription)
+
+    async def notices(self) -> AsyncIterator[Notice]:
+        """First every notice not yet acknowledged, then live."""
+        told: set[int] = set()
+        while True:
+            async with self._shared.store.reading() as books:
+                fresh = [notice for notice in await books.notices.unacknowledged() if notice.id not in told]
+            for notice in fresh:
+                told.add(notice.id)
+                yield notice
+            await self._shared.wakeups.notices.wait(None)

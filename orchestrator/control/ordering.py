@@ -1,0 +1,191 @@
+"""
+From PLANNED to an accepted order: the one place that spends money.
+
+The order is written down (LAUNCHING, its label, its worst case) before it is sent. When its answer is lost, its
+label is looked for until it is found or two complete listings lacked it; nothing is ordered twice.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from orchestrator.control.market import Market
+from orchestrator.control.moves import end_instance
+from orchestrator.control.shared import Shared
+from orchestrator.domain.errors import (
+    AccountProblem,
+    CloudError,
+    LaunchUncertain,
+    NoCapacity,
+    OfferGone,
+    RateLimited,
+)
+from orchestrator.domain.ids import CloudName, CloudRef, launch_key
+from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
+from orchestrator.domain.money import MicroUsd
+from orchestrator.domain.offer import Offer
+from orchestrator.domain.policy.placement import BAD_FOR, Taken, rank_offers
+from orchestrator.domain.policy.spend import broken_cap
+from orchestrator.domain.workflows import Workflow
+from orchestrator.ports.cloud import CloudProvider, LaunchOrder
+from orchestrator.ports.store import Books, Details
+
+log = logging.getLogger(__name__)
+
+OFFERS_TRIED = 5
+"""Offers tried for one plan: others are buying too."""
+
+
+class Ordering:
+    """Chooses and orders; search-and-buy is serialised per cloud."""
+
+    def __init__(
+        self, shared: Shared, clouds: Mapping[CloudName, CloudProvider], market: Market, *, ssh_public_key: str
+    ) -> None:
+        self._shared = shared
+        self._clouds = clouds
+        self._market = market
+        self._ssh_public_key = ssh_public_key
+        self._locks: defaultdict[CloudName, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def order(self, instance: Instance, workflow: Workflow) -> Instance:
+        """Find the best offer and order it; the returned row says how far that went."""
+        answers = await self._market.offers(workflow.requirements)
+        ranked = await self._rank(answers.offers, workflow)
+        for offer in ranked[:OFFERS_TRIED]:
+            async with self._locks[offer.cloud]:
+                instance = await self._try(instance, offer, workflow)
+            if instance.state is not InstanceState.PLANNED:
+                return instance
+        return await self._give_up(instance, self._why_nothing(answers.errors, tried=bool(ranked)))
+
+    async def _rank(self, offers: tuple[Offer, ...], workflow: Workflow) -> tuple[Offer, ...]:
+        now = self._shared.clock.now()
+        async with self._shared.store.reading() as books:
+            marks = await books.instances.marks(now - BAD_FOR)
+            taken = await self._taken(books)
+        return rank_offers(
+            offers,
+            workflow.requirements,
+            marks=marks,
+            taken=taken,
+            max_price=self._shared.limits.max_price,
+            now=now,
+        )
+
+    async def _taken(self, books: Books) -> tuple[Taken, ...]:
+        live = await books.instances.in_states(*sorted(ORDERED))
+        return tuple(
+            Taken(cloud=i.offer.cloud, machine=i.offer.machine, host=i.offer.host) for i in live if i.offer is not None
+        )
+
+    async def _try(self, instance: Instance, offer: Offer, workflow: Workflow) -> Instance:
+        committed = await self._commit(instance, offer, workflow)
+        if committed is None:
+            return instance
+        if committed.state is not InstanceState.LAUNCHING or committed.launch_key is None:
+            return committed
+        order = LaunchOrder(
+            image=workflow.runtime.image,
+            disk_gib=workflow.requirements.disk_gib,
+            ssh_public_key=self._ssh_public_key,
+        )
+        try:
+            ref = await self._clouds[offer.cloud].launch(offer, committed.launch_key, order)
+        except CloudError as error:
+            return await self._refused(committed, error)
+        log.info("ordered %s at %s for instance %s", offer.gpu, offer.cloud, instance.id)
+        return await self._accepted(committed, ref)
+
+    async def _commit(self, instance: Instance, offer: Offer, workflow: Workflow) -> Instance | None:
+        """Write the intent; None when this offer clashes with a machine that was ordered meanwhile."""
+        shared, now = self._shared, self._shared.clock.now()
+        worst = offer.tariff.worst_case(
+            shared.limits.worst_case, bytes_down=sum(model.size_bytes for model in workflow.files)
+        )
+        async with shared.store.writing() as books:
+            taken = await self._taken(books)
+            if any(offer.cloud == t.cloud and (offer.machine == t.machine or offer.host == t.host) for t in taken):
+                return None
+            if not shared.gate.is_open:
+                return await end_instance(books, instance, EndReason.SHUTDOWN, now)
+            if await self._breaks_a_cap(books, instance, worst, now):
+                return await end_instance(books, instance, EndReason.OVER_BUDGET, now)
+            if len(taken) >= shared.limits.max_machines:
+                return await end_instance(books, instance, EndReason.NO_OFFER, now, details={"machines": len(taken)})
+            launching = replace(
+                instance.moved_to(InstanceState.LAUNCHING, now),
+                cloud=offer.cloud,
+                offer=offer,
+                ordered_at=now,
+                reserved=worst,
+                launch_key=launch_key(shared.installation, shared.epoch, shared.ids.instance()),
+            )
+            details: Details = {
+                "offer": offer.id,
+                "usd_per_hour_micro": offer.tariff.per_hour,
+                "worst_case_micro": worst,
+            }
+            return await books.instances.change(instance, launching, reason="ordering", details=details)
+
+    async def _breaks_a_cap(self, books: Books, instance: Instance, worst: MicroUsd, now: datetime) -> bool:
+        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        spent = await books.ledger.spent(instance.user, day=day, month=day.replace(day=1))
+        cap = broken_cap(self._shared.caps, spent, worst)
+        if cap is not None:
+            log.warning("no machine for %s: %s cap would be broken", instance.user, cap)
+        return cap is not None
+
+    async def _accepted(self, instance: Instance, ref: CloudRef) -> Instance:
+        async with self._shared.store.writing() as books:
+            booting = replace(instance.moved_to(InstanceState.BOOTING, self._shared.clock.now()), ref=ref)
+            return await books.instances.change(instance, booting, reason="accepted")
+
+    async def _refused(self, instance: Instance, error: CloudError) -> Instance:
+        """Nothing was ordered, or nobody knows: only the first lets another offer be tried."""
+        now = self._shared.clock.now()
+        match error:
+            case LaunchUncertain(ref=None):
+                log.warning("order of instance %s: %s; looking for its label", instance.id, error)
+                return instance
+            case LaunchUncertain(ref=ref):
+                async with self._shared.store.writing() as books:
+                    named = await books.instances.change(instance, replace(instance, ref=ref), reason="half accepted")
+                    return await end_instance(books, named, EndReason.LAUNCH_LOST, now)
+            case OfferGone() | NoCapacity() | RateLimited():
+                return await self._back_to_plan(instance, str(error))
+            case AccountProblem():
+                await self._market.refused(error)
+                return await self._give_up(await self._back_to_plan(instance, str(error)), EndReason.ACCOUNT)
+            case _:
+                log.warning("order of instance %s: %s", instance.id, error)
+                return instance
+
+    async def _back_to_plan(self, instance: Instance, why: str) -> Instance:
+        now = self._shared.clock.now()
+        planned = replace(
+            instance.moved_to(InstanceState.PLANNED, now),
+            cloud=None,
+            offer=None,
+            ordered_at=None,
+            launch_key=None,
+            reserved=MicroUsd(0),
+        )
+        async with self._shared.store.writing() as books:
+            return await books.instances.change(instance, planned, reason="not ordered", details={"why": why})
+
+    async def _give_up(self, instance: Instance, reason: EndReason) -> Instance:
+        async with self._shared.store.writing() as books:
+            return await end_instance(books, instance, reason, self._shared.clock.now())
+
+    def _why_nothing(self, errors: Mapping[CloudName, CloudError], *, tried: bool) -> EndReason:
+        if tried:
+            return EndReason.OFFER_GONE
+        if len(errors) < len(self._clouds):
+            return EndReason.NO_OFFER
+        if all(isinstance(error, AccountProblem) for error in errors.values()):
+            return EndReason.ACCOUNT
+        return EndReason.CLOUD_UNAVAILABLE

@@ -1,0 +1,239 @@
+"""
+Our books versus the clouds': adopt, finish, end orphans, bury ghosts; both ways, every minute and at the start.
+
+It is also where machines end: TERMINATING is told to the cloud until two complete listings lack it, and what a
+machine has cost is booked on the way.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from orchestrator.control.board import CloudHealth
+from orchestrator.control.links import Links
+from orchestrator.control.market import Market
+from orchestrator.control.moves import book_due, end_instance, tell
+from orchestrator.control.shared import Shared
+from orchestrator.domain.books import Finding, Found, Gone, Listed, Missed, Orphan, Seen, StillThere, Vanished, compare
+from orchestrator.domain.errors import CloudError
+from orchestrator.domain.ids import CloudName, HostId, LaunchKey, MachineId, OfferId, UserId, WorkflowName
+from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
+from orchestrator.domain.job import Value
+from orchestrator.domain.money import MicroUsd
+from orchestrator.domain.offer import Offer, Tariff
+from orchestrator.domain.policy.spend import broken_cap
+from orchestrator.ports.cloud import CloudProvider, Rental
+from orchestrator.ports.store import Books
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(seconds=60)
+ENDING = timedelta(seconds=2)
+"""While a machine is to go, its cloud is listed this often; adapters space calls further where their cloud demands."""
+STUBBORN_AFTER = timedelta(minutes=2)
+NOBODY = UserId("nobody")
+
+
+class Reconciler:
+    """The loop's step; see the module."""
+
+    def __init__(
+        self, shared: Shared, *, clouds: Mapping[CloudName, CloudProvider], market: Market, links: Links
+    ) -> None:
+        self._shared = shared
+        self._clouds = clouds
+        self._market = market
+        self._links = links
+
+    async def step(self) -> timedelta | None:
+        """One round over all clouds; then as soon as something is to go, else each minute while anything lives."""
+        async with asyncio.TaskGroup() as group:
+            for _, cloud in sorted(self._clouds.items()):
+                group.create_task(self._round(cloud))
+        await self._book_all()
+        async with self._shared.store.reading() as books:
+            live = await books.instances.in_states(*sorted(ORDERED))
+            waiting = await books.jobs.count_unfinished(None)
+        if any(instance.state is InstanceState.TERMINATING for instance in live):
+            return ENDING
+        unlisted = any(self._shared.board.cloud(name).listed_at is None for name in self._clouds)
+        if unlisted and waiting:
+            return ENDING
+        return EVERY if live or waiting else None
+
+    async def _round(self, cloud: CloudProvider) -> None:
+        await self._end_what_must_go(cloud)
+        asked_at = self._shared.clock.now()
+        try:
+            rentals = await cloud.rentals()
+        except CloudError as error:
+            await self._market.refused(error)
+            return
+        await self._market.answered(cloud.name)
+        findings = await self._settle(cloud, rentals, asked_at)
+        unknown = sum(isinstance(finding, Orphan) for finding in findings)
+        self._shared.board.put_cloud(cloud.name, CloudHealth(unknown_machines=unknown, listed_at=asked_at))
+        if any(not isinstance(finding, Seen) for finding in findings):
+            self._ring()
+
+    async def _end_what_must_go(self, cloud: CloudProvider) -> None:
+        """Tell the cloud to end every TERMINATING machine that it has not yet agreed to end."""
+        async with self._shared.store.reading() as books:
+            rows = await books.instances.of_cloud(cloud.name)
+        for row in rows:
+            if row.state is not InstanceState.TERMINATING or row.ended_at is not None or row.ref is None:
+                continue
+            await self._links.drop(row.id)
+            try:
+                await cloud.terminate(row.ref)
+            except CloudError as error:
+                log.warning("ending instance %s: %s", row.id, error)
+                await self._market.refused(error)
+                await self._complain(row)
+                continue
+            async with self._shared.store.writing() as books:
+                accepted = replace(row, ended_at=self._shared.clock.now(), absences=0)
+                await books.instances.change(row, accepted, reason="end accepted", details={"ref": row.ref})
+
+    async def _settle(
+        self, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime
+    ) -> tuple[Finding, ...]:
+        by_ref = {rental.ref: rental for rental in rentals}
+        async with self._shared.store.writing() as books:
+            findings = compare(
+                await books.instances.of_cloud(cloud.name),
+                [Listed(ref=rental.ref, label=rental.label) for rental in rentals],
+                installation=self._shared.installation,
+                asked_at=asked_at,
+                late_machine=self._shared.limits.late_machine,
+            )
+            for finding in findings:
+                rental = by_ref.get(finding.ref) if isinstance(finding, Orphan) else None
+                await self._act(books, finding, rental, self._shared.clock.now())
+        return findings
+
+    async def _act(self, books: Books, finding: Finding, rental: Rental | None, now: datetime) -> None:
+        match finding:
+            case Seen(instance=row):
+                if row.absences:
+                    await books.instances.change(row, replace(row, absences=0), reason="listed again")
+            case Missed(instance=row):
+                await books.instances.change(row, replace(row, absences=row.absences + 1), reason="not listed")
+            case Found(instance=row, ref=ref):
+                log.warning("instance %s turned up late as %s", row.id, ref)
+                await books.instances.change(row, replace(row, ref=ref, absences=0), reason="turned up", details={})
+            case StillThere(instance=row):
+                await books.instances.change(row, replace(row, ended_at=None, absences=0), reason="still there")
+                await self._complain_in(books, row, now)
+            case Vanished(instance=row):
+                log.warning("instance %s vanished from %s", row.id, row.cloud)
+                await end_instance(books, row, EndReason.VANISHED, now)
+            case Gone(instance=row):
+                await self._bury(books, row, now)
+            case Orphan():
+                if rental is not None:
+                    await self._take_in(books, rental, now)
+
+    async def _bury(self, books: Books, row: Instance, now: datetime) -> None:
+        """Twice not listed: the bill is closed."""
+        ended = replace(row, ended_at=row.ended_at or row.state_since)
+        ended = await books.instances.change(row, ended, reason="gone")
+        ended = await book_due(books, ended, now)
+        final = replace(ended.moved_to(InstanceState.TERMINATED, now), reserved=ended.booked)
+        await books.instances.change(ended, final, reason=str(row.end_reason or ""))
+        if row.session is not None:
+            await books.sessions.touch(row.session, now)
+        self._shared.board.forget_instance(row.id)
+        log.info(
+            "instance %s at %s is gone: %s; %.0f s, $%.4f",
+            row.id,
+            row.cloud,
+            row.end_reason,
+            ((ended.ended_at or now) - (ended.ordered_at or now)).total_seconds(),
+            ended.booked / 1_000_000,
+        )
+
+    async def _take_in(self, books: Books, rental: Rental, now: datetime) -> None:
+        """A machine with our label that nobody knows becomes a row to be ended."""
+        log.warning("machine %s at %s carries our label and is nobody's: ending it", rental.ref, rental.cloud)
+        key = LaunchKey(rental.label)
+        is_new_key = await books.instances.by_launch_key(key) is None
+        row = Instance(
+            id=self._shared.ids.instance(),
+            session=None,
+            user=NOBODY,
+            workflow=WorkflowName(""),
+            state=InstanceState.TERMINATING,
+            created_at=now,
+            state_since=now,
+            cloud=rental.cloud,
+            launch_key=key if is_new_key else None,
+            offer=_offer_of(rental),
+            ref=rental.ref,
+            ordered_at=rental.started_at or now,
+            running_at=rental.started_at or now,
+            end_reason=EndReason.ORPHAN,
+        )
+        await books.instances.add(row, reason=str(EndReason.ORPHAN))
+        values: dict[str, Value] = {"cloud": str(rental.cloud), "machine": str(rental.ref)}
+        await tell(books, None, "orphan_ended", values, topic=f"orphan:{rental.ref}", now=now)
+
+    async def _complain(self, row: Instance) -> None:
+        async with self._shared.store.writing() as books:
+            await self._complain_in(books, row, self._shared.clock.now())
+
+    async def _complain_in(self, books: Books, row: Instance, now: datetime) -> None:
+        """A machine that will not die is a person's business."""
+        if now - row.state_since < STUBBORN_AFTER:
+            return
+        values: dict[str, Value] = {
+            "cloud": str(row.cloud),
+            "machine": str(row.ref),
+            "minutes": (now - row.state_since).seconds // 60,
+        }
+        await tell(books, None, "machine_will_not_die", values, topic=f"stubborn:{row.id}", now=now)
+        self._shared.wakeups.notices.wake()
+
+    async def _book_all(self) -> None:
+        """Bring the ledger up to date, and end machines where a cap is far exceeded."""
+        now = self._shared.clock.now()
+        async with self._shared.store.writing() as books:
+            for row in await books.instances.in_states(*sorted(ORDERED - {InstanceState.LAUNCHING})):
+                booked = await book_due(books, row, now)
+                if not booked.is_over and await self._is_far_over_budget(books, booked, now):
+                    await end_instance(books, booked, EndReason.OVER_BUDGET, now)
+
+    async def _is_far_over_budget(self, books: Books, row: Instance, now: datetime) -> bool:
+        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        spent = await books.ledger.spent(row.user, day=day, month=day.replace(day=1))
+        reserved = max(row.reserved - row.booked, 0)
+        return broken_cap(self._shared.caps, spent, MicroUsd(-reserved), share=1.2) is not None
+
+    def _ring(self) -> None:
+        for wakeup in (
+            self._shared.wakeups.sessions,
+            self._shared.wakeups.provisioner,
+            self._shared.wakeups.runner,
+            self._shared.wakeups.newsroom,
+            self._shared.wakeups.notices,
+        ):
+            wakeup.wake()
+
+
+def _offer_of(rental: Rental) -> Offer:
+    """What is known about a machine that nobody remembers ordering: its price at least."""
+    return Offer(
+        cloud=rental.cloud,
+        id=OfferId(""),
+        machine=MachineId(""),
+        host=HostId(""),
+        gpu=rental.gpu,
+        vram_mib=0,
+        disk_gib=0,
+        tariff=Tariff(running=rental.price),
+        reliability=0.0,
+        inet_down_mbps=0.0,
+        location="",
+    )

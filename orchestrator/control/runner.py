@@ -1,0 +1,263 @@
+"""One attempt of one job: graph -> ComfyUI or bridge -> bytes -> blobs -> one transaction."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from orchestrator.control.links import Links
+from orchestrator.control.loop import Workers
+from orchestrator.control.moves import end_instance, fail, requeue
+from orchestrator.control.shared import Shared
+from orchestrator.domain.errors import (
+    AttemptInterrupted,
+    ComfyUnavailable,
+    GraphRejected,
+    HostUnreachable,
+    InferenceUnavailable,
+    OrchestratorError,
+    OutOfVram,
+)
+from orchestrator.domain.ids import InstanceId, JobId
+from orchestrator.domain.instance import EndReason, Instance, InstanceState
+from orchestrator.domain.job import Failure, Job, JobState, Served
+from orchestrator.domain.money import price_of
+from orchestrator.domain.workflows import Workflow, fill
+from orchestrator.ports.blobs import Blobs
+from orchestrator.ports.comfy import Comfy, Painting
+from orchestrator.ports.inference import InferenceApi
+from orchestrator.ports.store import Booking, Books
+
+log = logging.getLogger(__name__)
+
+MACHINE_TRIES = 3
+"""How often a silent machine is asked again during one attempt before it is given up."""
+
+BRIDGE_TRIES = 3
+INTERRUPT_LIMIT = timedelta(seconds=10)
+
+
+class Runner:
+    """Keeps one worker a RUNNING job; each follows its attempt to the end."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        *,
+        links: Links,
+        blobs: Blobs,
+        bridges: Mapping[str, InferenceApi],
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self._shared = shared
+        self._links = links
+        self._blobs = blobs
+        self._bridges = bridges
+        self._attempts = Workers("runner", group, wakeup=shared.wakeups.runner)
+        self._interrupts = Workers("interrupt", group, wakeup=shared.wakeups.runner)
+        self._seen: dict[JobId, Job] = {}
+
+    def bridges_for(self, job: Job) -> tuple[str, ...]:
+        """The APIs that can serve *job*, best first."""
+        workflow = self._shared.catalog.find(job.workflow)
+        if workflow is None:
+            return ()
+        return tuple(name for name, api in self._bridges.items() if api.can_serve(workflow, job))
+
+    def take(self, job: Job) -> None:
+        """Begin *job*, which was just committed as RUNNING, without waiting for the next look at the store."""
+        self._seen[job.id] = job
+        self._attempts.ensure(job.id, lambda: self._attempt(job, is_new=True))
+
+    async def step(self) -> timedelta | None:
+        """See that each RUNNING job has a worker, and stop what is no longer wanted."""
+        async with self._shared.store.reading() as books:
+            running = {job.id: job for job in await books.jobs.running()}
+            gone = [await books.jobs.get(JobId(key)) for key in sorted(self._attempts.keys() - running.keys())]
+        for job in gone:
+            if job is not None and job.is_over:
+                self._abandon(job)
+        for job in running.values():
+            self._seen[job.id] = job
+            self._attempts.ensure(job.id, lambda job=job: self._attempt(job, is_new=False))  # type: ignore[misc]
+        return None
+
+    def _abandon(self, job: Job) -> None:
+        """Its person does not want it any more: stop following it, and stop it where it runs."""
+        self._attempts.cancel(job.id)
+        started = self._seen.pop(job.id, None)
+        if job.state is JobState.CANCELLED and started is not None:
+            self._interrupts.ensure(job.id, lambda: self._interrupt(started))
+
+    async def _interrupt(self, job: Job) -> None:
+        try:
+            async with asyncio.timeout(INTERRUPT_LIMIT.total_seconds()):
+                if job.bridge:
+                    await self._bridges[job.bridge].cancel(job)
+                elif job.prompt and (instance := await self._instance(job.instance)):
+                    comfy = await self._links.comfy(instance)
+                    await comfy.interrupt(job.prompt)
+        except (TimeoutError, OrchestratorError) as error:
+            log.info("job %s was cancelled but may still be painted: %s", job.id, error)
+
+    async def _attempt(self, job: Job, *, is_new: bool) -> None:
+        workflow = self._shared.catalog.find(job.workflow)
+        if workflow is None:
+            await self._fail(job, Failure(key="unknown_workflow", values={"name": job.workflow}))
+        elif job.bridge:
+            await self._on_bridge(job, workflow)
+        else:
+            await self._on_instance(job, workflow, is_new=is_new)
+        self._shared.board.forget_job(job.id)
+        self._seen.pop(job.id, None)
+        self._ring()
+
+    # On the session's own machine.
+
+    async def _on_instance(self, job: Job, workflow: Workflow, *, is_new: bool) -> None:
+        for attempt in range(1, MACHINE_TRIES + 1):
+            instance = await self._instance(job.instance)
+            if instance is None or instance.state not in {InstanceState.READY, InstanceState.DRAINING}:
+                await self._requeue(job, "its machine is gone")
+                return
+            try:
+                pictures = await self._paint(job, workflow, instance, is_new=is_new and attempt == 1)
+            except GraphRejected as error:
+                await self._fail(job, Failure(key="graph_rejected", values={"sentence": error.sentence}))
+                return
+            except OutOfVram:
+                await self._fail(job, Failure(key="out_of_vram", values={}))
+                return
+            except AttemptInterrupted:
+                await self._requeue(job, "its prompt was interrupted")
+                return
+            except (HostUnreachable, ComfyUnavailable) as error:
+                log.warning("job %s on instance %s, try %d: %s", job.id, instance.id, attempt, error)
+                await self._links.drop(instance.id)
+                if attempt == MACHINE_TRIES:
+                    await self._lose(job, instance, error)
+                    return
+                self._shared.wakeups.reconciler.wake()
+                await asyncio.sleep(attempt)
+            else:
+                await self._succeed(job, pictures, self._served_by(job, instance))
+                return
+
+    async def _paint(self, job: Job, workflow: Workflow, instance: Instance, *, is_new: bool) -> tuple[bytes, ...]:
+        assert job.prompt is not None, "a running job has a prompt id"  # noqa: S101 - the dispatcher gave it
+        comfy = await self._links.comfy(instance)
+        graph = fill(workflow, job.values, image=await self._upload(comfy, job))
+        paint = comfy.paint if is_new else comfy.resume
+        return await paint(graph, job.prompt, on_progress=lambda painting: self._progress(job, painting))
+
+    async def _upload(self, comfy: Comfy, job: Job) -> str:
+        if job.source is None:
+            return ""
+        picture = await self._blobs.get(job.source)
+        if picture is None:
+            raise GraphRejected("The picture to start from is no longer kept; start from another one.")
+        return await comfy.upload(picture, f"{job.source}.png")
+
+    def _progress(self, job: Job, painting: Painting) -> None:
+        self._shared.board.put_painting(job.id, painting)
+        self._shared.wakeups.newsroom.wake()
+
+    def _served_by(self, job: Job, instance: Instance) -> Served:
+        now = self._shared.clock.now()
+        span = now - (job.started_at or now)
+        gpu = instance.offer.gpu if instance.offer else "GPU"
+        return Served(by=f"your {gpu}", seconds=span.total_seconds(), cost=price_of(instance.price, span))
+
+    async def _lose(self, job: Job, instance: Instance, error: OrchestratorError) -> None:
+        """The machine is of no use any more: end it, and let the job go to another one."""
+        reason = EndReason.HOST_LOST if isinstance(error, HostUnreachable) else EndReason.COMFYUI_FAILED
+        now = self._shared.clock.now()
+        async with self._shared.store.writing() as books:
+            current = await books.instances.get(instance.id)
+            if current is not None and not current.is_over:
+                await end_instance(books, current, reason, now, details={"error": str(error)[:200]})
+            await self._requeue_in(books, job, f"its machine failed: {reason}")
+
+    # Over a bridge.
+
+    async def _on_bridge(self, job: Job, workflow: Workflow) -> None:
+        api = self._bridges.get(job.bridge)
+        if api is None:
+            await self._requeue(job, "its bridge is switched off")
+            return
+        try:
+            source = await self._blobs.get(job.source) if job.source else None
+            made = await api.generate(workflow, job, source=source, on_progress=lambda p: self._progress(job, p))
+        except GraphRejected as error:
+            await self._fail(job, Failure(key="graph_rejected", values={"sentence": error.sentence}))
+        except (OutOfVram, InferenceUnavailable, ComfyUnavailable, AttemptInterrupted) as error:
+            log.warning("job %s on %s: %s", job.id, api.name, error)
+            await self._bridge_failed(job, api.name)
+        else:
+            span = self._shared.clock.now() - (job.started_at or self._shared.clock.now())
+            served = Served(by=api.name, seconds=span.total_seconds(), cost=made.cost)
+            await self._succeed(job, made.pictures, served)
+
+    async def _bridge_failed(self, job: Job, api: str) -> None:
+        if job.attempts >= BRIDGE_TRIES:
+            await self._fail(job, Failure(key="bridge_failed", values={"api": api}))
+            return
+        await asyncio.sleep(job.attempts)
+        await self._requeue(job, f"{api} did not answer")
+
+    # The books.
+
+    async def _succeed(self, job: Job, pictures: tuple[bytes, ...], served: Served) -> None:
+        images = tuple([await self._blobs.put(picture) for picture in pictures])
+        now = self._shared.clock.now()
+        async with self._shared.store.writing() as books:
+            current = await books.jobs.get(job.id)
+            if current is None or current.state is not JobState.RUNNING or current.prompt != job.prompt:
+                return
+            done = replace(current.moved_to(JobState.SUCCEEDED, now), images=images, served=served)
+            await books.jobs.change(current, done, reason=served.by)
+            if job.bridge and served.cost:
+                await books.ledger.book(
+                    Booking(at=now, user=job.user, cloud=job.bridge, instance=None, job=job.id, amount=served.cost)
+                )
+            await books.sessions.touch(job.session, now)
+        self._shared.board.note_pace(served.seconds, len(images))
+        log.info(
+            "job %s: %d pictures in %.1f s by %s, attempt %d",
+            job.id,
+            len(images),
+            served.seconds,
+            served.by,
+            job.attempts,
+        )
+
+    async def _fail(self, job: Job, failure: Failure) -> None:
+        async with self._shared.store.writing() as books:
+            current = await books.jobs.get(job.id)
+            if current is not None and current.state is JobState.RUNNING:
+                await fail(books, current, failure, self._shared.clock.now())
+
+    async def _requeue(self, job: Job, reason: str) -> None:
+        async with self._shared.store.writing() as books:
+            await self._requeue_in(books, job, reason)
+
+    async def _requeue_in(self, books: Books, job: Job, reason: str) -> None:
+        current = await books.jobs.get(job.id)
+        if current is not None and current.state is JobState.RUNNING and current.prompt == job.prompt:
+            await requeue(books, current, self._shared.clock.now(), reason=reason)
+
+    async def _instance(self, instance: InstanceId | None) -> Instance | None:
+        if instance is None:
+            return None
+        async with self._shared.store.reading() as books:
+            return await books.instances.get(instance)
+
+    def _ring(self) -> None:
+        for wakeup in (
+            self._shared.wakeups.sessions,
+            self._shared.wakeups.dispatcher,
+            self._shared.wakeups.reconciler,
+            self._shared.wakeups.newsroom,
+        ):
+            wakeup.wake()

@@ -1,0 +1,300 @@
+"""The orchestrator as the bot sees it: ``orchestrator.api.Orchestrator`` over the store, the loops and the views."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from orchestrator.api import (
+    CancelOutcome,
+    CloudView,
+    CostReport,
+    DayCostView,
+    InstanceView,
+    JobRequest,
+    JobTicket,
+    JobView,
+    KeepOutcome,
+    Orchestrator,
+    Overview,
+    ReleaseOutcome,
+    SessionView,
+    WorkflowCard,
+)
+from orchestrator.control.intake import DRAINING, Intake
+from orchestrator.control.moves import end_instance
+from orchestrator.control.newsroom import Newsroom
+from orchestrator.control.shared import Shared
+from orchestrator.control.views import Views, current_machine
+from orchestrator.domain.ids import ImageKey, InstanceId, JobId, UserId
+from orchestrator.domain.instance import ORDERED, EndReason, InstanceState
+from orchestrator.domain.job import Job, JobState
+from orchestrator.domain.money import MicroUsd, price_of
+from orchestrator.domain.notices import Notice
+from orchestrator.domain.policy import keepalive
+from orchestrator.domain.snapshot import SessionSnapshot
+from orchestrator.domain.workflows import Workflow
+from orchestrator.ports.blobs import Blobs
+from orchestrator.ports.store import Books, DayCost
+
+LOOK_AGAIN = timedelta(milliseconds=200)
+
+
+class Service(Orchestrator):
+    """What ``open_orchestrator`` gives."""
+
+    def __init__(self, shared: Shared, *, intake: Intake, blobs: Blobs, views: Views, newsroom: Newsroom) -> None:
+        self._shared = shared
+        self._intake = intake
+        self._blobs = blobs
+        self._views = views
+        self._newsroom = newsroom
+
+    # Jobs.
+
+    async def submit(self, request: JobRequest) -> JobTicket:
+        return await self._intake.submit(request)
+
+    async def cancel(self, job: JobId, *, by: UserId, is_admin: bool = False) -> CancelOutcome:
+        now = self._shared.clock.now()
+        async with self._shared.store.writing() as books:
+            current = await books.jobs.get(job)
+            if current is None:
+                return CancelOutcome.UNKNOWN
+            if current.user != by and not is_admin:
+                return CancelOutcome.NOT_YOURS
+            if current.is_over:
+                return CancelOutcome.ALREADY_OVER
+            await books.jobs.change(current, current.moved_to(JobState.CANCELLED, now), reason="asked for")
+            await books.sessions.touch(current.session, now)
+        self._ring()
+        return CancelOutcome.CANCELLED
+
+    async def job(self, job: JobId) -> JobView | None:
+        async with self._shared.store.reading() as books:
+            found = await books.jobs.get(job)
+            return None if found is None else await self._view(books, found)
+
+    async def jobs(
+        self, *, user: UserId | None = None, before: JobId | None = None, limit: int = 50
+    ) -> tuple[JobView, ...]:
+        async with self._shared.store.reading() as books:
+            page = await books.jobs.page(user=user, before=before, limit=limit)
+            return tuple([await self._view(books, job) for job in page])
+
+    async def _view(self, books: Books, job: Job) -> JobView:
+        scene = None if job.is_over else await self._views.scene(books, job.session)
+        return await self._views.job(books, job, scene)
+
+    async def rebind(self, job: JobId, origin: str) -> None:
+        async with self._shared.store.writing() as books:
+            current = await books.jobs.get(job)
+            if current is not None:
+                await books.jobs.change(current, replace(current, origin=origin), reason="rebound")
+
+    def updates(self) -> AsyncIterator[JobView]:
+        return self._newsroom.updates()
+
+    async def acknowledge(self, job: JobId) -> None:
+        async with self._shared.store.writing() as books:
+            current = await books.jobs.get(job)
+            if current is not None and current.is_over and current.acknowledged_at is None:
+                told = replace(current, acknowledged_at=self._shared.clock.now())
+                await books.jobs.change(current, told, reason="acknowledged")
+
+    def notices(self) -> AsyncIterator[Notice]:
+        return self._newsroom.notices()
+
+    async def acknowledge_notice(self, notice: int) -> None:
+        async with self._shared.store.writing() as books:
+            await books.notices.acknowledge(notice, self._shared.clock.now())
+
+    async def image(self, key: ImageKey) -> bytes | None:
+        return await self._blobs.get(key)
+
+    # The person's own machine.
+
+    async def session(self, user: UserId) -> SessionView | None:
+        async with self._shared.store.reading() as books:
+            snapshot = await self._snapshot_of(books, user)
+            return None if snapshot is None else await self._session_view(books, snapshot)
+
+    async def _snapshot_of(self, books: Books, user: UserId) -> SessionSnapshot | None:
+        active = await books.sessions.active_of(user)
+        if active is None:
+            own = [session for session in await books.sessions.not_closed() if session.user == user]
+            active = own[-1] if own else None
+        return None if active is None else await books.sessions.snapshot(active.id)
+
+    async def _session_view(self, books: Books, snapshot: SessionSnapshot) -> SessionView:
+        now = self._shared.clock.now()
+        page = await books.jobs.page(user=snapshot.session.user, before=None, limit=200)
+        images = sum(len(job.images) for job in page if job.session == snapshot.session.id)
+        cost = MicroUsd(sum(instance.cost(now) for instance in snapshot.instances))
+        return self._views.session(snapshot, images=images, cost=cost)
+
+    async def keep(self, user: UserId, span: timedelta) -> KeepOutcome:
+        now = self._shared.clock.now()
+        async with self._shared.store.writing() as books:
+            snapshot = await self._snapshot_of(books, user)
+            machine = current_machine(snapshot) if snapshot else None
+            if snapshot is None or machine is None:
+                return KeepOutcome(warm_until=None, cost=MicroUsd(0))
+            before = keepalive.warm_until(snapshot, self._shared.policy)
+            session = replace(snapshot.session, keep_until=now + span, released_at=None, due_at=now)
+            session = await books.sessions.change(snapshot.session, session, reason="keep", details={"s": span.seconds})
+        until = keepalive.warm_until(replace(snapshot, session=session), self._shared.policy)
+        self._ring()
+        return KeepOutcome(warm_until=until, cost=price_of(machine.price, until - before))
+
+    async def release(self, user: UserId) -> ReleaseOutcome:
+        now = self._shared.clock.now()
+        async with self._shared.store.writing() as books:
+            snapshot = await self._snapshot_of(books, user)
+            machine = current_machine(snapshot) if snapshot else None
+            if snapshot is None or machine is None:
+                return ReleaseOutcome(released=False, saved=MicroUsd(0))
+            until = keepalive.warm_until(snapshot, self._shared.policy)
+            session = replace(snapshot.session, released_at=now, keep_until=None, due_at=now)
+            await books.sessions.change(snapshot.session, session, reason="release", details={})
+        self._ring()
+        return ReleaseOutcome(released=True, saved=price_of(machine.price, until - now))
+
+    # Workflows.
+
+    def workflows(self) -> tuple[WorkflowCard, ...]:
+        return tuple(_card(workflow) for workflow in self._shared.catalog.all())
+
+    def seconds_per_image(self) -> float:
+        return self._shared.board.seconds_per_image
+
+    # The operator.
+
+    async def overview(self) -> Overview:
+        now = self._shared.clock.now()
+        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        async with self._shared.store.reading() as books:
+            snapshots = [await books.sessions.snapshot(session.id) for session in await books.sessions.not_closed()]
+            sessions = tuple([await self._session_view(books, s) for s in snapshots if s is not None])
+            live = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
+            clouds = self._clouds()
+            return Overview(
+                now=now,
+                sessions=sessions,
+                instances=tuple(self._views.instance(instance) for instance in live),
+                queue=await books.jobs.count_unfinished(None),
+                clouds=clouds,
+                unknown_machines=_sum_known([cloud.unknown_machines for cloud in clouds]),
+                checked_at=min((cloud.checked_at for cloud in clouds if cloud.checked_at), default=None),
+                today=await books.ledger.total(day, now),
+                month=await books.ledger.total(day.replace(day=1), now),
+                draining=await books.fact(DRAINING) == "on",
+            )
+
+    def _clouds(self) -> tuple[CloudView, ...]:
+        views = []
+        for name in self._shared.clouds:
+            health = self._shared.board.cloud(name)
+            views.append(
+                CloudView(
+                    name=name,
+                    problem=health.problem,
+                    unknown_machines=health.unknown_machines,
+                    checked_at=health.listed_at,
+                )
+            )
+        return tuple(views)
+
+    async def costs(self, days: int) -> CostReport:
+        async with self._shared.store.reading() as books:
+            return await cost_report(books, self._shared.clock.now(), days)
+
+    async def end_instance(self, instance: InstanceId) -> bool:
+        async with self._shared.store.writing() as books:
+            current = await books.instances.get(instance)
+            if current is None or current.is_over:
+                return False
+            await end_instance(books, current, EndReason.ADMIN, self._shared.clock.now())
+        self._ring()
+        return True
+
+    async def drain(self, *, on: bool) -> None:
+        async with self._shared.store.writing() as books:
+            await books.set_fact(DRAINING, "on" if on else "off")
+
+    # Being stopped by hand.
+
+    async def end_all(self, limit: timedelta) -> tuple[InstanceView, ...]:
+        """
+        Order nothing more, end every machine and wait until each is proved gone.
+
+        Unfinished jobs stay queued for the next start. Returns the machines that are left after *limit*.
+        """
+        self._shared.gate.close()
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                while left := await self._end_live():
+                    self._ring()
+                    await asyncio.sleep(LOOK_AGAIN.total_seconds())
+        except TimeoutError:
+            left = await self._end_live()
+        return tuple(left)
+
+    async def _end_live(self) -> list[InstanceView]:
+        now = self._shared.clock.now()
+        async with self._shared.store.writing() as books:
+            live = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
+            for instance in live:
+                if not instance.is_over and instance.state is not InstanceState.LAUNCHING:
+                    await end_instance(books, instance, EndReason.SHUTDOWN, now)
+        return [self._views.instance(instance) for instance in live if instance.state is not InstanceState.PLANNED]
+
+    def _ring(self) -> None:
+        wakeups = self._shared.wakeups
+        for wakeup in (
+            wakeups.sessions,
+            wakeups.provisioner,
+            wakeups.dispatcher,
+            wakeups.runner,
+            wakeups.reconciler,
+            wakeups.newsroom,
+        ):
+            wakeup.wake()
+
+
+async def cost_report(books: Books, now: datetime, days: int) -> CostReport:
+    """What was spent in the last *days* days, today included."""
+    since = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
+    rows = await books.ledger.by_day(since)
+    return CostReport(
+        days=days,
+        total=MicroUsd(sum(row.amount for row in rows)),
+        by_day=_grouped(rows, "day"),
+        by_cloud=_grouped(rows, "cloud"),
+        by_user=_grouped(rows, "user"),
+        images=await books.ledger.pictures(since),
+    )
+
+
+def _grouped(rows: tuple[DayCost, ...], field: str) -> tuple[DayCostView, ...]:
+    sums: defaultdict[str, int] = defaultdict(int)
+    for row in rows:
+        sums[str(getattr(row, field))] += row.amount
+    return tuple(DayCostView(key=key, amount=MicroUsd(amount)) for key, amount in sorted(sums.items()))
+
+
+def _sum_known(counts: list[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _card(workflow: Workflow) -> WorkflowCard:
+    return WorkflowCard(
+        name=workflow.name,
+        title=workflow.title,
+        description=workflow.description,
+        parameters=workflow.parameters,
+        loras=tuple(sorted(workflow.loras)),
+        takes_image=workflow.takes_image,
+    )

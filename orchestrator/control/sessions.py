@@ -1,0 +1,225 @@
+"""
+Who gets a machine and who gives it back: applies renting and keep-alive to every session that is due.
+
+A session is due when its ``due_at`` has come; whoever changes anything about it sets that to now.
+"""
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from orchestrator.control.shared import Shared
+from orchestrator.domain.ids import SessionId
+from orchestrator.domain.instance import EndReason, Instance, InstanceState
+from orchestrator.domain.job import Failure, Job, JobState
+from orchestrator.domain.policy import keepalive, retry
+from orchestrator.domain.session import ACTIVE, Session, SessionState
+from orchestrator.domain.snapshot import SessionSnapshot
+from orchestrator.ports.store import Books
+
+log = logging.getLogger(__name__)
+
+BATCH = 50
+
+
+class Sessions:
+    """The loop's step; see the module."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+
+    async def step(self) -> timedelta | None:
+        """Look at every session that is due; say when the next one is."""
+        shared = self._shared
+        async with shared.store.reading() as books:
+            due = await books.sessions.due(shared.clock.now(), BATCH)
+            next_due = None if due else await books.sessions.next_due_at()
+        for session in due:
+            await self._look_at(session.id)
+        if due:
+            return timedelta()
+        return None if next_due is None else max(next_due - shared.clock.now(), timedelta())
+
+    async def _look_at(self, session: SessionId) -> None:
+        async with self._shared.store.writing() as books:
+            snapshot = await books.sessions.snapshot(session)
+            if snapshot is None:
+                return
+            await _Look(self._shared, books, snapshot, self._shared.clock.now()).settle()
+        wakeups = self._shared.wakeups
+        wakeups.provisioner.wake()
+        wakeups.dispatcher.wake()
+        wakeups.reconciler.wake()
+        wakeups.newsroom.wake()
+
+
+class _Look:
+    """One session, one moment, one transaction."""
+
+    def __init__(self, shared: Shared, books: Books, snapshot: SessionSnapshot, now: datetime) -> None:
+        self._shared = shared
+        self._books = books
+        self._snapshot = snapshot
+        self._now = now
+        self._due: list[datetime] = []
+
+    async def settle(self) -> None:
+        """Bring the session's row to where its jobs and machines are, and order or give back a machine."""
+        await self._fail_hopeless_jobs()
+        session = await self._follow_machines(self._snapshot.session)
+        session = await self._note_idleness(session)
+        if session.state in ACTIVE:
+            session = await self._give_back(session)
+        if session.state in ACTIVE:
+            session = await self._rent(session)
+        await self._finish_draining()
+        session = await self._close(session)
+        due_at = min(self._due, default=None)
+        if due_at != session.due_at:
+            await self._books.sessions.change(session, replace(session, due_at=due_at), reason="looked")
+
+    async def _fail_hopeless_jobs(self) -> None:
+        for job in self._snapshot.queued:
+            failure = self._hopeless(job)
+            if failure is not None:
+                ended = replace(job.moved_to(JobState.FAILED, self._now), failure=failure)
+                await self._books.jobs.change(job, ended, reason=failure.key)
+                self._forget(job)
+            else:
+                self._due.append(job.deadline)
+
+    def _forget(self, job: Job) -> None:
+        self._snapshot = replace(self._snapshot, jobs=tuple(j for j in self._snapshot.jobs if j.id != job.id))
+
+    def _hopeless(self, job: Job) -> Failure | None:
+        """Why no machine will make this job, or None while one may."""
+        shared, session, last = self._shared, self._snapshot.session, self._snapshot.last_end
+        if not shared.clouds and not shared.bridges:
+            return Failure(key="no_cloud", values={})
+        reason = last.end_reason if last is not None and session.tries else None
+        if self._now >= job.deadline:
+            if reason is None:
+                return Failure(
+                    key="deadline", values={"minutes": round(shared.limits.job_deadline.total_seconds() / 60)}
+                )
+            return Failure(key="gave_up", values={"reason": str(reason), "tries": session.tries})
+        if reason is EndReason.OVER_BUDGET:
+            return Failure(key="over_budget", values={})
+        if reason is EndReason.ACCOUNT and session.tries >= retry.ACCOUNT_TRIES:
+            return Failure(key="account", values={"cloud": str(last.cloud or "") if last else ""})
+        return None
+
+    async def _follow_machines(self, session: Session) -> Session:
+        """WARM with a ready machine, WARMING with one on its way, OPEN with neither."""
+        if session.state not in ACTIVE:
+            return session
+        if self._snapshot.ready:
+            target = SessionState.WARM
+        elif self._snapshot.warming:
+            target = SessionState.WARMING
+        else:
+            target = SessionState.OPEN
+        if target is session.state:
+            return session
+        after = session
+        if session.state is SessionState.OPEN and target is SessionState.WARM:
+            after = after.moved_to(SessionState.WARMING)
+        if session.state is SessionState.WARM and target is SessionState.WARMING:
+            after = after.moved_to(SessionState.OPEN)
+        after = after.moved_to(target)
+        if target is SessionState.WARM:
+            after = replace(after, tries=0)
+        return await self._books.sessions.change(session, after, reason="follows its machine")
+
+    async def _note_idleness(self, session: Session) -> Session:
+        idle_since = None if self._snapshot.jobs else (session.idle_since or self._now)
+        if idle_since == session.idle_since:
+            return session
+        return await self._books.sessions.change(session, replace(session, idle_since=idle_since), reason="idleness")
+
+    async def _give_back(self, session: Session) -> Session:
+        """Give the machine back when it is idle, released, or no longer waited for."""
+        instance = next(iter(self._snapshot.ready or self._snapshot.warming), None)
+        if instance is None or self._snapshot.jobs:
+            return session
+        reason, at = self._leave_at(session, instance)
+        if self._now < at:
+            self._due.append(at)
+            return session
+        if instance.state is InstanceState.READY:
+            await self._change(
+                instance, replace(instance.moved_to(InstanceState.DRAINING, self._now), end_reason=reason)
+            )
+        else:
+            await self._change(instance, instance.ending(reason, self._now))
+        return await self._books.sessions.change(session, session.moved_to(SessionState.COOLING), reason=str(reason))
+
+    def _leave_at(self, session: Session, instance: Instance) -> tuple[EndReason, datetime]:
+        if session.released_at is not None:
+            return EndReason.RELEASED, session.released_at
+        if instance.state is InstanceState.READY:
+            snapshot = replace(self._snapshot, session=session)
+            return EndReason.IDLE, keepalive.warm_until(snapshot, self._shared.policy)
+        return EndReason.NOT_NEEDED, (session.idle_since or self._now) + self._shared.limits.cancel_grace
+
+    async def _rent(self, session: Session) -> Session:
+        """Plan a machine where the policy wants one and nothing speaks against it."""
+        shared, snapshot = self._shared, replace(self._snapshot, session=session)
+        has_machine = bool(snapshot.ready or snapshot.warming)
+        if has_machine or not shared.clouds or not shared.gate.is_open:
+            return session
+        if not shared.policy.wants_machine(snapshot, self._now):
+            return session
+        at = self._next_try_at(session)
+        if self._now < at:
+            self._due.append(at)
+            return session
+        job = snapshot.queued[0]
+        instance = Instance(
+            id=shared.ids.instance(),
+            session=session.id,
+            user=session.user,
+            workflow=job.workflow,
+            state=InstanceState.PLANNED,
+            created_at=self._now,
+            state_since=self._now,
+        )
+        await self._books.instances.add(instance, reason=f"{shared.policy.name} wants a machine")
+        warming = replace(session.moved_to(SessionState.WARMING), tries=session.tries + 1)
+        return await self._books.sessions.change(session, warming, reason="a machine is planned")
+
+    def _next_try_at(self, session: Session) -> datetime:
+        last = self._snapshot.last_end
+        if last is None or not session.tries:
+            return self._now
+        # no dice here: looking again must give the same time
+        return retry.next_machine_at(last.end_reason, session.tries, last.ended_at or last.state_since, 1.0)
+
+    async def _finish_draining(self) -> None:
+        """A drained machine with nothing running is ended."""
+        running = {job.instance for job in self._snapshot.running}
+        for before in self._snapshot.instances:
+            instance = await self._books.instances.get(before.id)
+            if instance is not None and instance.state is InstanceState.DRAINING and instance.id not in running:
+                await self._change(instance, instance.ending(instance.end_reason or EndReason.IDLE, self._now))
+
+    async def _close(self, session: Session) -> Session:
+        if session.state is SessionState.COOLING:
+            live = [i for i in self._snapshot.instances if (await self._reload(i)).state is InstanceState.DRAINING]
+            if not live and not self._snapshot.jobs:
+                return await self._books.sessions.change(
+                    session, session.moved_to(SessionState.CLOSED), reason="cooled"
+                )
+        if session.state is SessionState.OPEN and not self._snapshot.jobs:
+            until = keepalive.warm_until(replace(self._snapshot, session=session), self._shared.policy)
+            if self._now >= until or session.released_at is not None:
+                return await self._books.sessions.change(session, session.moved_to(SessionState.CLOSED), reason="quiet")
+            self._due.append(until)
+        return session
+
+    async def _reload(self, instance: Instance) -> Instance:
+        return await self._books.instances.get(instance.id) or instance
+
+    async def _change(self, before: Instance, after: Instance) -> None:
+        reason = str(after.end_reason or "")
+        await self._books.instances.change(before, after, reason=reason)

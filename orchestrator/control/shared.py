@@ -1,0 +1,85 @@
+"""What every loop of the control plane is given, and the limits that the operator may set."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from orchestrator.control.board import Board
+from orchestrator.control.wakeups import Wakeups
+from orchestrator.domain.ids import CloudName, InstallationId
+from orchestrator.domain.money import MicroUsdPerHour
+from orchestrator.domain.policy.quota import Quota
+from orchestrator.domain.policy.renting import RentingPolicy
+from orchestrator.domain.policy.spend import Caps
+from orchestrator.ports.clock import Clock, Ids
+from orchestrator.ports.store import Store
+from orchestrator.ports.workflows import WorkflowCatalog
+
+
+class Gate:
+    """Whether machines may be ordered at all: closed while the bot is being stopped by hand."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """
+    Times, counts and money within which machines are tried.
+
+    Attributes:
+        job_deadline: After this no further machine is tried for a job.
+        boot: From the accepted order until the cloud says that the machine runs.
+        ssh: From then until SSH lets us in.
+        connect: One attempt to log in.
+        launch_settle: How long an order whose answer was lost may take to show up in a listing.
+        late_machine: How long a lost order is watched after that, in case its machine turns up.
+        cancel_grace: How long a machine goes on warming up after its last job was cancelled.
+        worst_case: Machine time reserved with each order: a cold start, some work and the idle timeout.
+        max_machines: Live or unknown machines at any time, whatever listings say.
+        max_price: The dearest machine that may be rented, disk included.
+    """
+
+    job_deadline: timedelta = timedelta(minutes=60)
+    boot: timedelta = timedelta(minutes=5)
+    ssh: timedelta = timedelta(minutes=3)
+    connect: timedelta = timedelta(seconds=10)
+    launch_settle: timedelta = timedelta(seconds=20)
+    late_machine: timedelta = timedelta(minutes=10)
+    cancel_grace: timedelta = timedelta(seconds=30)
+    worst_case: timedelta = timedelta(hours=1)
+    max_machines: int = 5
+    max_price: MicroUsdPerHour = MicroUsdPerHour(800_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """
+    What the loops have in common.
+
+    Attributes:
+        epoch: How many times this installation has been started.
+        bridges: Names of the managed APIs, best first.
+        clouds: Names of the clouds that may be rented from; empty when nothing is ever rented.
+    """
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    dice: random.Random
+    catalog: WorkflowCatalog
+    policy: RentingPolicy
+    limits: Limits
+    caps: Caps
+    quota: Quota
+    installation: InstallationId
+    epoch: int
+    clouds: tuple[CloudName, ...]
+    bridges: tuple[str, ...]
+    wakeups: Wakeups = field(default_factory=Wakeups)
+    board: Board = field(default_factory=Board)
+    gate: Gate = field(default_factory=Gate)

@@ -1,0 +1,234 @@
+"""Jobs, sessions and machines as the bot shows them: built from the rows, with the board's live figures on top."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+
+from orchestrator.api import (
+    Cancelled,
+    ColdStart,
+    Eta,
+    Failed,
+    InstanceView,
+    JobView,
+    MachineView,
+    Queued,
+    Running,
+    SessionView,
+    Status,
+    Succeeded,
+    Trouble,
+)
+from orchestrator.control.shared import Shared
+from orchestrator.domain.errors import IllegalTransitionError
+from orchestrator.domain.estimates import REAL_CLOUD, SANDBOX, cold_start_left
+from orchestrator.domain.ids import InstanceId, SessionId
+from orchestrator.domain.instance import BLAMELESS, Instance, InstanceState
+from orchestrator.domain.job import Failure, Job, JobState
+from orchestrator.domain.money import MicroUsd
+from orchestrator.domain.policy import keepalive
+from orchestrator.domain.snapshot import SessionSnapshot
+from orchestrator.domain.stages import Stage, StageState, Step
+from orchestrator.ports.store import Books
+
+HISTORY = 20
+"""Machines whose stage times make the estimates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What the views of one session's jobs are built from, read in one transaction."""
+
+    snapshot: SessionSnapshot
+    stages: Mapping[InstanceId, tuple[Stage, ...]]
+    history: Mapping[str, Sequence[float]]
+    now: datetime
+
+
+class Views:
+    """Builds what the bot sees."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._revisions = count(shared.epoch * 1_000_000_000)
+
+    async def scene(self, books: Books, session: SessionId) -> Scene | None:
+        snapshot = await books.sessions.snapshot(session)
+        if snapshot is None:
+            return None
+        stages = {i.id: await books.instances.stages(i.id) for i in snapshot.instances}
+        machine = current_machine(snapshot)
+        history: Mapping[str, Sequence[float]] = {}
+        if machine is not None and machine.cloud is not None and machine.state is not InstanceState.READY:
+            history = await books.instances.stage_seconds(machine.cloud, HISTORY)
+        return Scene(snapshot=snapshot, stages=stages, history=history, now=self._shared.clock.now())
+
+    async def job(self, books: Books, job: Job, scene: Scene | None) -> JobView:
+        """*scene* is needed for unfinished jobs alone."""
+        status = self._status(job, scene)
+        stages = status.stages if isinstance(status, ColdStart) else await self._past_stages(books, job)
+        return JobView(
+            id=job.id,
+            user=job.user,
+            surface=job.surface,
+            origin=job.origin,
+            workflow=job.workflow,
+            values=job.values,
+            source=job.source,
+            seed=job.seed,
+            submitted_at=job.submitted_at,
+            ended_at=job.ended_at,
+            status=status,
+            stages=stages,
+            cost=_cost(status),
+            acknowledged=job.acknowledged_at is not None,
+            revision=next(self._revisions),
+        )
+
+    async def _past_stages(self, books: Books, job: Job) -> tuple[Stage, ...]:
+        """The steps of its machine's cold start, where this job waited for them."""
+        if job.instance is None:
+            return ()
+        instance = await books.instances.get(job.instance)
+        if instance is None or instance.ready_at is None or instance.ready_at <= job.submitted_at:
+            return ()
+        return await books.instances.stages(job.instance)
+
+    def _status(self, job: Job, scene: Scene | None) -> Status:
+        if not job.is_over:
+            if scene is None:
+                return Queued(position=1, eta=None)
+            return self._running(job, scene) if job.state is JobState.RUNNING else self._waiting(job, scene)
+        match job.state:
+            case JobState.SUCCEEDED if job.served is not None:
+                return Succeeded(images=job.images, served=job.served)
+            case JobState.FAILED:
+                return Failed(failure=job.failure or Failure(key="deadline", values={"minutes": 0}))
+            case JobState.CANCELLED:
+                return Cancelled(cost=MicroUsd(0))
+            case _:
+                raise IllegalTransitionError(f"job {job.id} is {job.state} without what that needs")
+
+    def _running(self, job: Job, scene: Scene) -> Running:
+        painting = self._shared.board.painting(job.id)
+        done, of = (painting.done, painting.total) if painting else (0, 0)
+        share_left = 1 - done / of if of else 1.0
+        seconds = self._shared.board.seconds_per_image * job.count * share_left
+        machine = next((i for i in scene.snapshot.instances if i.id == job.instance), None)
+        by = job.bridge or (f"your {machine.offer.gpu}" if machine and machine.offer else "")
+        return Running(done=done, of=of, eta=_eta(seconds * 0.7, seconds * 1.5, scene.now), served_by=by)
+
+    def _waiting(self, job: Job, scene: Scene) -> Status:
+        ahead = [other for other in scene.snapshot.jobs if other.submitted_at < job.submitted_at]
+        machine = current_machine(scene.snapshot)
+        images = sum(other.count for other in ahead)
+        painting = images * self._shared.board.seconds_per_image
+        if machine is None or machine.state is InstanceState.READY:
+            waiting_for = "" if machine else _waiting_for(scene)
+            eta = _eta(painting * 0.7, painting * 1.5 + 1, scene.now) if machine else None
+            return Queued(position=len(ahead) + 1, eta=eta, waiting_for=waiting_for)
+        stages = self._live_stages(machine, scene)
+        prior = SANDBOX if machine.cloud in {None, "sandbox"} and "sandbox" in self._shared.clouds else REAL_CLOUD
+        left = cold_start_left(stages, scene.history, prior, scene.now)
+        own = self._shared.board.seconds_per_image * job.count
+        return ColdStart(
+            stages=stages,
+            eta=_eta(left.low + painting * 0.7 + own * 0.5, left.high + painting * 1.5 + own * 1.5, scene.now),
+            machine=machine_view(machine),
+            attempt=max(scene.snapshot.session.tries, 1) + (1 if _lost_while_warm(scene.snapshot) else 0),
+            trouble=_trouble(scene, job),
+            cost=machine.cost(scene.now),
+        )
+
+    def _live_stages(self, machine: Instance, scene: Scene) -> tuple[Stage, ...]:
+        """Every step, those to come as WAITING; in a fixed order so that nothing jumps about."""
+        known = {stage.step: stage for stage in scene.stages.get(machine.id, ())}
+        known.update(self._shared.board.stages(machine.id))
+        optional = {Step.CLONE, Step.TORCH, Step.REQUIREMENTS}
+        return tuple(
+            known.get(step, Stage(step=step, state=StageState.WAITING))
+            for step in Step
+            if step in known or step not in optional
+        )
+
+    def session(self, snapshot: SessionSnapshot, *, images: int, cost: MicroUsd) -> SessionView:
+        session = snapshot.session
+        machine = current_machine(snapshot)
+        ready = machine is not None and machine.state is InstanceState.READY
+        until = session.released_at or keepalive.warm_until(snapshot, self._shared.policy)
+        return SessionView(
+            id=session.id,
+            user=session.user,
+            state=session.state,
+            machine=machine_view(machine) if machine else None,
+            instance=machine.id if machine else None,
+            warm_until=until if ready else None,
+            ready_since=machine.ready_at if machine else None,
+            images=images,
+            cost=cost,
+            unfinished=len(snapshot.jobs),
+        )
+
+    def instance(self, instance: Instance) -> InstanceView:
+        return InstanceView(
+            id=instance.id,
+            cloud=instance.cloud or "",
+            state=instance.state,
+            gpu=instance.offer.gpu if instance.offer else "",
+            price=instance.price,
+            session=instance.session,
+            user=instance.user,
+            cost=instance.cost(self._shared.clock.now()),
+            created_at=instance.created_at,
+            end_reason=instance.end_reason,
+        )
+
+
+def current_machine(snapshot: SessionSnapshot) -> Instance | None:
+    """The machine that this session waits for or works on."""
+    return next(iter(snapshot.ready or snapshot.warming), None)
+
+
+def machine_view(instance: Instance) -> MachineView | None:
+    if instance.offer is None:
+        return None
+    offer = instance.offer
+    return MachineView(gpu=offer.gpu, location=offer.location, price=offer.tariff.per_hour, cloud=offer.cloud)
+
+
+def _eta(low: float, high: float, now: datetime) -> Eta:
+    return Eta(low=timedelta(seconds=max(low, 0)), high=timedelta(seconds=max(high, 1)), at=now)
+
+
+def _waiting_for(scene: Scene) -> str:
+    last = scene.snapshot.last_end
+    tried = scene.snapshot.session.tries > 0 and last is not None
+    return str(last.end_reason) if tried and last and last.end_reason else "machine"
+
+
+def _lost_while_warm(snapshot: SessionSnapshot) -> bool:
+    last = snapshot.last_end
+    return (
+        last is not None and last.ready_at is not None and last.end_reason not in BLAMELESS and bool(snapshot.warming)
+    )
+
+
+def _trouble(scene: Scene, job: Job) -> Trouble | None:
+    """What happened to the machine before this one, if this job has lived through it."""
+    last = scene.snapshot.last_end
+    if last is None or last.end_reason is None or last.end_reason in BLAMELESS or last.state_since < job.submitted_at:
+        return None
+    stages = scene.stages.get(last.id, ())
+    step = next((stage.step for stage in reversed(stages) if stage.state is not StageState.DONE), None)
+    return Trouble(reason=last.end_reason, step=step)
+
+
+def _cost(status: Status) -> MicroUsd:
+    match status:
+        case ColdStart(cost=cost) | Cancelled(cost=cost):
+            return cost
+        case Succeeded(served=served):
+            return served.cost
+        case _:
+            return MicroUsd(0)

@@ -1,0 +1,37 @@
+"""Wakeups: "look again", never what changed. Losing one costs time, not correctness."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+class Wakeup:
+    """One loop's bell."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def wake(self) -> None:
+        self._event.set()
+
+    async def wait(self, limit: timedelta | None) -> None:
+        """Return when woken, or after *limit*; wakeups that came while nobody waited count."""
+        try:
+            async with asyncio.timeout(limit.total_seconds() if limit is not None else None):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+        self._event.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Wakeups:
+    """The bells of all loops: whoever commits a change rings those that it may concern."""
+
+    sessions: Wakeup = field(default_factory=Wakeup)
+    provisioner: Wakeup = field(default_factory=Wakeup)
+    dispatcher: Wakeup = field(default_factory=Wakeup)
+    runner: Wakeup = field(default_factory=Wakeup)
+    reconciler: Wakeup = field(default_factory=Wakeup)
+    newsroom: Wakeup = field(default_factory=Wakeup)
+    notices: Wakeup = field(default_factory=Wakeup)

@@ -1,0 +1,86 @@
+"""How long it will take: ranges from what earlier machines took. Pure; a guess is always said as a range."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.domain.stages import Stage, StageState, Step
+
+Seconds = tuple[float, float]
+"""Low and high end."""
+
+SIDE_BY_SIDE = frozenset({Step.CLONE, Step.TORCH, Step.REQUIREMENTS, Step.COMFYUI})
+"""Runs beside the model download: only the longer of the two counts."""
+
+COLD_START_STEPS = (Step.PROVISION, Step.BOOT, Step.SSH, Step.AGENT, Step.COMFYUI, Step.MODELS, Step.SMOKE)
+
+REAL_CLOUD: Mapping[Step, Seconds] = {
+    Step.PROVISION: (1, 5),
+    Step.BOOT: (15, 60),
+    Step.SSH: (5, 20),
+    Step.AGENT: (1, 5),
+    Step.COMFYUI: (60, 150),
+    Step.MODELS: (120, 420),
+    Step.SMOKE: (10, 30),
+}
+"""Before there is any history: what the first user measured on a market, and half of it."""
+
+SANDBOX: Mapping[Step, Seconds] = {
+    Step.PROVISION: (0, 1),
+    Step.BOOT: (1, 5),
+    Step.SSH: (0, 2),
+    Step.AGENT: (0, 1),
+    Step.COMFYUI: (1, 4),
+    Step.MODELS: (3, 8),
+    Step.SMOKE: (1, 3),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """Seconds left: *low* when the steps left go as the quicker half did, *high* as nine in ten did."""
+
+    low: float
+    high: float
+
+
+def cold_start_left(
+    stages: Iterable[Stage],
+    history: Mapping[str, Sequence[float]],
+    prior: Mapping[Step, Seconds],
+    now: datetime,
+) -> Guess:
+    """Time until the machine is ready, from the steps that are not yet done."""
+    by_step = {stage.step: stage for stage in stages}
+    left: dict[Step, Guess] = {}
+    for step in COLD_START_STEPS:
+        stage = by_step.get(step)
+        if stage is None or stage.state is not StageState.DONE:
+            left[step] = _step_left(stage, _usual(step, history, prior), now)
+    beside = left.pop(Step.COMFYUI, Guess(low=0, high=0))
+    models = left.get(Step.MODELS, Guess(low=0, high=0))
+    left[Step.MODELS] = Guess(low=max(beside.low, models.low), high=max(beside.high, models.high))
+    return Guess(low=sum(guess.low for guess in left.values()), high=sum(guess.high for guess in left.values()))
+
+
+def _usual(step: Step, history: Mapping[str, Sequence[float]], prior: Mapping[Step, Seconds]) -> Seconds:
+    past = sorted(history.get(step, ()))
+    if len(past) < 3:  # two runs are no distribution
+        return prior.get(step, (0, 0))
+    return quantile(past, 0.25), quantile(past, 0.9)
+
+
+def _step_left(stage: Stage | None, usual: Seconds, now: datetime) -> Guess:
+    low, high = usual
+    if stage is None or stage.started_at is None:
+        return Guess(low=low, high=high)
+    if stage.bytes_total and stage.rate_bps and stage.bytes_done:
+        seconds = (stage.bytes_total - stage.bytes_done) / stage.rate_bps
+        return Guess(low=seconds * 0.8, high=seconds * 1.5)
+    gone = stage.seconds(now) or 0
+    return Guess(low=max(low - gone, 0), high=max(high - gone, high * 0.2))
+
+
+def quantile(ordered: Sequence[float], q: float) -> float:
+    """The *q* quantile of values in ascending order; nearest rank."""
+    return ordered[min(int(q * len(ordered)), len(ordered) - 1)]

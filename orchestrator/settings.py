@@ -1,0 +1,147 @@
+"""
+The orchestrator's settings: read once, from the environment and ``.env``; nothing reads them later.
+
+``.env.example`` is generated from these fields and those of ``bot/settings.py``; a test holds it equal.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestrator.domain.money import MicroUsd, micro_usd, micro_usd_per_hour
+from orchestrator.domain.policy.spend import Caps
+
+
+class Settings(BaseSettings):
+    """Every field may be set in the environment by its alias; an empty value counts as unset."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    data: Path = Field(
+        Path("var/glowplug"), alias="GLOWPLUG_DATA", description="Where everything that must last is kept."
+    )
+    installation: str = Field(
+        "",
+        alias="GLOWPLUG_INSTALLATION",
+        pattern=r"^[a-z0-9]{0,16}$",
+        description="Marks our machines at the clouds; drawn at the first start unless set.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", alias="GLOWPLUG_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR."
+    )
+
+    vast_api_key: SecretStr = Field(
+        SecretStr(""),
+        alias="VAST_API_KEY",
+        description="A Vast.ai key: rents real machines there instead of the sandbox.",
+    )
+    comfyui_url: str = Field(
+        "",
+        alias="COMFYUI_URL",
+        description="A ComfyUI that runs already, such as http://127.0.0.1:8188: nothing is rented.",
+    )
+    comfyui_token: SecretStr = Field(
+        SecretStr(""), alias="COMFYUI_TOKEN", description="Its bearer token, if it wants one."
+    )
+    bridge: str = Field("", alias="GLOWPLUG_BRIDGE", description='"none" switches managed APIs off.')
+    models_index: str = Field(
+        "",
+        alias="GLOWPLUG_MODELS_INDEX",
+        description="URL or file that says where model files are, in place of the workflow manifests.",
+    )
+
+    sandbox_url: str = Field(
+        "", alias="GLOWPLUG_SANDBOX_URL", description="A sandbox cloud that runs already; excludes every real cloud."
+    )
+    sandbox_key: SecretStr = Field(SecretStr(""), alias="GLOWPLUG_SANDBOX_KEY", description="Its key.")
+    sandbox_faults: str = Field(
+        "none",
+        alias="GLOWPLUG_SANDBOX_FAULTS",
+        description="Fault profile of the embedded sandbox: none, first-user, market.",
+    )
+
+    policy: Literal["first-user"] = Field(
+        "first-user", alias="GLOWPLUG_POLICY", description="When machines are rented and given back."
+    )
+    idle_timeout_s: float = Field(
+        600,
+        alias="GLOWPLUG_IDLE_TIMEOUT_S",
+        gt=0,
+        description="Seconds after the last request until a machine is given back.",
+    )
+    job_deadline_s: float = Field(
+        3600,
+        alias="GLOWPLUG_JOB_DEADLINE_S",
+        gt=0,
+        description="Seconds during which further machines are tried for a job.",
+    )
+    boot_deadline_s: float | None = Field(
+        None, alias="GLOWPLUG_BOOT_DEADLINE_S", gt=0, description="Seconds a machine may boot (300; sandbox 20)."
+    )
+    ssh_deadline_s: float | None = Field(
+        None,
+        alias="GLOWPLUG_SSH_DEADLINE_S",
+        gt=0,
+        description="Seconds until its SSH must let us in (180; sandbox 10).",
+    )
+    max_machines: int = Field(
+        5, alias="GLOWPLUG_MAX_MACHINES", ge=1, description="Machines at any time, those that may exist included."
+    )
+    max_usd_hour: float = Field(
+        0.80,
+        alias="GLOWPLUG_MAX_USD_HOUR",
+        gt=0,
+        description="The dearest machine that may be rented, in dollars an hour.",
+    )
+    max_queue: int = Field(20, alias="GLOWPLUG_MAX_QUEUE", ge=1, description="Unfinished jobs of one person.")
+    cap_person_day_usd: float | None = Field(
+        None, alias="GLOWPLUG_CAP_PERSON_DAY_USD", ge=0, description="Dollars a person a day (2 with a real cloud)."
+    )
+    cap_day_usd: float | None = Field(
+        None, alias="GLOWPLUG_CAP_DAY_USD", ge=0, description="Dollars a day in all (5 with a real cloud)."
+    )
+    cap_month_usd: float | None = Field(
+        None, alias="GLOWPLUG_CAP_MONTH_USD", ge=0, description="Dollars a month in all (50 with a real cloud)."
+    )
+
+    @property
+    def rents_for_real(self) -> bool:
+        """Whether money is spent: a real cloud's key is there, and no sandbox excludes it."""
+        return bool(self.vast_api_key.get_secret_value()) and not self.sandbox_url
+
+    @property
+    def needs_sandbox(self) -> bool:
+        """Whether the embedded sandbox is to be started or found: nothing else is configured."""
+        return not (self.sandbox_url or self.rents_for_real or self.comfyui_url)
+
+    @property
+    def idle_timeout(self) -> timedelta:
+        return timedelta(seconds=self.idle_timeout_s)
+
+    def caps(self) -> Caps:
+        """Those that were set; the defaults are in force as soon as a real key is."""
+        return Caps(
+            person_day=self._cap(self.cap_person_day_usd, 2),
+            day=self._cap(self.cap_day_usd, 5),
+            month=self._cap(self.cap_month_usd, 50),
+        )
+
+    def _cap(self, given: float | None, default: float) -> MicroUsd | None:
+        if given is not None:
+            return micro_usd(given)
+        return micro_usd(default) if self.rents_for_real else None
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be seen anywhere."""
+        return tuple(
+            value.get_secret_value() for value in (self.vast_api_key, self.comfyui_token, self.sandbox_key) if value
+        )
+
+    @property
+    def max_price(self) -> int:
+        return micro_usd_per_hour(self.max_usd_hour)
