@@ -1,0 +1,57 @@
+# One recipe a habit. Each target sets up what it needs by itself; `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PORT ?= 8600
+
+.PHONY: help install run test test-fast check format bench system lock env-example states clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+install: .venv/.run ## set up .venv with what running needs
+
+.venv/.run: requirements.lock scripts/venv.sh
+	@sh scripts/venv.sh requirements.lock .venv/.run
+
+.venv/.dev: requirements-dev.lock scripts/venv.sh
+	@sh scripts/venv.sh requirements-dev.lock .venv/.dev
+
+run: install ## run the bot: the local page, on the embedded sandbox unless .env says otherwise
+	@exec $(BIN)/glowplug run
+
+test: .venv/.dev ## run the tests with coverage; leaves out, by name, what needs `make system`
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -n $${JOBS:-2} --dist loadgroup $(ARGS)
+	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+
+test-fast: .venv/.dev ## the tests that need no processes, without coverage
+	@$(BIN)/pytest -q tests/unit tests/contract tests/component $(ARGS)
+
+check: .venv/.dev ## formatting, lint, types, import arrows
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/.dev ## format and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: .venv/.dev ## our own time on a warm machine, beside a bare client; ends in one JSON line
+	@$(BIN)/python -m tests.bench.warm
+
+system: ## install what only the system has: OpenSSH's sshd, aria2, Chromium (Debian, by name)
+	@sh scripts/system.sh
+
+env-example: .venv/.dev ## write .env.example from the settings
+	@$(BIN)/python -m tests.env_example > .env.example
+
+states: .venv/.dev ## draw the state machines into docs/states.md
+	@$(BIN)/python -m tests.draw_states
+
+lock: ## resolve the dependencies anew (needs uv)
+	@sh scripts/lock.sh
+
+clean: ## remove what the targets made; leaves var/ (your data) alone
+	rm -rf .venv .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
