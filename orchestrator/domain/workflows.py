@@ -7,15 +7,17 @@ checking what a person asked for, and filling it into the graph.
 
 import copy
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from orchestrator.domain.errors import RequestError
+from orchestrator.domain.errors import GraphRejected, RequestError
 from orchestrator.domain.ids import WorkflowName
 from orchestrator.domain.job import Value
 from orchestrator.domain.offer import Requirements
+from orchestrator.domain.sizes import MULTIPLE, completed
 
 Graph = dict[str, dict[str, Any]]
 """ComfyUI's API format: node id -> {"class_type", "inputs"}."""
@@ -46,7 +48,9 @@ class Parameter:
     One thing a person can set.
 
     Attributes:
-        default: None where the person must say (the prompt, the picture) or where it is drawn (the seed).
+        default: None where the person must say (the prompt, the picture), where it is drawn (the seed), and for
+            a width and a height that follow from the aspect.
+        maximum: The greatest number, or the most characters of a text.
         targets: Where the value goes in the graph; one value may go to several places.
         step: Integers and numbers are multiples of it; 0 allows any.
         flag: What sets it in a prompt, without the dashes; empty for the prompt itself.
@@ -73,6 +77,7 @@ class ModelFile:
     One file that ComfyUI loads, below its ``models`` folder.
 
     Attributes:
+        size_bytes: Exact where *sha256* is known; without it an estimate, good for disk space and progress only.
         sha256: None only until a first verified upload has recorded it; never invented.
         urls: Mirrors of the same bytes, public or presigned.
     """
@@ -119,7 +124,6 @@ class Workflow:
     Attributes:
         loras: The LoRA files that the LoRA parameter may name, by name.
         smoke: Parameter values of the small picture that proves a machine.
-        first_pictures: Node ids of the graph that put pictures out.
     """
 
     name: WorkflowName
@@ -138,6 +142,10 @@ class Workflow:
         return any(p.kind is ParameterKind.IMAGE for p in self.parameters)
 
     @property
+    def takes_lora(self) -> bool:
+        return any(p.kind is ParameterKind.LORA for p in self.parameters)
+
+    @property
     def files(self) -> tuple[ModelFile, ...]:
         """Everything a machine downloads, in the order in which ComfyUI loads it."""
         return (*self.models, *(self.loras[name] for name in sorted(self.loras)))
@@ -153,7 +161,9 @@ def closest(word: str, known: list[str]) -> str:
 
 def check_values(workflow: Workflow, given: Mapping[str, Value], *, seed: int) -> dict[str, Value]:
     """
-    Hold what a person asked for against the manifest and fill in the defaults.
+    Hold what a person asked for against the manifest, fill in the defaults, and settle the size.
+
+    Checking what came out of it gives the same again, so the values of an old job can be asked for once more.
 
     Args:
         seed: Used where the person gave none.
@@ -165,15 +175,34 @@ def check_values(workflow: Workflow, given: Mapping[str, Value], *, seed: int) -
         if workflow.parameter(name) is None:
             known = [p.name for p in workflow.parameters]
             raise RequestError("unknown_parameter", name=name, workflow=workflow.name, closest=closest(name, known))
-    return {
-        p.name: _checked(workflow, p, given.get(p.name, seed if p.name == "seed" else p.default))
+    asked = {"seed": seed, **given}
+    derived = {name for name in ("width", "height") if name not in given and _follows_aspect(workflow, name)}
+    checked = {
+        p.name: _checked(workflow, p, asked.get(p.name, p.default))
         for p in workflow.parameters
-        if p.kind is not ParameterKind.IMAGE
+        if p.kind is not ParameterKind.IMAGE and p.name not in derived
     }
+    return checked | _sizes(workflow, checked, derived)
+
+
+def _follows_aspect(workflow: Workflow, name: str) -> bool:
+    side = workflow.parameter(name)
+    return side is not None and side.default is None and workflow.parameter("aspect") is not None
+
+
+def _sizes(workflow: Workflow, checked: Mapping[str, Value], derived: set[str]) -> dict[str, Value]:
+    """The sides that nobody gave, held to the same limits as if somebody had."""
+    if not derived:
+        return {}
+    multiple = max(int(p.step) for p in workflow.parameters if p.name in derived) or MULTIPLE
+    told = {name: int(checked[name]) if name in checked else None for name in ("width", "height")}
+    width, height = completed(told["width"], told["height"], str(checked["aspect"]), multiple=multiple)
+    sides = {"width": width, "height": height}
+    return {p.name: _checked(workflow, p, sides[p.name]) for p in workflow.parameters if p.name in derived}
 
 
 def _checked(workflow: Workflow, parameter: Parameter, value: Value | None) -> Value:
-    if value is None or (parameter.kind is ParameterKind.TEXT and parameter.default is None and not str(value).strip()):
+    if value is None:
         raise RequestError("missing_parameter", name=parameter.name)
     match parameter.kind:
         case ParameterKind.INTEGER | ParameterKind.NUMBER:
@@ -183,18 +212,26 @@ def _checked(workflow: Workflow, parameter: Parameter, value: Value | None) -> V
         case ParameterKind.LORA:
             return _checked_lora(workflow, str(value))
         case _:
-            return str(value)
+            return _checked_text(parameter, str(value))
+
+
+def _checked_text(parameter: Parameter, value: str) -> str:
+    if parameter.default is None and not value.strip():
+        raise RequestError("missing_parameter", name=parameter.name)
+    if parameter.maximum is not None and len(value) > parameter.maximum:
+        raise RequestError("too_long", name=parameter.name, length=len(value), allowed=f"{parameter.maximum:g}")
+    return value
 
 
 def _checked_number(parameter: Parameter, value: Value) -> Value:
     low, high = parameter.minimum, parameter.maximum
-    allowed = f"{low:g} to {high:g}" if low is not None and high is not None else "a number"
+    allowed = f"{low:.16g} to {high:.16g}" if low is not None and high is not None else "a number"
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise RequestError("not_a_number", name=parameter.name, value=str(value), allowed=allowed) from None
     too_low, too_high = low is not None and number < low, high is not None and number > high
-    if number != number or too_low or too_high:  # noqa: PLR0124 - the one way to see a NaN without importing math
+    if not math.isfinite(number) or too_low or too_high:
         raise RequestError("out_of_range", name=parameter.name, value=str(value), allowed=allowed)
     if parameter.step and abs(number / parameter.step - round(number / parameter.step)) > 1e-6:
         raise RequestError("not_a_multiple", name=parameter.name, value=str(value), step=parameter.step)
@@ -223,21 +260,38 @@ def fill(workflow: Workflow, values: Mapping[str, Value], *, image: str = "") ->
     """
     Put checked values into a copy of the graph.
 
+    A job may be older than the manifest: a parameter that it does not know keeps its default.
+
     Args:
         image: ComfyUI's name of the uploaded picture, for workflows that take one.
+
+    Raises:
+        GraphRejected: The job names a LoRA that the workflow no longer has.
     """
     graph: Graph = copy.deepcopy(workflow.graph)
     for parameter in workflow.parameters:
-        value = image if parameter.kind is ParameterKind.IMAGE else values[parameter.name]
+        value = image if parameter.kind is ParameterKind.IMAGE else values.get(parameter.name, parameter.default)
         if parameter.kind is ParameterKind.LORA:
-            if value == NO_LORA:
+            if value in {None, NO_LORA}:
                 _take_out(graph, parameter.bypass)
                 continue
-            value = workflow.loras[str(value)].path.removeprefix("loras/")
-        for target in parameter.targets:
-            if target.node in graph:
-                graph[target.node]["inputs"][target.input] = value
+            value = _lora_file(workflow, str(value))
+        if value is not None:
+            _put(graph, parameter.targets, value)
     return graph
+
+
+def _lora_file(workflow: Workflow, name: str) -> str:
+    """What ComfyUI calls a LoRA: its path below ``loras``."""
+    if name not in workflow.loras:
+        raise GraphRejected(f'The LoRA "{name}" is no longer offered; choose another one.')
+    return workflow.loras[name].path.removeprefix("loras/")
+
+
+def _put(graph: Graph, targets: tuple[Target, ...], value: Value) -> None:
+    for target in targets:
+        if target.node in graph:  # a node that was taken out has no inputs to set
+            graph[target.node]["inputs"][target.input] = value
 
 
 def _take_out(graph: Graph, bypass: Target | None) -> None:
