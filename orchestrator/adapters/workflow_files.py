@@ -1,0 +1,301 @@
+"""
+Workflows read from folders: ``<name>/graph.json`` and ``<name>/manifest.toml``.
+
+A mistake in them is found here, at the start, and told with the file and the place; nothing later has to doubt them.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from orchestrator.domain.errors import OrchestratorError, Remedy, RequestError
+from orchestrator.domain.ids import WorkflowName
+from orchestrator.domain.offer import Requirements
+from orchestrator.domain.workflows import (
+    Graph,
+    Install,
+    ModelFile,
+    Parameter,
+    ParameterKind,
+    Runtime,
+    Target,
+    Workflow,
+    check_values,
+)
+from orchestrator.ports.workflows import WorkflowCatalog
+
+MIB_PER_GIB = 1024
+FILE_LIMIT = 1024 * 1024
+"""Bytes; a graph of a thousand nodes has about a third of it."""
+
+ModelPath = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$", max_length=200)]
+"""Below ComfyUI's ``models`` folder; plain names only, because it becomes a path on a rented machine."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"'<>]+$", max_length=4096)]
+"""Kept to the letter: a presigned address is good for nothing once it is rewritten."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
+NodeInput = Annotated[str, StringConstraints(pattern=r"^[^.]+\.[^.]+$")]
+"""``node.input``, as in ``sampler.seed``."""
+
+
+class WorkflowProblem(OrchestratorError):
+    """A workflow's files are wrong: whoever wrote them reads which file, where and why."""
+
+    remedy = Remedy.OPERATOR
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _ParameterEntry(_Strict):
+    name: Name
+    kind: ParameterKind
+    title: str = Field(min_length=1)
+    flag: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$|^$")] = ""
+    default: str | int | float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float = Field(default=0, ge=0)
+    choices: tuple[str, ...] = ()
+    targets: tuple[NodeInput, ...] = ()
+    bypass: NodeInput | None = None
+
+    def value(self) -> Parameter:
+        return Parameter(
+            name=self.name,
+            kind=self.kind,
+            title=self.title,
+            default=self.default,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            step=self.step,
+            choices=self.choices,
+            targets=tuple(_target(text) for text in self.targets),
+            flag=self.flag,
+            bypass=_target(self.bypass) if self.bypass else None,
+        )
+
+
+class ModelEntry(_Strict):
+    """One model file, in a manifest and in an index of models."""
+
+    path: ModelPath
+    size: int = Field(gt=0)
+    sha256: Sha256 | None = None
+    urls: tuple[WebAddress, ...] = Field(min_length=1)
+
+    def value(self) -> ModelFile:
+        return ModelFile(path=self.path, size_bytes=self.size, sha256=self.sha256, urls=self.urls)
+
+
+class _InstallEntry(_Strict):
+    repository: WebAddress
+    commit: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
+    torch: tuple[str, ...]
+    index_url: WebAddress | Literal[""] = ""
+
+    def value(self) -> Install:
+        return Install(repository=self.repository, commit=self.commit, torch=self.torch, index_url=self.index_url)
+
+
+class _RuntimeEntry(_Strict):
+    image: str = Field(min_length=1)
+    start: str = Field(pattern=r"^[A-Za-z0-9./_-]+$")
+    install: _InstallEntry | None = None
+
+    def value(self) -> Runtime:
+        return Runtime(image=self.image, start=self.start, install=self.install.value() if self.install else None)
+
+
+class _RequirementsEntry(_Strict):
+    vram_gib: float = Field(gt=0)
+    disk_gib: int = Field(gt=0)
+    cuda: float = 0.0
+    inet_down_mbps: int = 0
+
+    def value(self) -> Requirements:
+        return Requirements(
+            vram_mib=round(self.vram_gib * MIB_PER_GIB),
+            disk_gib=self.disk_gib,
+            cuda=self.cuda,
+            inet_down_mbps=self.inet_down_mbps,
+        )
+
+
+class _Manifest(_Strict):
+    title: str = Field(min_length=1)
+    description: str = Field(min_length=1)
+    order: int = 100
+    requirements: _RequirementsEntry
+    runtime: _RuntimeEntry
+    smoke: Mapping[str, str | int | float]
+    parameters: tuple[_ParameterEntry, ...] = Field(min_length=1)
+    models: tuple[ModelEntry, ...] = ()
+    loras: Mapping[str, ModelEntry] = Field(default_factory=dict)
+
+
+class _Node(BaseModel):
+    class_type: str
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FixedCatalog(WorkflowCatalog):
+    """Workflows that are known already, in their order."""
+
+    workflows: tuple[Workflow, ...]
+
+    def all(self) -> tuple[Workflow, ...]:
+        return self.workflows
+
+    def find(self, name: WorkflowName) -> Workflow | None:
+        return next((w for w in self.workflows if w.name == name), None)
+
+
+class WorkflowFiles(WorkflowCatalog):
+    """
+    The workflows in some folders, read at the first question and kept.
+
+    Where two folders have a workflow of one name, the later folder's counts: so a person changes a workflow of ours.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
+
+    @cached_property
+    def _catalog(self) -> FixedCatalog:
+        return FixedCatalog(read_workflows(*self._folders))
+
+    def all(self) -> tuple[Workflow, ...]:
+        """Read the folders the first time.
+
+        Raises:
+            WorkflowProblem: A file is wrong; all problems of it are told at once.
+        """
+        return self._catalog.all()
+
+    def find(self, name: WorkflowName) -> Workflow | None:
+        return self._catalog.find(name)
+
+
+def read_workflows(*folders: Path) -> tuple[Workflow, ...]:
+    """
+    Read every workflow in *folders*, by their order and then by name.
+
+    Raises:
+        WorkflowProblem: Which file, where and why.
+    """
+    found = {path.parent.name: path.parent for folder in folders for path in sorted(folder.glob("*/manifest.toml"))}
+    read = [(*read_workflow(folder),) for _, folder in sorted(found.items())]
+    return tuple(workflow for _, workflow in sorted(read, key=lambda entry: (entry[0], entry[1].name)))
+
+
+def read_workflow(folder: Path) -> tuple[int, Workflow]:
+    """Read one workflow and its place in the order.
+
+    Raises:
+        WorkflowProblem: Which file, where and why.
+    """
+    manifest = _manifest(folder / "manifest.toml")
+    workflow = Workflow(
+        name=WorkflowName(folder.name),
+        title=manifest.title,
+        description=manifest.description,
+        graph=_graph(folder / "graph.json"),
+        parameters=tuple(entry.value() for entry in manifest.parameters),
+        models=tuple(entry.value() for entry in manifest.models),
+        loras={name: entry.value() for name, entry in manifest.loras.items()},
+        requirements=manifest.requirements.value(),
+        runtime=manifest.runtime.value(),
+        smoke=dict(manifest.smoke),
+    )
+    problems = tuple(_problems(workflow))
+    if problems:
+        raise WorkflowProblem(f"{folder / 'manifest.toml'}: " + "; ".join(problems))
+    return manifest.order, workflow
+
+
+def _manifest(path: Path) -> _Manifest:
+    try:
+        return _Manifest.model_validate(tomllib.loads(_text(path)))
+    except tomllib.TOMLDecodeError as error:
+        raise WorkflowProblem(f"{path}: {error}") from error
+    except ValidationError as error:
+        raise WorkflowProblem(f"{path}: {told(error)}") from error
+
+
+def _graph(path: Path) -> Graph:
+    try:
+        nodes = json.loads(_text(path))
+        checked = {str(key): _Node.model_validate(node) for key, node in nodes.items()}
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise WorkflowProblem(f'{path}: not a graph in API format (in ComfyUI: "Export (API)"): {error}') from error
+    except ValidationError as error:
+        raise WorkflowProblem(
+            f'{path}: not a graph in API format (in ComfyUI: "Export (API)"): {told(error)}'
+        ) from error
+    return {key: {"class_type": node.class_type, "inputs": node.inputs} for key, node in checked.items()}
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > FILE_LIMIT:
+            raise WorkflowProblem(f"{path}: larger than {FILE_LIMIT} bytes")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkflowProblem(f"{path}: {error}") from error
+
+
+def told(error: ValidationError) -> str:
+    """Every problem that pydantic found, each with its place, in one line."""
+    parts = [f"{'.'.join(str(step) for step in it['loc']) or 'file'}: {it['msg']}" for it in error.errors()]
+    return "; ".join(parts)
+
+
+def _target(text: str) -> Target:
+    node, _, name = text.partition(".")
+    return Target(node=node, input=name)
+
+
+def _problems(workflow: Workflow) -> Iterator[str]:
+    """What is wrong between manifest and graph, one sentence each."""
+    for parameter in workflow.parameters:
+        yield from _parameter_problems(workflow, parameter)
+    yield from _doubles("name", [p.name for p in workflow.parameters])
+    yield from _doubles("flag", [p.flag for p in workflow.parameters if p.flag])
+    for key, node in workflow.graph.items():
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and str(value[0]) not in workflow.graph:
+                yield f"graph.json: node {key} takes its {name} from {value[0]}, which is not there"
+    for name, file in workflow.loras.items():
+        if not file.path.startswith("loras/"):
+            yield f"loras.{name}: its path must begin with loras/"
+    try:
+        check_values(workflow, workflow.smoke, seed=0)
+    except RequestError as error:
+        yield f"smoke: {error}"
+
+
+def _parameter_problems(workflow: Workflow, parameter: Parameter) -> Iterator[str]:
+    wired = (*parameter.targets, *((parameter.bypass,) if parameter.bypass else ()))
+    for target in wired:
+        if target.input not in workflow.graph.get(target.node, {}).get("inputs", {}):
+            yield f"parameter {parameter.name}: graph.json has no node {target.node} with an input {target.input}"
+    if parameter.kind is ParameterKind.LORA and parameter.bypass is None:
+        yield f"parameter {parameter.name}: a lora needs a bypass, such as lora.model"
+    if parameter.kind is ParameterKind.CHOICE and parameter.default not in {None, *parameter.choices}:
+        yield f"parameter {parameter.name}: its default is none of its choices"
+
+
+def _doubles(what: str, words: list[str]) -> Iterator[str]:
+    for word in sorted({word for word in words if words.count(word) > 1}):
+        yield f"two parameters have the {what} {word}"
