@@ -33,21 +33,36 @@ class Comfy(Protocol):
     One running ComfyUI, with a socket of ours open to it.
 
     ``POST /prompt`` is not idempotent there: when its answer is lost, implementations look into the queue and the
-    history before they give up, so that nothing is painted twice.
+    history before they give up, so that nothing is painted twice. Several prompts may be followed at once.
     """
 
     async def paint(self, graph: Graph, prompt: PromptId, *, on_progress: OnProgress) -> tuple[bytes, ...]:
         """
         Queue *graph* under our own id, follow it to its end and fetch its pictures as they were saved.
 
-        When a prompt of that id is already queued, running or done, it is followed instead of queued again.
+        The id must be new: it is queued without looking whether ComfyUI knows it. Where it may have been queued
+        before, by a process that is gone or over a connection that is lost, call :meth:`resume`.
         Cancelling the await leaves the prompt where it is: call :meth:`interrupt`.
+
+        Args:
+            on_progress: Called from the awaiting task, with numbers that never fall.
 
         Raises:
             GraphRejected: It will never run here or elsewhere.
             OutOfVram: It needs a bigger card.
             AttemptInterrupted: Somebody interrupted or deleted it.
-            ComfyUnavailable: The server is gone, hangs or answers nonsense.
+            ComfyUnavailable: The server is gone, hangs or answers nonsense. The prompt may still be painted.
+        """
+        ...
+
+    async def resume(self, graph: Graph, prompt: PromptId, *, on_progress: OnProgress) -> tuple[bytes, ...]:
+        """
+        Follow a prompt that may be queued, running or done already; queue it only if ComfyUI does not know it.
+
+        Progress of a prompt that another connection has queued is not told: ComfyUI sends it to that one only.
+
+        Raises:
+            The same as :meth:`paint`.
         """
         ...
 
