@@ -3,27 +3,27 @@
 import os
 import shutil
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 TOOLS = {
-    "needs_sshd": ("OpenSSH's sshd", lambda: shutil.which("sshd") or Path("/usr/sbin/sshd").exists()),
-    "needs_chromium": ("Chromium", lambda: shutil.which("chromium")),
-    "needs_aria2": ("aria2", lambda: shutil.which("aria2c")),
+    "needs_sshd": ("OpenSSH's sshd", bool(shutil.which("sshd")) or Path("/usr/sbin/sshd").exists()),
+    "needs_chromium": ("Chromium", bool(shutil.which("chromium"))),
+    "needs_aria2": ("aria2", bool(shutil.which("aria2c"))),
 }
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out, by name, what needs a tool that is not here; in CI nothing may be left out."""
-    missing = {marker: name for marker, (name, is_there) in TOOLS.items() if not is_there()}
+    missing = {marker: name for marker, (name, is_there) in TOOLS.items() if not is_there}
     if missing and os.environ.get("CI") == "true":
         raise pytest.UsageError(f"CI runs everything; `make system` installs {', '.join(sorted(missing.values()))}")
     left_out: dict[str, int] = {}
-    kept, dropped = [], []
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
     for item in items:
         lacks = [name for marker, name in missing.items() if item.get_closest_marker(marker)]
         if item.get_closest_marker("live") and not os.environ.get("GLOWPLUG_LIVE"):
@@ -44,7 +44,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 @pytest.fixture(autouse=True)
-def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests talk to this computer alone: connecting anywhere else is an error at once."""
     connect = socket.socket.connect
 
@@ -54,4 +54,3 @@ def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", checked)
-    yield

@@ -7,7 +7,6 @@ from orchestrator.domain.ids import CloudName, InstanceId, JobId
 from orchestrator.domain.stages import Stage, Step
 from orchestrator.ports.comfy import Painting
 
-
 GUESSED_SECONDS_PER_IMAGE = 14.4
 """What one picture took the first user; used until one of ours was measured."""
 

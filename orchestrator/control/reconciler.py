@@ -6,6 +6,7 @@ machine has cost is booked on the way.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,6 +35,8 @@ ENDING = timedelta(seconds=2)
 """While a machine is to go, its cloud is listed this often; adapters space calls further where their cloud demands."""
 STUBBORN_AFTER = timedelta(minutes=2)
 NOBODY = UserId("nobody")
+LISTING = "listing:"
+"""The facts that say when each cloud was last listed, and how many machines nobody knew."""
 
 
 class Reconciler:
@@ -74,9 +77,15 @@ class Reconciler:
         await self._market.answered(cloud.name)
         findings = await self._settle(cloud, rentals, asked_at)
         unknown = sum(isinstance(finding, Orphan) for finding in findings)
-        self._shared.board.put_cloud(cloud.name, CloudHealth(unknown_machines=unknown, listed_at=asked_at))
+        await self._note_listing(cloud.name, unknown, asked_at)
         if any(not isinstance(finding, Seen) for finding in findings):
             self._ring()
+
+    async def _note_listing(self, cloud: CloudName, unknown: int, asked_at: datetime) -> None:
+        """For ``/status`` here, and for ``glowplug status`` beside us."""
+        self._shared.board.put_cloud(cloud, CloudHealth(unknown_machines=unknown, listed_at=asked_at))
+        async with self._shared.store.writing() as books:
+            await books.set_fact(LISTING + cloud, json.dumps({"at": asked_at.timestamp(), "unknown": unknown}))
 
     async def _end_what_must_go(self, cloud: CloudProvider) -> None:
         """Tell the cloud to end every TERMINATING machine that it has not yet agreed to end."""

@@ -1,0 +1,134 @@
+"""
+Composition root of the bot: ensures the sandbox if it is needed, opens the orchestrator, builds the surfaces.
+
+    run
+    ├─ orchestrator (its own tree, see orchestrator/app.py)
+    └─ surfaces: the page, and each chat that has a token
+"""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from rich.console import Console
+
+from bot.adapters.web.server import WebOptions, run_web
+from bot.settings import BotSettings
+from orchestrator.api import InstanceView
+from orchestrator.app import SandboxAddress, open_orchestrator
+from orchestrator.control.service import Service
+from orchestrator.domain.errors import StoreError
+from orchestrator.sandbox.launch import SandboxOptions, ensure_sandbox
+from orchestrator.settings import Settings
+
+END_LIMIT = timedelta(seconds=30)
+"""How long Ctrl-C waits for the proof that every machine is gone."""
+
+out = Console(highlight=False)
+
+
+class Stopping:
+    """How the bot was told to stop: by hand (Ctrl-C, perhaps twice), or to be started again (SIGTERM)."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.at_once = asyncio.Event()
+        self.by_hand = False
+
+    def interrupt(self) -> None:
+        if self.asked.is_set():
+            self.at_once.set()
+        self.by_hand = True
+        self.asked.set()
+
+    def terminate(self) -> None:
+        self.asked.set()
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Listen to SIGINT and SIGTERM inside the block."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self.interrupt)
+        loop.add_signal_handler(signal.SIGTERM, self.terminate)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+            loop.remove_signal_handler(signal.SIGTERM)
+
+
+async def run(settings: Settings, bot_settings: BotSettings) -> int:
+    """Run until told to stop; returns the exit status."""
+    stopping = Stopping()
+    with stopping.signals():
+        try:
+            sandbox = await _sandbox(settings)
+            out.print(_in_use(settings, sandbox))
+            async with open_orchestrator(settings, sandbox) as orchestrator:
+                await _serve(orchestrator, bot_settings, stopping)
+        except* (StoreError, OSError) as group:
+            out.print(f"glowplug cannot run: {group.exceptions[0]}")
+            return 1
+    return 0
+
+
+async def _serve(orchestrator: Service, bot_settings: BotSettings, stopping: Stopping) -> None:
+    async with asyncio.TaskGroup() as group:
+        options = WebOptions(port=bot_settings.web_port, on_listening=_announce)
+        surfaces = group.create_task(run_web(orchestrator, options), name="web")
+        await stopping.asked.wait()
+        if stopping.by_hand:
+            await _end_machines(orchestrator, stopping)
+        else:
+            out.print("stopping; machines are kept for the next start, unfinished jobs stay queued")
+        surfaces.cancel()
+
+
+def _announce(url: str) -> None:
+    out.print(f"open {url} and type /imagine a lighthouse at dusk")
+
+
+async def _end_machines(orchestrator: Service, stopping: Stopping) -> None:
+    """Ctrl-C: end every machine and say so; a second Ctrl-C leaves at once and says what is left."""
+    overview = await orchestrator.overview()
+    if not overview.instances:
+        out.print("stopping; no machine is rented")
+        return
+    out.print(f"ending {len(overview.instances)} machine(s); Ctrl-C again leaves at once")
+    async with asyncio.TaskGroup() as group:
+        ending = group.create_task(orchestrator.end_all(END_LIMIT))
+        impatient = group.create_task(stopping.at_once.wait())
+        await asyncio.wait({ending, impatient}, return_when=asyncio.FIRST_COMPLETED)
+        left = ending.result() if ending.done() else (await orchestrator.overview()).instances
+        ending.cancel()
+        impatient.cancel()
+    _say_what_is_left(left)
+
+
+def _say_what_is_left(left: tuple[InstanceView, ...]) -> None:
+    if not left:
+        out.print("every machine is gone; unfinished jobs stay queued for the next start")
+    for machine in left:
+        out.print(f"still there: {machine.gpu} at {machine.cloud} ({machine.state}); see: glowplug sweep")
+
+
+async def _sandbox(settings: Settings) -> SandboxAddress | None:
+    if settings.sandbox_url:
+        return SandboxAddress(url=settings.sandbox_url.rstrip("/"), key=settings.sandbox_key.get_secret_value())
+    if not settings.needs_sandbox:
+        return None
+    running = await ensure_sandbox(settings.data, options=SandboxOptions(faults=settings.sandbox_faults))
+    return SandboxAddress(url=running.url, key=running.key)
+
+
+def _in_use(settings: Settings, sandbox: SandboxAddress | None) -> str:
+    """The first line of output: where pictures are made and what that may cost."""
+    if sandbox is not None:
+        return f"glowplug on the sandbox cloud at {sandbox.url}: nothing is rented for real, nothing costs money"
+    if settings.rents_for_real:
+        caps = settings.caps()
+        most = f"${caps.day / 1e6:.2f} a day, ${caps.month / 1e6:.2f} a month" if caps.day and caps.month else "no cap"
+        return f"glowplug on Vast.ai: rents real machines, at most {most}"
+    return f"glowplug on the ComfyUI at {settings.comfyui_url}: nothing is rented"

@@ -1,0 +1,242 @@
+"""
+Composition root of the orchestrator: the only place that knows the concrete classes.
+
+The tree of tasks, all of them ended when the block is left:
+
+    open_orchestrator
+    └─ control plane
+       ├─ newsroom            views of what changed
+       ├─ reconciler          our books versus the clouds'
+       ├─ sessions            who gets a machine
+       ├─ provisioner         ├─ one worker a machine on its way
+       ├─ dispatcher          next job to a free machine
+       ├─ runner              ├─ one worker a running job
+       └─ links               └─ one keeper a ComfyUI socket
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+
+from orchestrator.adapters.blobs_local import LocalBlobs
+from orchestrator.adapters.clouds.vast.cloud import VastCloud
+from orchestrator.adapters.comfyui import ComfyUiConnector
+from orchestrator.adapters.database.data_folder import data_lock
+from orchestrator.adapters.database.store import open_store
+from orchestrator.adapters.inference.comfy_endpoint import ComfyEndpoint
+from orchestrator.adapters.models_index import with_index
+from orchestrator.adapters.ssh import SshConnector, load_or_create_key
+from orchestrator.adapters.system import RandomIds, SystemClock
+from orchestrator.adapters.workflow_files import WorkflowFiles
+from orchestrator.control.board import Board
+from orchestrator.control.dispatcher import Dispatcher
+from orchestrator.control.intake import Intake
+from orchestrator.control.links import Links
+from orchestrator.control.loop import keep_doing
+from orchestrator.control.market import Market
+from orchestrator.control.newsroom import Newsroom
+from orchestrator.control.ordering import Ordering
+from orchestrator.control.preparer import Preparer, PrepareLimits
+from orchestrator.control.provisioner import Provisioner
+from orchestrator.control.reconciler import Reconciler
+from orchestrator.control.runner import Runner
+from orchestrator.control.service import Service
+from orchestrator.control.sessions import Sessions
+from orchestrator.control.shared import Limits, Shared
+from orchestrator.control.views import Views
+from orchestrator.domain.ids import CloudName, InstallationId
+from orchestrator.domain.money import MicroUsdPerHour
+from orchestrator.domain.policy.quota import Quota
+from orchestrator.domain.policy.renting import FirstUser
+from orchestrator.ports.cloud import CloudProvider
+from orchestrator.ports.inference import InferenceApi
+from orchestrator.ports.store import Store
+from orchestrator.settings import Settings
+
+AGENT = Path(__file__).parent / "payload" / "agent.py"
+WORKFLOWS = Path(__file__).parent / "workflows"
+CLOSE_LIMIT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxAddress:
+    """A sandbox cloud that runs: ours or one that we were told of."""
+
+    url: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """Everything outside this process that the control plane talks to."""
+
+    clouds: Mapping[CloudName, CloudProvider]
+    bridges: Mapping[str, InferenceApi]
+    hosts: SshConnector
+    comfies: ComfyUiConnector
+    blobs: LocalBlobs
+    agent_source: bytes
+
+
+@asynccontextmanager
+async def open_orchestrator(settings: Settings, sandbox: SandboxAddress | None = None) -> AsyncIterator[Service]:
+    """
+    Run the orchestrator inside the block.
+
+    Args:
+        sandbox: Rent from this sandbox cloud and from no other.
+
+    Raises:
+        StoreError: Another one runs on this data folder, or the folder cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(data_lock(settings.data))
+        clock = SystemClock()
+        store = await stack.enter_async_context(open_store(settings.data / "glowplug.sqlite3", clock))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        outside = await _outside(settings, sandbox, http)
+        shared = await _shared(settings, sandbox, http, store, clock, outside)
+        views = Views(shared)
+        newsroom = Newsroom(shared, views)
+        async with asyncio.TaskGroup() as group:
+            plane = group.create_task(_control_plane(shared, outside, newsroom), name="control plane")
+            try:
+                intake = Intake(shared, outside.blobs)
+                yield Service(shared, intake=intake, blobs=outside.blobs, views=views, newsroom=newsroom)
+            finally:
+                plane.cancel()
+
+
+async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -> None:
+    wakeups = shared.wakeups
+    async with asyncio.TaskGroup() as group:
+        links = Links(hosts=outside.hosts, comfies=outside.comfies, group=group, connect_limit=shared.limits.connect)
+        market = Market(shared, outside.clouds)
+        runner = Runner(shared, links=links, blobs=outside.blobs, bridges=outside.bridges, group=group)
+        provisioner = Provisioner(
+            shared,
+            clouds=outside.clouds,
+            ordering=Ordering(shared, outside.clouds, market, ssh_public_key=outside.hosts.public_key),
+            links=links,
+            preparer=Preparer(
+                agent_source=outside.agent_source,
+                comfy=outside.comfies,
+                clock=shared.clock,
+                ids=shared.ids,
+                limits=PrepareLimits(),
+            ),
+            group=group,
+        )
+        steps = {
+            "newsroom": (newsroom.step, wakeups.newsroom),
+            "reconciler": (
+                Reconciler(shared, clouds=outside.clouds, market=market, links=links).step,
+                wakeups.reconciler,
+            ),
+            "sessions": (Sessions(shared).step, wakeups.sessions),
+            "provisioner": (provisioner.step, wakeups.provisioner),
+            "dispatcher": (Dispatcher(shared, runner).step, wakeups.dispatcher),
+            "runner": (runner.step, wakeups.runner),
+        }
+        for name, (step, wakeup) in steps.items():
+            group.create_task(keep_doing(name, step, wakeup=wakeup), name=name)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            async with asyncio.timeout(CLOSE_LIMIT.total_seconds()):
+                await links.close()
+
+
+async def _outside(settings: Settings, sandbox: SandboxAddress | None, http: aiohttp.ClientSession) -> Outside:
+    key = await asyncio.to_thread(load_or_create_key, settings.data)
+    comfies = ComfyUiConnector()
+    return Outside(
+        clouds=clouds_of(settings, sandbox, http),
+        bridges=_bridges(settings, sandbox),
+        hosts=SshConnector(key),
+        comfies=comfies,
+        blobs=LocalBlobs(settings.data / "pictures"),
+        agent_source=await asyncio.to_thread(AGENT.read_bytes),
+    )
+
+
+def clouds_of(
+    settings: Settings, sandbox: SandboxAddress | None, http: aiohttp.ClientSession
+) -> dict[CloudName, CloudProvider]:
+    """The clouds that these settings rent from; a sandbox excludes every real one."""
+    if sandbox is not None:
+        name = CloudName("sandbox")
+        return {name: VastCloud(url=sandbox.url, key=sandbox.key, session=http, name=name, pace=0)}
+    if settings.rents_for_real:
+        name = CloudName("vast")
+        return {name: VastCloud(key=settings.vast_api_key.get_secret_value(), session=http, name=name)}
+    return {}
+
+
+def _bridges(settings: Settings, sandbox: SandboxAddress | None) -> dict[str, InferenceApi]:
+    if not settings.comfyui_url or sandbox is not None:
+        return {}
+    endpoint = ComfyEndpoint(url=settings.comfyui_url, token=settings.comfyui_token.get_secret_value())
+    return {endpoint.name: endpoint}
+
+
+async def _shared(
+    settings: Settings,
+    sandbox: SandboxAddress | None,
+    http: aiohttp.ClientSession,
+    store: Store,
+    clock: SystemClock,
+    outside: Outside,
+) -> Shared:
+    ids = RandomIds(clock)
+    catalog = WorkflowFiles(WORKFLOWS)
+    if sandbox is not None:
+        catalog = await with_index(catalog, http, f"{sandbox.url}/sandbox/models", key=sandbox.key)
+    elif settings.models_index:
+        catalog = await with_index(catalog, http, settings.models_index, key="")
+    installation, epoch = await _identity(settings, store, ids)
+    return Shared(
+        store=store,
+        clock=clock,
+        ids=ids,
+        dice=random.Random(),  # noqa: S311 - jitter and seeds of pictures, not secrets
+        catalog=catalog,
+        policy=FirstUser(idle_timeout=settings.idle_timeout),
+        limits=_limits(settings, is_sandbox=sandbox is not None),
+        caps=settings.caps(),
+        quota=Quota(queued_jobs=settings.max_queue),
+        installation=installation,
+        epoch=epoch,
+        clouds=tuple(sorted(outside.clouds)),
+        bridges=tuple(outside.bridges),
+        board=Board(seconds_per_image=2.0) if sandbox is not None else Board(),
+    )
+
+
+async def _identity(settings: Settings, store: Store, ids: RandomIds) -> tuple[InstallationId, int]:
+    """Who we are at the clouds, and how many times we have been started."""
+    async with store.writing() as books:
+        name = settings.installation or await books.fact("installation") or ids.instance()[:8]
+        epoch = int(await books.fact("epoch") or 0) + 1
+        await books.set_fact("installation", name)
+        await books.set_fact("epoch", str(epoch))
+    return InstallationId(name), epoch
+
+
+def _limits(settings: Settings, *, is_sandbox: bool) -> Limits:
+    """A sandbox machine boots in seconds, so one that is stuck is given up sooner."""
+    boot, ssh, connect = (20.0, 10.0, 3.0) if is_sandbox else (300.0, 180.0, 10.0)
+    return Limits(
+        job_deadline=timedelta(seconds=settings.job_deadline_s),
+        boot=timedelta(seconds=settings.boot_deadline_s or boot),
+        ssh=timedelta(seconds=settings.ssh_deadline_s or ssh),
+        connect=timedelta(seconds=connect),
+        max_machines=settings.max_machines,
+        max_price=MicroUsdPerHour(settings.max_price),
+    )
