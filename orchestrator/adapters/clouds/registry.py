@@ -1,0 +1,31 @@
+"""Which clouds there are: one line each. Called by the composition root, which knows the keys."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import aiohttp
+
+from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VAST, vast, vast_in_a_sandbox
+from orchestrator.domain.ids import CloudName
+from orchestrator.ports.cloud import CloudProvider
+
+
+class OpenCloud(Protocol):
+    """What a cloud's folder offers to the registry."""
+
+    def __call__(self, *, url: str | None, key: str, session: aiohttp.ClientSession) -> CloudProvider:
+        """
+        Build the adapter; nothing is sent.
+
+        Args:
+            url: Where the cloud is; None for its usual address.
+            key: The account's key.
+            session: Shared, and closed by whoever opened it.
+        """
+        ...
+
+
+CLOUDS: Mapping[CloudName, OpenCloud] = {
+    VAST: vast,
+    SANDBOX: vast_in_a_sandbox,
+}
