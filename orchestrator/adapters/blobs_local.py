@@ -1,0 +1,86 @@
+"""Pictures as files of a folder, named by what they hold."""
+
+import asyncio
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from orchestrator.domain.errors import StoreError
+from orchestrator.domain.ids import ImageKey
+from orchestrator.ports.blobs import Blobs
+
+KEY_DIGITS = 32
+"""How much of the SHA-256 names a picture: 128 bits, so that no two pictures ever share a name."""
+
+_KEY = re.compile(rf"[0-9a-f]{{{KEY_DIGITS}}}")
+
+
+class LocalBlobs(Blobs):
+    """Files ``ab/abcd...`` below *folder*, readable by us alone. File work happens in threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def put(self, picture: bytes) -> ImageKey:
+        """
+        See the port.
+
+        Raises:
+            StoreError: The disk is full or the folder is not ours.
+        """
+        return await asyncio.to_thread(self._put, picture)
+
+    async def get(self, key: ImageKey) -> bytes | None:
+        """See the port; a *key* that no put can have given is nobody's, and never becomes a path."""
+        if not _KEY.fullmatch(key):
+            return None
+        return await asyncio.to_thread(self._get, key)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / key[:2] / key
+
+    def _put(self, picture: bytes) -> ImageKey:
+        key = hashlib.sha256(picture).hexdigest()[:KEY_DIGITS]
+        path = self._path(key)
+        try:
+            if not (path.exists() and path.stat().st_size == len(picture)):
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _write_durably(path, picture)
+        except OSError as error:
+            raise StoreError(f"a picture cannot be kept in {self._folder}: {error.strerror}") from error
+        return ImageKey(key)
+
+    def _get(self, key: str) -> bytes | None:
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"a picture cannot be read from {self._folder}: {error.strerror}") from error
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    """Write the whole file or none: under another name (mode 0600), to the disk, then renamed."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix="new-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+    _sync_folder(path.parent.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in *folder* last, not only what they name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

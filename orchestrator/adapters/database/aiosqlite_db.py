@@ -1,0 +1,82 @@
+"""The database of production: SQLite in aiosqlite's threads, one a connection."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from orchestrator.adapters.database.database import Database, Rows, Statement
+from orchestrator.adapters.database.sqlite import Access, Durability, open_connection, run_all, store_error
+from orchestrator.adapters.database.transactions import Connection, SqliteDatabase
+from orchestrator.domain.errors import StoreError
+
+READERS = 3
+"""Readings at once; each costs a thread."""
+
+
+class ThreadConnection(Connection):
+    """
+    A connection that lives in a thread of its own.
+
+    The thread takes its work from a first-in-first-out queue, which is what :class:`Connection` promises.
+    """
+
+    def __init__(self, path: Path, access: Access) -> None:
+        self._path = path
+        self._access = access
+        self._thread = aiosqlite.Connection(self._open, iter_chunk_size=64)
+        # aiosqlite has no public way to run several statements in one trip to its thread, and trips are what costs.
+        self._in_thread: Callable[..., Awaitable[Any]] = self._thread._execute  # noqa: SLF001 - see above
+
+    def _open(self) -> sqlite3.Connection:
+        self._raw = open_connection(self._path, self._access, Durability.FULL)
+        return self._raw
+
+    def _run(self, statements: Sequence[Statement]) -> Sequence[Rows]:
+        return run_all(self._raw, statements)
+
+    async def open(self) -> None:
+        await self._translated(self._thread)
+
+    async def run(self, statements: Sequence[Statement]) -> Sequence[Rows]:
+        answers: Sequence[Rows] = await self._translated(self._in_thread(self._run, statements))
+        return answers
+
+    async def roll_back(self) -> None:
+        await self._translated(self._thread.rollback())
+
+    async def close(self) -> None:
+        await self._translated(self._thread.close())
+
+    async def _translated(self, call: Awaitable[Any]) -> Any:
+        try:
+            return await call
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise store_error(error, self._path) from error
+        except ValueError as error:  # aiosqlite's way to say that the connection is closed
+            raise StoreError(f"{self._path}: {error}") from error
+
+
+async def open_database(path: Path, *, is_read_only: bool = False) -> Database:
+    """
+    Open the database file in *path*, which exists.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+    opened: list[ThreadConnection] = []
+    accesses = [Access.READ] * READERS if is_read_only else [Access.WRITE, *[Access.READ] * READERS]
+    try:
+        for access in accesses:
+            connection = ThreadConnection(path, access)
+            await connection.open()
+            opened.append(connection)
+    except BaseException:
+        for connection in opened:
+            await connection.close()
+        raise
+    if is_read_only:
+        return SqliteDatabase(None, opened)
+    return SqliteDatabase(opened[0], opened[1:])

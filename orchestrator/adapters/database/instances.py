@@ -1,0 +1,138 @@
+"""Machines of ours in SQL, with the steps of their cold starts."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from orchestrator.adapters.database.database import Rows, Statement, Transaction
+from orchestrator.adapters.database.instance_rows import (
+    INSTANCE_COLUMNS,
+    instance_from,
+    instance_row,
+    mark_from,
+    stage_from,
+    stage_row,
+)
+from orchestrator.adapters.database.moves import Chronicle
+from orchestrator.adapters.database.rows import to_micros
+from orchestrator.adapters.database.statements import change_row, compare_and_set, insert_into, record
+from orchestrator.domain.ids import CloudName, InstanceId, LaunchKey
+from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
+from orchestrator.domain.policy.placement import Mark
+from orchestrator.domain.stages import Stage, Step
+from orchestrator.ports.clock import Clock
+from orchestrator.ports.store import Details, Instances
+
+INSERT = insert_into("instance", INSTANCE_COLUMNS)
+UPDATE = compare_and_set("instance", INSTANCE_COLUMNS)
+GET = "SELECT * FROM instance WHERE id = :id"
+IN_STATE = "SELECT * FROM instance WHERE state = :state ORDER BY created_at, id"
+OF_CLOUD = """
+    SELECT * FROM instance
+    WHERE cloud = :cloud AND state NOT IN ('PLANNED', 'TERMINATED')
+    ORDER BY created_at, id
+"""
+OF_SESSION = """
+    SELECT * FROM instance
+    WHERE session_id = :session AND state <> 'TERMINATED'
+    ORDER BY created_at, id
+"""
+GIVEN_UP_LAST = """
+    SELECT * FROM instance
+    WHERE session_id = :session AND end_reason IS NOT NULL AND state IN ('TERMINATING', 'TERMINATED')
+    ORDER BY COALESCE(ended_at, state_since) DESC, id DESC LIMIT 1
+"""
+BY_LAUNCH_KEY = "SELECT * FROM instance WHERE launch_key = :key"
+GIVEN_UP_SINCE = """
+    SELECT cloud, machine, host, end_reason, COALESCE(ended_at, state_since) AS at FROM instance
+    WHERE end_reason IS NOT NULL AND machine IS NOT NULL AND state_since >= :since
+    ORDER BY state_since, id
+"""
+STAGES = "SELECT * FROM stage WHERE instance_id = :instance"
+RECORD_STAGE = """
+    INSERT INTO stage (instance_id, step, state, started_at, ended_at, bytes_done, bytes_total, rate_bps)
+    VALUES (:instance_id, :step, :state, :started_at, :ended_at, :bytes_done, :bytes_total, :rate_bps)
+    ON CONFLICT (instance_id, step) DO UPDATE SET
+        state = excluded.state, started_at = excluded.started_at, ended_at = excluded.ended_at,
+        bytes_done = excluded.bytes_done, bytes_total = excluded.bytes_total, rate_bps = excluded.rate_bps
+"""
+STAGE_TIMES = """
+    SELECT stage.step, stage.ended_at - stage.started_at AS micros
+    FROM (
+        SELECT id, ready_at FROM instance
+        WHERE cloud = :cloud AND ready_at IS NOT NULL
+        ORDER BY ready_at DESC, id DESC LIMIT :limit
+    ) AS ready
+    JOIN stage ON stage.instance_id = ready.id
+    WHERE stage.state = 'DONE' AND stage.ended_at IS NOT NULL AND stage.started_at IS NOT NULL
+    ORDER BY ready.ready_at DESC, ready.id DESC, stage.step
+"""
+
+_NOT_THE_MACHINE = BLAMELESS | {
+    EndReason.ACCOUNT,
+    EndReason.NO_OFFER,
+    EndReason.OFFER_GONE,
+    EndReason.CLOUD_UNAVAILABLE,
+    EndReason.LAUNCH_LOST,
+}
+"""Ends that speak against nobody, against the cloud or against us, but not against that machine."""
+
+_ORDER = {step: place for place, step in enumerate(Step)}
+
+
+class SqlInstances(Instances):
+    def __init__(self, transaction: Transaction, clock: Clock) -> None:
+        self._sql = transaction
+        self._chronicle = Chronicle("instance", clock)
+
+    async def add(self, instance: Instance, *, reason: str) -> None:
+        event = self._chronicle.began(instance, reason)
+        await self._sql.run(Statement(sql=INSERT, parameters=instance_row(instance)), record(event))
+
+    async def get(self, instance: InstanceId) -> Instance | None:
+        return _first(await self._sql.rows(GET, id=instance))
+
+    async def change(
+        self, before: Instance, after: Instance, *, reason: str, details: Details | None = None
+    ) -> Instance:
+        row = instance_row(after) | {"version": before.version}
+        event = self._chronicle.moved(before, after, reason, details)
+        written = await change_row(self._sql, Statement(sql=UPDATE, parameters=row, must_match=True), event)
+        return replace(after, version=written["version"])
+
+    async def in_states(self, *states: InstanceState) -> tuple[Instance, ...]:
+        queries = [Statement(sql=IN_STATE, parameters={"state": state}) for state in sorted(set(states))]
+        found = [instance for rows in await self._sql.run(*queries) for instance in _all(rows)]
+        return tuple(sorted(found, key=lambda instance: (instance.created_at, instance.id)))
+
+    async def of_cloud(self, cloud: CloudName) -> tuple[Instance, ...]:
+        return _all(await self._sql.rows(OF_CLOUD, cloud=cloud))
+
+    async def by_launch_key(self, key: LaunchKey) -> Instance | None:
+        return _first(await self._sql.rows(BY_LAUNCH_KEY, key=key))
+
+    async def marks(self, since: datetime) -> tuple[Mark, ...]:
+        rows = await self._sql.rows(GIVEN_UP_SINCE, since=to_micros(since))
+        return tuple(mark_from(row) for row in rows if row["end_reason"] not in _NOT_THE_MACHINE)
+
+    async def stages(self, instance: InstanceId) -> tuple[Stage, ...]:
+        found = [stage_from(row) for row in await self._sql.rows(STAGES, instance=instance)]
+        return tuple(sorted(found, key=lambda stage: _ORDER[stage.step]))
+
+    async def record_stage(self, instance: InstanceId, stage: Stage) -> None:
+        await self._sql.run(Statement(sql=RECORD_STAGE, parameters=stage_row(instance, stage)))
+
+    async def stage_seconds(self, cloud: CloudName, limit: int) -> Mapping[str, tuple[float, ...]]:
+        """Of each step, the newest machine's time first."""
+        seconds: dict[str, tuple[float, ...]] = {}
+        for row in await self._sql.rows(STAGE_TIMES, cloud=cloud, limit=limit):
+            seconds[row["step"]] = (*seconds.get(row["step"], ()), row["micros"] / 1_000_000)
+        return seconds
+
+
+def _first(rows: Rows) -> Instance | None:
+    return instance_from(rows[0]) if rows else None
+
+
+def _all(rows: Rows) -> tuple[Instance, ...]:
+    return tuple(instance_from(row) for row in rows)
