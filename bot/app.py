@@ -62,6 +62,7 @@ class Stopping:
 async def run(settings: Settings, bot_settings: BotSettings) -> int:
     """Run until told to stop; returns the exit status."""
     stopping = Stopping()
+    problem: Exception | None = None
     with stopping.signals():
         try:
             sandbox = await _sandbox(settings)
@@ -69,9 +70,16 @@ async def run(settings: Settings, bot_settings: BotSettings) -> int:
             async with open_orchestrator(settings, sandbox) as orchestrator:
                 await _serve(orchestrator, bot_settings, stopping)
         except* (StoreError, OSError) as group:
-            out.print(f"glowplug cannot run: {group.exceptions[0]}")
-            return 1
-    return 0
+            problem = _first(group)
+    if problem is not None:
+        out.print(f"glowplug cannot run: {problem}")
+    return 0 if problem is None else 1
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The first error of a group, however deeply it is nested."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _serve(orchestrator: Service, bot_settings: BotSettings, stopping: Stopping) -> None:

@@ -48,7 +48,10 @@ def e2e(
         stop(f'There is no cloud "{cloud}"; use sandbox or vast.', status=2)
     if cloud == "vast":
         _ask_to_spend(settings, yes=yes)
-    report = asyncio.run(_run(settings, cloud, prompt, path, quiet=as_json))
+    try:
+        report = asyncio.run(_run(settings, cloud, prompt, path, quiet=as_json))
+    except OrchestratorError as error:
+        stop(str(error))
     print_json(report) if as_json else _print(report)
     if report["outcome"] != "succeeded" or not report["terminated"]:
         raise typer.Exit(1)
@@ -67,11 +70,8 @@ async def _run(settings: Settings, cloud: str, prompt: str, path: Path | None, *
     sandbox = await sandbox_of(settings, wanted=True) if cloud == "sandbox" else None
     own = settings.model_copy(update={"data": settings.data / "e2e", "installation": "", "comfyui_url": ""})
     await asyncio.to_thread(shutil.rmtree, own.data / "pictures", ignore_errors=True)
-    try:
-        async with open_orchestrator(own, sandbox) as service:
-            return await _Trial(service=service, cloud=cloud, prompt=prompt, path=path, quiet=quiet).report()
-    except* OrchestratorError as group:
-        stop(str(group.exceptions[0]))
+    async with open_orchestrator(own, sandbox) as service:
+        return await _Trial(service=service, cloud=cloud, prompt=prompt, path=path, quiet=quiet).report()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
