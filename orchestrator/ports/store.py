@@ -130,7 +130,11 @@ class Sessions(Protocol):
     async def next_due_at(self) -> datetime | None: ...
 
     async def touch(self, session: SessionId, due_at: datetime) -> None:
-        """Have the sessions loop look at it by *due_at*; never later than it would have. Changes no version."""
+        """
+        Have the sessions loop look at it by *due_at*; never later than it would have. Changes no version.
+
+        So a session is changed in the transaction that read it: otherwise a touch in between is overwritten.
+        """
         ...
 
     async def snapshot(self, session: SessionId) -> SessionSnapshot | None: ...
@@ -182,14 +186,18 @@ class Ledger(Protocol):
         Booked since *day* and *month* began, plus what is still reserved for live machines beyond their bookings.
 
         Args:
-            day: Its first moment.
-            month: Its first moment.
+            day: Its first moment, in UTC.
+            month: Its first moment, in UTC.
         """
         ...
 
-    async def total(self, since: datetime, until: datetime) -> MicroUsd: ...
+    async def total(self, since: datetime, until: datetime) -> MicroUsd:
+        """Booked from *since* on and before *until*."""
+        ...
 
-    async def by_day(self, since: datetime) -> tuple[DayCost, ...]: ...
+    async def by_day(self, since: datetime) -> tuple[DayCost, ...]:
+        """What was booked on each UTC day, from the whole day that holds *since* on; oldest day first."""
+        ...
 
     async def pictures(self, since: datetime) -> int:
         """Pictures made since then."""

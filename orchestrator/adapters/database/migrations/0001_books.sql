@@ -49,6 +49,7 @@ CREATE TABLE instance (
 ) STRICT;
 
 CREATE INDEX instance_state ON instance (state, created_at, id);
+CREATE INDEX instance_ready ON instance (session_id, state) WHERE state = 'READY';
 CREATE INDEX instance_live ON instance (session_id, created_at, id) WHERE state <> 'TERMINATED';
 CREATE INDEX instance_given_up ON instance (session_id) WHERE end_reason IS NOT NULL;
 CREATE INDEX instance_of_cloud ON instance (cloud, created_at, id) WHERE state NOT IN ('PLANNED', 'TERMINATED');
@@ -96,7 +97,7 @@ CREATE TABLE job (
 ) STRICT;
 
 CREATE INDEX job_unfinished ON job (session_id, submitted_at, id) WHERE state IN ('QUEUED', 'RUNNING');
-CREATE INDEX job_unfinished_of_user ON job (user_id) WHERE state IN ('QUEUED', 'RUNNING');
+CREATE INDEX job_unfinished_of_user ON job (user_id, state) WHERE state IN ('QUEUED', 'RUNNING');
 CREATE INDEX job_queued ON job (submitted_at, id) WHERE state = 'QUEUED';
 CREATE INDEX job_next ON job (session_id, submitted_at, id) WHERE state = 'QUEUED';
 CREATE INDEX job_running ON job (submitted_at, id) WHERE state = 'RUNNING';
@@ -116,7 +117,16 @@ CREATE TABLE booking (
     amount INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX booking_at ON booking (at, user_id, cloud, amount);
+CREATE INDEX booking_at ON booking (at, amount);
+
+-- The sums of booking by UTC day (days since 1970): caps are checked at each request, and a month has many bookings.
+CREATE TABLE booked_day (
+    day INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    cloud TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    PRIMARY KEY (day, user_id, cloud)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE event (
     id INTEGER NOT NULL PRIMARY KEY,
