@@ -1,0 +1,200 @@
+"""Prompts on one ComfyUI: queue, follow, fetch, withdraw."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from orchestrator.adapters.comfyui.complaints import rejection_of
+from orchestrator.adapters.comfyui.course import Course
+from orchestrator.adapters.comfyui.events import EventSocket, Watch
+from orchestrator.adapters.comfyui.http import AnswerLost, ComfyHttp
+from orchestrator.adapters.comfyui.limits import ComfyLimits
+from orchestrator.adapters.comfyui.wire import (
+    PictureRef,
+    QueueAnswer,
+    StatsAnswer,
+    UploadAnswer,
+    as_json,
+    history_entry,
+    parsed,
+)
+from orchestrator.domain.errors import AttemptInterrupted, ComfyUnavailable, GraphRejected
+from orchestrator.domain.ids import PromptId
+from orchestrator.domain.workflows import Graph
+from orchestrator.ports.comfy import Comfy, OnProgress, Painting, ServerStats
+
+log = logging.getLogger(__name__)
+
+
+class ComfyConnection(Comfy):
+    """
+    One ComfyUI as seen by one connection.
+
+    Messages tell how a prompt goes on; the queue and the history are asked only when a message may be missing.
+    """
+
+    def __init__(self, http: ComfyHttp, events: EventSocket, *, client_id: str, limits: ComfyLimits) -> None:
+        self._http = http
+        self._events = events
+        self._client_id = client_id
+        self._limits = limits
+
+    async def paint(self, graph: Graph, prompt: PromptId, *, on_progress: OnProgress) -> tuple[bytes, ...]:
+        with self._events.watching(prompt, self._course(graph)) as watch:
+            await self._events.ready()
+            await self._queue(graph, watch)
+            return await self._follow(watch, on_progress)
+
+    async def resume(self, graph: Graph, prompt: PromptId, *, on_progress: OnProgress) -> tuple[bytes, ...]:
+        with self._events.watching(prompt, self._course(graph)) as watch:
+            await self._events.ready()
+            if await self._is_known(watch):
+                watch.is_foreign = not watch.course.has_begun
+            else:
+                await self._queue(graph, watch)
+            return await self._follow(watch, on_progress)
+
+    async def interrupt(self, prompt: PromptId) -> None:
+        # Deleting comes first: what is not pending after that was running or is over, and cannot start any more.
+        await self._http.post("/queue", {"delete": [prompt]})
+        if (await self._queue_now()).is_running(prompt):
+            await self._http.post("/interrupt", {"prompt_id": prompt})
+        self._events.withdraw(prompt)
+
+    async def upload(self, picture: bytes, name: str) -> str:
+        answer = await self._http.upload(picture, name)
+        return parsed(UploadAnswer, answer, "/upload/image").as_input()
+
+    async def stats(self) -> ServerStats:
+        return parsed(StatsAnswer, await self._http.get("/system_stats"), "/system_stats").value()
+
+    def _course(self, graph: Graph) -> Course:
+        return Course(graph, most_pictures=self._limits.pictures)
+
+    # Queueing.
+
+    async def _queue(self, graph: Graph, watch: Watch) -> None:
+        """Queue the prompt; after a lost answer only if it is proved not to have arrived."""
+        try:
+            await self._post(graph, watch.prompt)
+        except AnswerLost as error:
+            log.info("prompt %s: the answer was lost (%s); looking for it", watch.prompt, error)
+            await asyncio.sleep(self._limits.settle.total_seconds())
+            if not await self._is_known(watch):
+                await self._post(graph, watch.prompt)
+
+    async def _post(self, graph: Graph, prompt: PromptId) -> None:
+        body = {"prompt": graph, "client_id": self._client_id, "prompt_id": prompt}
+        status, content = await self._http.exchange("POST", "/prompt", json=body)
+        if status == 400:
+            raise rejection_of(as_json(content, "the refusal"))
+        if status != 200:
+            raise ComfyUnavailable(f"/prompt answered {status}")
+
+    async def _is_known(self, watch: Watch) -> bool:
+        """Whether ComfyUI has the prompt; if it is over, the course knows how afterwards."""
+        if watch.course.has_begun or (await self._queue_now()).has(watch.prompt):
+            return True
+        return await self._read_history(watch)
+
+    # Following.
+
+    async def _follow(self, watch: Watch, on_progress: OnProgress) -> tuple[bytes, ...]:
+        course = watch.course
+        pictures: dict[PictureRef, bytes] = {}
+        tell = _telling(on_progress)
+        while True:
+            watch.changed.clear()
+            is_over = course.is_over
+            tell(course.painting)
+            if course.failure is not None:
+                raise course.failure
+            await self._fetch(course.pictures, pictures)
+            if is_over:
+                return await self._collected(watch, pictures)
+            await self._news(watch)
+
+    async def _news(self, watch: Watch) -> None:
+        """Wait until something about the prompt is new; look for it when messages may be missing."""
+        limits = self._limits
+        patience = limits.poll if watch.is_foreign or watch.is_patchy else limits.silence
+        try:
+            async with asyncio.timeout(patience.total_seconds()):
+                await watch.changed.wait()
+        except TimeoutError:
+            watch.must_look = True
+        if watch.must_look:
+            watch.must_look = False
+            await self._events.ready()
+            await self._look(watch)
+
+    async def _look(self, watch: Watch) -> None:
+        """Ask the queue, then the history: what leaves the one is in the other at once.
+
+        Raises:
+            ComfyUnavailable: It is in neither, or it runs and has not stirred for too long.
+        """
+        queue = await self._queue_now()
+        if queue.is_running(watch.prompt):
+            self._check_signs_of_life(watch)
+        elif queue.has(watch.prompt):
+            watch.heard_at = asyncio.get_running_loop().time()
+        elif not await self._read_history(watch) and not watch.course.is_over:
+            if not watch.is_withdrawn:
+                raise ComfyUnavailable("ComfyUI no longer knows the prompt; was it started again?")
+            watch.course.fail(AttemptInterrupted("the prompt was withdrawn"))
+
+    def _check_signs_of_life(self, watch: Watch) -> None:
+        longest = self._limits.foreign if watch.is_foreign else self._limits.hang
+        silent = asyncio.get_running_loop().time() - watch.heard_at
+        if silent > longest.total_seconds():
+            raise ComfyUnavailable(f"the prompt runs, but nothing was heard of it for {silent:.0f} s")
+
+    async def _queue_now(self) -> QueueAnswer:
+        return parsed(QueueAnswer, await self._http.get("/queue"), "/queue")
+
+    async def _read_history(self, watch: Watch) -> bool:
+        entry = history_entry(await self._http.get(f"/history/{watch.prompt}"), watch.prompt)
+        if entry is not None:
+            watch.course.take_history(entry)
+        return entry is not None
+
+    # Fetching.
+
+    async def _fetch(self, wanted: tuple[PictureRef, ...], have: dict[PictureRef, bytes]) -> None:
+        missing = [ref for ref in wanted if ref not in have]
+        if len(missing) == 1:
+            have[missing[0]] = await self._http.picture(missing[0])
+        elif missing:
+            have.update(zip(missing, await self._pictures(missing), strict=True))
+
+    async def _pictures(self, refs: list[PictureRef]) -> list[bytes]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._http.picture(ref)) for ref in refs]
+        except* ComfyUnavailable as errors:
+            first = errors.exceptions[0]
+        else:
+            return [task.result() for task in tasks]
+        raise first
+
+    async def _collected(self, watch: Watch, have: dict[PictureRef, bytes]) -> tuple[bytes, ...]:
+        """The pictures in order; of a prompt that told of none, those that the history knows."""
+        if not watch.course.pictures and await self._read_history(watch):
+            await self._fetch(watch.course.pictures, have)
+        if not watch.course.pictures:
+            raise GraphRejected("The workflow ended without a picture; give its graph a SaveImage node.")
+        return tuple(have[ref] for ref in watch.course.pictures)
+
+
+def _telling(on_progress: OnProgress) -> Callable[[Painting], None]:
+    """Tell each state of progress once, and nothing before there is something to tell."""
+    last = Painting(done=0, total=0)
+
+    def tell(painting: Painting) -> None:
+        nonlocal last
+        if painting != last:
+            last = painting
+            on_progress(painting)
+
+    return tell

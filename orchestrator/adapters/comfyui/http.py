@@ -1,0 +1,147 @@
+"""Bounded requests to one ComfyUI, and the only place where aiohttp's exceptions are seen."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from orchestrator.adapters.comfyui.limits import ComfyLimits
+from orchestrator.adapters.comfyui.wire import PictureRef, as_json
+from orchestrator.domain.errors import ComfyUnavailable
+
+PNG, JPEG, RIFF, WEBP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"WEBP"
+CLOSE_LIMIT = timedelta(seconds=2)
+
+
+class AnswerLost(ComfyUnavailable):
+    """The request may have arrived; its answer did not."""
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """
+    Let none of aiohttp's exceptions out.
+
+    Their texts may hold addresses with credentials, so only their kind is told.
+    """
+    try:
+        yield
+    except TimeoutError as error:
+        raise AnswerLost(f"{what}: no answer in time") from error
+    except aiohttp.ClientConnectorError as error:
+        raise ComfyUnavailable(f"{what}: no connection: {error.os_error.strerror or 'refused'}") from error
+    except (
+        aiohttp.ClientError,
+        aiohttp.WebSocketError,
+        aiohttp.http_exceptions.HttpProcessingError,
+        OSError,
+        ssl.CertificateError,
+    ) as error:
+        raise AnswerLost(f"{what}: {type(error).__name__}") from error
+
+
+def is_picture(content: bytes) -> bool:
+    """PNG, JPEG or WebP, by what it begins with."""
+    return content.startswith((PNG, JPEG)) or (content.startswith(RIFF) and content[8:12] == WEBP)
+
+
+class ComfyHttp:
+    """
+    The requests of one connection.
+
+    Redirects are not followed: a rented machine has no say in whom this process talks to.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, base: URL, limits: ComfyLimits) -> None:
+        self._session = session
+        self._base = base
+        self._limits = limits
+
+    async def get(self, path: str) -> Any:
+        """Ask for JSON.
+
+        Raises:
+            ComfyUnavailable: No answer, not 200, too large, not JSON.
+        """
+        status, content = await self.exchange("GET", path)
+        return as_json(_good(path, status, content), path)
+
+    async def post(self, path: str, body: object) -> bytes:
+        status, content = await self.exchange("POST", path, json=body)
+        return _good(path, status, content)
+
+    async def exchange(self, method: str, path: str, **request: Any) -> tuple[int, bytes]:
+        """Send one small request; returns the status and the body.
+
+        Raises:
+            AnswerLost: It may have arrived.
+            ComfyUnavailable: It has not, or its answer is too large.
+        """
+        return await self._exchange(method, path, self._limits.answer, self._limits.json_bytes, **request)
+
+    async def picture(self, ref: PictureRef) -> bytes:
+        params = {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.type}
+        limits = self._limits
+        status, content = await self._exchange("GET", "/view", limits.transfer, limits.picture_bytes, params=params)
+        if not is_picture(_good("/view", status, content)):
+            raise ComfyUnavailable("/view: what came is neither PNG nor JPEG nor WebP")
+        return content
+
+    async def upload(self, picture: bytes, name: str) -> Any:
+        form = aiohttp.FormData()
+        form.add_field("image", picture, filename=name, content_type="application/octet-stream")
+        form.add_field("type", "input")
+        limits = self._limits
+        status, content = await self._exchange("POST", "/upload/image", limits.transfer, limits.json_bytes, data=form)
+        return as_json(_good("/upload/image", status, content), "/upload/image")
+
+    @asynccontextmanager
+    async def websocket(self, client_id: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open the socket to which the events of *client_id*'s prompts come.
+
+        Raises:
+            ComfyUnavailable: It does not open, or breaks.
+        """
+        with translated("/ws"):
+            async with asyncio.timeout(self._limits.opening.total_seconds()):
+                socket = await self._session.ws_connect(
+                    self._base / "ws" % {"clientId": client_id},
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_LIMIT.total_seconds()),
+                    heartbeat=self._limits.heartbeat.total_seconds(),
+                    max_msg_size=self._limits.message_bytes,
+                )
+            async with socket:
+                yield socket
+
+    async def _exchange(self, method: str, path: str, limit: timedelta, most: int, **request: Any) -> tuple[int, bytes]:
+        if self._session.closed:
+            raise ComfyUnavailable(f"{path}: the connection was closed")
+        with translated(path):
+            async with (
+                asyncio.timeout(limit.total_seconds()),
+                self._session.request(
+                    method, self._base / path.lstrip("/"), allow_redirects=False, **request
+                ) as response,
+            ):
+                return response.status, await _bounded(response, most, path)
+
+
+async def _bounded(response: aiohttp.ClientResponse, most: int, path: str) -> bytes:
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > most:
+            raise ComfyUnavailable(f"{path}: the answer is larger than {most} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _good(path: str, status: int, content: bytes) -> bytes:
+    if status != 200:
+        raise ComfyUnavailable(f"{path} answered {status}")
+    return content
