@@ -64,7 +64,7 @@ STAGE_TIMES = """
         ORDER BY ready_at DESC, id DESC LIMIT :limit
     ) AS ready
     JOIN stage ON stage.instance_id = ready.id
-    WHERE stage.state = 'DONE' AND stage.ended_at IS NOT NULL AND stage.started_at IS NOT NULL
+    WHERE stage.state = 'done' AND stage.ended_at IS NOT NULL AND stage.started_at IS NOT NULL
     ORDER BY ready.ready_at DESC, ready.id DESC, stage.step
 """
 

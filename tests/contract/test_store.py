@@ -1,0 +1,815 @@
+"""What every store promises, held against each database that it runs on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.database.store import open_store, open_store_inline
+from orchestrator.domain.errors import StaleWrite, StoreError
+from orchestrator.domain.ids import CloudRef, ImageKey, InstanceId, JobId, LaunchKey, SessionId, UserId
+from orchestrator.domain.instance import BLAMELESS, Address, EndReason, Instance, InstanceState
+from orchestrator.domain.job import Failure, Job, JobState, Served
+from orchestrator.domain.money import MicroUsd
+from orchestrator.domain.notices import Notice
+from orchestrator.domain.policy.placement import Mark
+from orchestrator.domain.policy.spend import Spent
+from orchestrator.domain.session import Session, SessionState
+from orchestrator.domain.stages import Stage, StageState, Step
+from orchestrator.ports.store import Booking, DayCost, Store
+from tests.contract.samples import (
+    ADA,
+    BOB,
+    NOW,
+    OTHER_CLOUD,
+    VAST,
+    HandClock,
+    a_job,
+    a_session,
+    an_instance,
+    an_offer,
+    seconds,
+)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture(params=["aiosqlite", "inline"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: HandClock) -> AsyncIterator[Store]:
+    opening: dict[str, AbstractAsyncContextManager[Store]] = {
+        "aiosqlite": open_store(tmp_path / "books.db", clock),
+        "inline": open_store_inline(tmp_path / "books.db", clock),
+    }
+    async with opening[request.param] as opened:
+        yield opened
+
+
+async def put(store: Store, *rows: Session | Job | Instance) -> None:
+    """Add rows as they are, whatever state they are in."""
+    async with store.writing() as books:
+        for row in rows:
+            match row:
+                case Session():
+                    await books.sessions.add(row, reason="test")
+                case Job():
+                    await books.jobs.add(row, reason="test")
+                case Instance():
+                    await books.instances.add(row, reason="test")
+
+
+def names(rows: tuple[Session, ...] | tuple[Job, ...] | tuple[Instance, ...]) -> list[str]:
+    return [row.id for row in rows]
+
+
+class TestTransactions:
+    async def test_what_a_block_wrote_is_there_when_it_has_ended(self, store: Store) -> None:
+        await put(store, a_session())
+
+        async with store.reading() as books:
+            assert await books.sessions.get(SessionId("s1")) == a_session()
+
+    async def test_a_block_that_raises_writes_nothing(self, store: Store) -> None:
+        async def add_and_fail() -> None:
+            async with store.writing() as books:
+                await books.sessions.add(a_session(), reason="test")
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            await add_and_fail()
+
+        async with store.reading() as books:
+            assert await books.sessions.get(SessionId("s1")) is None
+            assert await books.events("s1") == ()
+
+    async def test_a_reading_sees_one_moment(self, store: Store) -> None:
+        await put(store, a_session())
+
+        async with store.reading() as books:
+            first = await books.sessions.not_closed()
+            await put(store, a_session("s2", user=BOB))
+            second = await books.sessions.not_closed()
+
+        assert names(first) == names(second) == ["s1"]
+
+    async def test_a_reading_does_not_wait_for_a_writer(self, store: Store) -> None:
+        async with store.writing() as writer:
+            await writer.sessions.add(a_session(), reason="test")
+            async with asyncio.timeout(5), store.reading() as reader:
+                assert await reader.sessions.get(SessionId("s1")) is None
+
+    async def test_a_writer_sees_what_it_has_written(self, store: Store) -> None:
+        async with store.writing() as books:
+            await books.sessions.add(a_session(), reason="test")
+            assert names(await books.sessions.not_closed()) == ["s1"]
+
+    async def test_writers_take_turns(self, store: Store) -> None:
+        """A hundred read-modify-write blocks at once lose no update."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(100):
+                group.create_task(self._count(store))
+
+        async with store.reading() as books:
+            assert await books.fact("count") == "100"
+
+    async def _count(self, store: Store) -> None:
+        async with store.writing() as books:
+            count = int(await books.fact("count") or 0)
+            await asyncio.sleep(0)
+            await books.set_fact("count", str(count + 1))
+
+    async def test_more_readings_than_connections_wait_for_one_another(self, store: Store) -> None:
+        await put(store, a_session())
+        seen: list[Session | None] = []
+
+        async def read() -> None:
+            async with store.reading() as books:
+                await asyncio.sleep(0)
+                seen.append(await books.sessions.get(SessionId("s1")))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(20):
+                group.create_task(read())
+
+        assert seen == [a_session()] * 20
+
+    async def test_a_write_while_reading_is_an_error(self, store: Store) -> None:
+        with pytest.raises(StoreError, match="cannot be written"):
+            async with store.reading() as books:
+                await books.set_fact("a", "b")
+
+
+class TestJobs:
+    async def test_a_job_comes_back_as_it_was(self, store: Store) -> None:
+        machine = an_instance()
+        full = a_job(
+            source=ImageKey("ab"),
+            state=JobState.SUCCEEDED,
+            started_at=NOW,
+            ended_at=NOW + seconds(14.4),
+            attempts=3,
+            instance=machine.id,
+            bridge="replicate",
+            images=(ImageKey("01"), ImageKey("02")),
+            served=Served(by="your RTX 4090", seconds=14.4, cost=MicroUsd(1300)),
+            failure=Failure(key="unknown_lora", values={"name": "b0th", "tries": 2}),
+            acknowledged_at=NOW + timedelta(days=1),
+        )
+        await put(store, a_session(), machine, full, a_job("j2"))
+
+        async with store.reading() as books:
+            assert await books.jobs.get(full.id) == full
+            assert await books.jobs.by_key("web:j2") == a_job("j2")
+            assert await books.jobs.get(JobId("nobody")) is None
+            assert await books.jobs.by_key("nothing") is None
+
+    async def test_a_key_is_taken_once(self, store: Store) -> None:
+        await put(store, a_session(), a_job())
+
+        with pytest.raises(StaleWrite):
+            await put(store, a_job("j2", idempotency_key="web:j1"))
+
+        async with store.reading() as books:
+            assert await books.jobs.get(JobId("j2")) is None
+
+    async def test_a_job_without_its_session_is_refused(self, store: Store) -> None:
+        with pytest.raises(StoreError, match="FOREIGN KEY"):
+            await put(store, a_job())
+
+    async def test_a_change_returns_the_row_with_its_new_version(self, store: Store) -> None:
+        before = a_job()
+        await put(store, a_session(), before)
+
+        async with store.writing() as books:
+            running = before.moved_to(JobState.RUNNING, NOW)
+            written = await books.jobs.change(before, running, reason="dispatched")
+            again = await books.jobs.change(written, replace(written, origin="moved"), reason="rebind")
+
+        assert written == replace(running, version=1)
+        assert again.version == 2
+        async with store.reading() as books:
+            assert await books.jobs.get(before.id) == again
+
+    async def test_a_change_of_a_row_that_moved_on_is_stale(self, store: Store) -> None:
+        before = a_job()
+        await put(store, a_session(), before)
+        async with store.writing() as books:
+            await books.jobs.change(before, before.moved_to(JobState.RUNNING, NOW), reason="first")
+
+        with pytest.raises(StaleWrite, match="j1"):
+            async with store.writing() as books:
+                await books.jobs.change(before, before.moved_to(JobState.CANCELLED, NOW), reason="second")
+
+        async with store.reading() as books:
+            job = await books.jobs.get(before.id)
+            assert job is not None
+            assert job.state is JobState.RUNNING
+
+    async def test_a_stale_change_leaves_no_event_even_when_its_writer_goes_on(self, store: Store) -> None:
+        before = a_job()
+        await put(store, a_session(), before)
+
+        async with store.writing() as books:
+            stale = replace(before, version=7)
+            with pytest.raises(StaleWrite):
+                await books.jobs.change(stale, stale.moved_to(JobState.FAILED, NOW), reason="stale")
+            await books.set_fact("went", "on")
+
+        async with store.reading() as books:
+            assert [event.after for event in await books.events("j1")] == ["QUEUED"]
+            assert await books.fact("went") == "on"
+
+    async def test_a_change_of_no_row_is_stale(self, store: Store) -> None:
+        with pytest.raises(StaleWrite):
+            async with store.writing() as books:
+                await books.jobs.change(a_job(), a_job(), reason="nobody")
+
+    async def test_unfinished_are_queued_and_running_ones_of_the_session_oldest_first(self, store: Store) -> None:
+        await put(
+            store,
+            a_session(),
+            a_session("s2", user=BOB),
+            a_job("j3", submitted_at=NOW + seconds(1)),
+            a_job("j2", state=JobState.RUNNING),
+            a_job("j1"),
+            a_job("j0", state=JobState.FAILED, ended_at=NOW),
+            a_job("j9", session=SessionId("s2"), user=BOB),
+        )
+
+        async with store.reading() as books:
+            assert names(await books.jobs.unfinished(SessionId("s1"))) == ["j1", "j2", "j3"]
+            assert names(await books.jobs.running()) == ["j2"]
+            assert await books.jobs.count_unfinished(ADA) == 3
+            assert await books.jobs.count_unfinished(None) == 4
+            assert await books.sessions.busy() == ("s1", "s2")
+
+    async def test_dispatchable_is_the_oldest_queued_job_with_its_free_ready_machine(self, store: Store) -> None:
+        machine = an_instance(state=InstanceState.READY, ready_at=NOW)
+        await put(store, a_session(), machine, a_job("j2"), a_job("j1"), a_job("j0", submitted_at=NOW + seconds(1)))
+
+        async with store.reading() as books:
+            assert await books.jobs.dispatchable(10) == ((a_job("j1"), machine),)
+
+    async def test_a_machine_that_paints_gets_nothing_more(self, store: Store) -> None:
+        machine = an_instance(state=InstanceState.READY, ready_at=NOW)
+        painting = a_job("j1", state=JobState.RUNNING, instance=machine.id)
+        await put(store, a_session(), machine, painting, a_job("j2"))
+
+        async with store.reading() as books:
+            assert await books.jobs.dispatchable(10) == ()
+
+    async def test_a_job_that_runs_over_a_bridge_does_not_keep_the_machine_busy(self, store: Store) -> None:
+        machine = an_instance(state=InstanceState.READY, ready_at=NOW)
+        bridged = a_job("j1", state=JobState.RUNNING, bridge="replicate")
+        await put(store, a_session(), machine, bridged, a_job("j2"))
+
+        async with store.reading() as books:
+            assert await books.jobs.dispatchable(10) == ((a_job("j2"), machine),)
+
+    @pytest.mark.parametrize("state", sorted(set(InstanceState) - {InstanceState.READY}))
+    async def test_only_ready_machines_get_jobs(self, store: Store, state: InstanceState) -> None:
+        await put(store, a_session(), an_instance(state=state), a_job())
+
+        async with store.reading() as books:
+            assert await books.jobs.dispatchable(10) == ()
+
+    async def test_two_ready_machines_of_one_session_do_not_get_the_same_job(self, store: Store) -> None:
+        first = an_instance("i2", state=InstanceState.READY, ready_at=NOW)
+        second = an_instance("i1", state=InstanceState.READY, ready_at=NOW + seconds(1))
+        await put(store, a_session(), first, second, a_job())
+
+        async with store.reading() as books:
+            assert await books.jobs.dispatchable(10) == ((a_job(), first),)
+
+    async def test_each_session_has_its_own_turn_oldest_job_first(self, store: Store) -> None:
+        for number in range(4):
+            user, session = UserId(f"web:{number}"), SessionId(f"s{number}")
+            submitted = NOW - seconds(number)
+            await put(
+                store,
+                a_session(session, user=user),
+                an_instance(f"i{number}", session=session, user=user, state=InstanceState.READY, ready_at=NOW),
+                a_job(f"j{number}", session=session, user=user, submitted_at=submitted),
+                a_job(f"k{number}", session=session, user=user),
+            )
+
+        async with store.reading() as books:
+            pairs = await books.jobs.dispatchable(3)
+
+        assert [(job.id, machine.id) for job, machine in pairs] == [("j3", "i3"), ("j2", "i2"), ("j1", "i1")]
+
+    async def test_bridgeable_are_queued_jobs_without_a_ready_machine(self, store: Store) -> None:
+        await put(
+            store,
+            a_session(),
+            a_session("s2", user=BOB),
+            an_instance("i1", state=InstanceState.READY),
+            an_instance("i2", session=SessionId("s2"), state=InstanceState.PREPARING),
+            a_job("j1"),
+            a_job("j4", session=SessionId("s2"), submitted_at=NOW + seconds(2)),
+            a_job("j3", session=SessionId("s2"), submitted_at=NOW + seconds(1)),
+            a_job("j2", session=SessionId("s2"), state=JobState.RUNNING),
+        )
+
+        async with store.reading() as books:
+            assert names(await books.jobs.bridgeable(10)) == ["j3", "j4"]
+            assert names(await books.jobs.bridgeable(1)) == ["j3"]
+
+    async def test_pages_go_from_new_to_old_without_gap_or_repetition(self, store: Store) -> None:
+        submitted = [NOW + seconds(number // 2) for number in range(7)]  # some at the same moment
+        await put(store, a_session(), *(a_job(f"j{n}", submitted_at=at) for n, at in enumerate(submitted)))
+
+        pages: list[list[str]] = []
+        before: JobId | None = None
+        async with store.reading() as books:
+            while page := await books.jobs.page(user=ADA, before=before, limit=3):
+                pages.append(names(page))
+                before = page[-1].id
+
+        assert pages == [["j6", "j5", "j4"], ["j3", "j2", "j1"], ["j0"]]
+
+    async def test_a_page_is_of_one_user_or_of_all(self, store: Store) -> None:
+        await put(
+            store,
+            a_session(),
+            a_session("s2", user=BOB),
+            a_job("j1"),
+            a_job("j2", session=SessionId("s2"), user=BOB),
+        )
+
+        async with store.reading() as books:
+            assert names(await books.jobs.page(user=BOB, before=None, limit=9)) == ["j2"]
+            assert names(await books.jobs.page(user=None, before=None, limit=9)) == ["j2", "j1"]
+            assert names(await books.jobs.page(user=None, before=JobId("j2"), limit=9)) == ["j1"]
+            assert await books.jobs.page(user=None, before=JobId("nobody"), limit=9) == ()
+
+    async def test_unacknowledged_are_ends_not_yet_told_oldest_end_first(self, store: Store) -> None:
+        late, early = NOW + seconds(9), NOW + seconds(5)
+        await put(
+            store,
+            a_session(),
+            a_job("j1", state=JobState.SUCCEEDED, ended_at=late),
+            a_job("j2", state=JobState.CANCELLED, ended_at=early),
+            a_job("j3", state=JobState.FAILED, ended_at=early, acknowledged_at=late),
+            a_job("j4"),
+        )
+
+        async with store.reading() as books:
+            assert names(await books.jobs.unacknowledged()) == ["j2", "j1"]
+
+
+class TestSessions:
+    async def test_a_session_comes_back_as_it_was(self, store: Store) -> None:
+        full = a_session(
+            state=SessionState.WARM,
+            keep_until=NOW + timedelta(minutes=30),
+            due_at=NOW + timedelta(microseconds=1),
+            tries=3,
+            released_at=NOW,
+            idle_since=NOW - seconds(1),
+        )
+        await put(store, full)
+
+        async with store.reading() as books:
+            assert await books.sessions.get(full.id) == full
+            assert await books.sessions.get(SessionId("nobody")) is None
+
+    async def test_a_change_is_a_compare_and_set(self, store: Store) -> None:
+        before = a_session()
+        await put(store, before)
+
+        async with store.writing() as books:
+            written = await books.sessions.change(before, before.moved_to(SessionState.WARMING), reason="rent")
+        with pytest.raises(StaleWrite):
+            async with store.writing() as books:
+                await books.sessions.change(before, before.moved_to(SessionState.CLOSED), reason="quiet")
+
+        assert written == replace(before, state=SessionState.WARMING, version=1)
+
+    @pytest.mark.parametrize("state", SessionState)
+    async def test_a_person_has_one_session_that_takes_requests(self, store: Store, state: SessionState) -> None:
+        takes_requests = state in {SessionState.OPEN, SessionState.WARMING, SessionState.WARM}
+        await put(store, a_session(state=state), a_session("s2", user=BOB))
+
+        async with store.reading() as books:
+            found = await books.sessions.active_of(ADA)
+        assert (found is not None) == takes_requests
+
+        if takes_requests:
+            with pytest.raises(StaleWrite):
+                await put(store, a_session("s3"))
+        else:
+            await put(store, a_session("s3"))
+
+    async def test_not_closed_are_oldest_first(self, store: Store) -> None:
+        await put(
+            store,
+            a_session("s1", user=UserId("1"), opened_at=NOW + seconds(1)),
+            a_session("s2", user=UserId("2"), state=SessionState.COOLING),
+            a_session("s3", user=UserId("3"), state=SessionState.CLOSED),
+        )
+
+        async with store.reading() as books:
+            assert names(await books.sessions.not_closed()) == ["s2", "s1"]
+
+    async def test_due_are_those_whose_time_has_come_longest_overdue_first(self, store: Store) -> None:
+        await put(
+            store,
+            a_session("s1", user=UserId("1"), due_at=NOW),
+            a_session("s2", user=UserId("2"), due_at=NOW - seconds(9)),
+            a_session("s3", user=UserId("3"), due_at=NOW + timedelta(microseconds=1)),
+            a_session("s4", user=UserId("4")),
+            a_session("s5", user=UserId("5"), due_at=NOW - seconds(99), state=SessionState.CLOSED),
+        )
+
+        async with store.reading() as books:
+            assert names(await books.sessions.due(NOW, 10)) == ["s2", "s1"]
+            assert names(await books.sessions.due(NOW, 1)) == ["s2"]
+            assert await books.sessions.next_due_at() == NOW - seconds(9)
+
+    async def test_without_a_due_session_nothing_is_next(self, store: Store) -> None:
+        await put(store, a_session())
+
+        async with store.reading() as books:
+            assert await books.sessions.next_due_at() is None
+
+    @pytest.mark.parametrize(
+        ("present", "given", "expected"),
+        [(None, 5, 5), (9, 5, 5), (5, 9, 5), (5, 5, 5)],
+        ids=["unset", "earlier", "later", "same"],
+    )
+    async def test_a_touch_never_makes_it_later(
+        self, store: Store, present: int | None, given: int, expected: int
+    ) -> None:
+        before = a_session(due_at=None if present is None else NOW + seconds(present))
+        await put(store, before)
+
+        async with store.writing() as books:
+            await books.sessions.touch(before.id, NOW + seconds(given))
+
+        async with store.reading() as books:
+            assert await books.sessions.get(before.id) == replace(before, due_at=NOW + seconds(expected))
+
+    async def test_a_snapshot_is_the_session_its_unfinished_jobs_and_its_machines(self, store: Store) -> None:
+        warm = an_instance("i2", state=InstanceState.READY)
+        ending = an_instance("i1", state=InstanceState.TERMINATING, end_reason=EndReason.VANISHED)
+        gone = an_instance(
+            "i0", state=InstanceState.TERMINATED, end_reason=EndReason.SSH_UNREACHABLE, ended_at=NOW - seconds(5)
+        )
+        await put(
+            store,
+            a_session(),
+            a_session("s2", user=BOB),
+            warm,
+            ending,
+            gone,
+            an_instance("i9", session=SessionId("s2")),
+            a_job("j1"),
+            a_job("j2", state=JobState.CANCELLED, ended_at=NOW),
+        )
+
+        async with store.reading() as books:
+            snapshot = await books.sessions.snapshot(SessionId("s1"))
+            nobody = await books.sessions.snapshot(SessionId("nobody"))
+
+        assert nobody is None
+        assert snapshot is not None
+        assert snapshot.session == a_session()
+        assert snapshot.jobs == (a_job("j1"),)
+        assert snapshot.instances == (ending, warm)
+        assert snapshot.last_end == ending
+
+    async def test_last_end_is_the_latest_one_and_no_draining_machine(self, store: Store) -> None:
+        early = an_instance(
+            "i9", state=InstanceState.TERMINATED, end_reason=EndReason.VANISHED, ended_at=NOW - seconds(9)
+        )
+        late = an_instance(
+            "i1", state=InstanceState.TERMINATED, end_reason=EndReason.DISK_FULL, ended_at=NOW - seconds(5)
+        )
+        draining = an_instance("i5", state=InstanceState.DRAINING, end_reason=EndReason.IDLE)
+        await put(store, a_session(), early, late, draining)
+
+        async with store.reading() as books:
+            snapshot = await books.sessions.snapshot(SessionId("s1"))
+
+        assert snapshot is not None
+        assert snapshot.last_end == late
+
+
+class TestInstances:
+    async def test_a_machine_comes_back_as_it_was(self, store: Store, full_instance: Instance) -> None:
+        await put(store, a_session(), full_instance, an_instance("i2", session=None))
+
+        async with store.reading() as books:
+            assert await books.instances.get(full_instance.id) == full_instance
+            assert await books.instances.get(InstanceId("i2")) == an_instance("i2", session=None)
+            assert await books.instances.by_launch_key(LaunchKey("glowplug-a-1-i1")) == full_instance
+            assert await books.instances.by_launch_key(LaunchKey("glowplug-a-1-i2")) is None
+
+    async def test_a_launch_key_is_used_once(self, store: Store, full_instance: Instance) -> None:
+        await put(store, a_session(), full_instance)
+
+        with pytest.raises(StaleWrite):
+            await put(store, replace(full_instance, id=InstanceId("i2")))
+
+    async def test_a_change_is_a_compare_and_set(self, store: Store) -> None:
+        before = an_instance()
+        await put(store, a_session(), before)
+        launching = replace(before.moved_to(InstanceState.LAUNCHING, NOW), launch_key=LaunchKey("k"), offer=an_offer())
+
+        async with store.writing() as books:
+            written = await books.instances.change(before, launching, reason="cheapest")
+        with pytest.raises(StaleWrite):
+            async with store.writing() as books:
+                await books.instances.change(before, launching, reason="again")
+
+        async with store.reading() as books:
+            assert await books.instances.get(before.id) == written == replace(launching, version=1)
+
+    async def test_in_states_are_oldest_first_over_all_states(self, store: Store) -> None:
+        await put(
+            store,
+            a_session(),
+            an_instance("i1", state=InstanceState.READY, created_at=NOW + seconds(1)),
+            an_instance("i3", state=InstanceState.BOOTING),
+            an_instance("i2", state=InstanceState.READY),
+            an_instance("i0"),
+        )
+
+        async with store.reading() as books:
+            found = await books.instances.in_states(InstanceState.READY, InstanceState.BOOTING)
+            assert names(found) == ["i2", "i3", "i1"]
+            assert await books.instances.in_states() == ()
+
+    async def test_of_cloud_are_those_that_may_exist_there(self, store: Store) -> None:
+        for number, state in enumerate(InstanceState):
+            await put(
+                store, *([a_session()] if number == 0 else []), an_instance(f"i{number}", state=state, cloud=VAST)
+            )
+        await put(store, an_instance("j1", state=InstanceState.READY, cloud=OTHER_CLOUD))
+
+        async with store.reading() as books:
+            found = await books.instances.of_cloud(VAST)
+
+        assert {machine.state for machine in found} == set(InstanceState) - {
+            InstanceState.PLANNED,
+            InstanceState.TERMINATED,
+        }
+
+    async def test_stages_come_in_the_order_in_which_they_begin(self, store: Store) -> None:
+        models = Stage(step=Step.MODELS, state=StageState.RUNNING, started_at=NOW, bytes_done=5, bytes_total=2**40)
+        await put(store, a_session(), an_instance())
+        machine = InstanceId("i1")
+
+        async with store.writing() as books:
+            await books.instances.record_stage(machine, models)
+            await books.instances.record_stage(machine, Stage(step=Step.BOOT, state=StageState.WAITING))
+            await books.instances.record_stage(machine, replace(models, bytes_done=6, rate_bps=7))
+
+        async with store.reading() as books:
+            assert await books.instances.stages(machine) == (
+                Stage(step=Step.BOOT, state=StageState.WAITING),
+                replace(models, bytes_done=6, rate_bps=7),
+            )
+
+    async def test_stage_seconds_are_those_of_the_last_machines_that_got_ready(self, store: Store) -> None:
+        await put(store, a_session())
+        for number in range(4):
+            ready_at = None if number == 3 else NOW + seconds(number)
+            await put(store, an_instance(f"i{number}", cloud=VAST, ready_at=ready_at))
+            took = Stage(
+                step=Step.BOOT, state=StageState.DONE, started_at=NOW, ended_at=NOW + seconds(10.5 * (number + 1))
+            )
+            failed = replace(took, step=Step.SSH, state=StageState.FAILED)
+            async with store.writing() as books:
+                await books.instances.record_stage(InstanceId(f"i{number}"), took)
+                await books.instances.record_stage(InstanceId(f"i{number}"), failed)
+
+        async with store.reading() as books:
+            assert await books.instances.stage_seconds(VAST, 2) == {"boot": (31.5, 21.0)}
+            assert await books.instances.stage_seconds(OTHER_CLOUD, 2) == {}
+
+    @pytest.mark.parametrize("reason", EndReason)
+    async def test_only_ends_that_speak_against_the_machine_mark_it(self, store: Store, reason: EndReason) -> None:
+        """Neither a person's wish, nor an empty account, nor a cloud that is down is the machine's fault."""
+        not_the_machine = BLAMELESS | {
+            EndReason.ACCOUNT,
+            EndReason.NO_OFFER,
+            EndReason.OFFER_GONE,
+            EndReason.CLOUD_UNAVAILABLE,
+            EndReason.LAUNCH_LOST,
+        }
+        await put(
+            store,
+            a_session(),
+            an_instance(state=InstanceState.TERMINATING, cloud=VAST, offer=an_offer("7"), end_reason=reason),
+        )
+
+        async with store.reading() as books:
+            marks = await books.instances.marks(NOW)
+
+        mark = Mark(cloud=VAST, machine=an_offer("7").machine, host=an_offer("7").host, at=NOW)
+        assert marks == (() if reason in not_the_machine else (mark,))
+
+    async def test_a_mark_counts_from_the_end_and_only_since_then(self, store: Store) -> None:
+        ended = an_instance(
+            state=InstanceState.TERMINATED,
+            cloud=VAST,
+            offer=an_offer(),
+            end_reason=EndReason.VANISHED,
+            ended_at=NOW - seconds(30),
+        )
+        never_ordered = an_instance("i2", state=InstanceState.TERMINATED, cloud=VAST, end_reason=EndReason.VANISHED)
+        await put(store, a_session(), ended, never_ordered)
+
+        async with store.reading() as books:
+            assert [mark.at for mark in await books.instances.marks(NOW - seconds(60))] == [NOW - seconds(30)]
+            assert await books.instances.marks(NOW + seconds(1)) == ()
+
+
+@pytest.fixture
+def full_instance() -> Instance:
+    return an_instance(
+        state=InstanceState.TERMINATING,
+        version=4,
+        cloud=VAST,
+        launch_key=LaunchKey("glowplug-a-1-i1"),
+        offer=an_offer(),
+        ref=CloudRef("4711"),
+        ordered_at=NOW,
+        running_at=NOW + seconds(1),
+        ready_at=NOW + seconds(2),
+        ended_at=NOW + seconds(3),
+        end_reason=EndReason.HOST_LOST,
+        reserved=MicroUsd(500_000),
+        booked=MicroUsd(1),
+        bytes_down=34_500_000_000,
+        absences=1,
+        address=Address(host="127.0.0.1", port=2222, user="root"),
+        host_key="ssh-ed25519 AAAA",
+        comfyui_port=18188,
+    )
+
+
+class TestEvents:
+    async def test_each_move_is_told_with_its_time_and_reason(self, store: Store, clock: HandClock) -> None:
+        before = a_job()
+        await put(store, a_session(), before)
+        clock.time += seconds(5)
+        async with store.writing() as books:
+            running = before.moved_to(JobState.RUNNING, NOW)
+            await books.jobs.change(before, running, reason="dispatched", details={"machine": "i1", "waited_s": 5.0})
+
+        async with store.reading() as books:
+            first, second = await books.events("j1")
+
+        assert (first.kind, first.before, first.after, first.reason) == ("job", "", "QUEUED", "test")
+        assert (second.kind, second.before, second.after, second.reason) == ("job", "QUEUED", "RUNNING", "dispatched")
+        assert (first.at, second.at) == (NOW, NOW + seconds(5))
+        assert second.details == {"machine": "i1", "waited_s": 5.0}
+
+    async def test_a_change_in_place_is_told_only_when_it_has_details(self, store: Store) -> None:
+        before = an_instance()
+        await put(store, a_session(), before)
+
+        async with store.writing() as books:
+            quiet = await books.instances.change(before, replace(before, booked=MicroUsd(5)), reason="booked")
+            await books.instances.change(quiet, replace(quiet, absences=1), reason="absent", details={})
+
+        async with store.reading() as books:
+            moves = [(event.before, event.after, event.reason) for event in await books.events("i1")]
+        assert moves == [("", "PLANNED", "test"), ("PLANNED", "PLANNED", "absent")]
+
+    async def test_events_are_of_one_subject(self, store: Store) -> None:
+        await put(store, a_session(), a_session("s2", user=BOB))
+
+        async with store.reading() as books:
+            assert [event.subject for event in await books.events("s2")] == ["s2"]
+            assert await books.events("nobody") == ()
+
+
+class TestLedger:
+    async def test_money_is_added_up_by_person_day_and_month(self, store: Store) -> None:
+        day = datetime(2026, 3, 4, tzinfo=UTC)
+        await self._book(store, ADA, day, 1)
+        await self._book(store, ADA, day + timedelta(hours=23, minutes=59), 10)
+        await self._book(store, BOB, day, 100)
+        await self._book(store, ADA, day - timedelta(microseconds=1), 1_000)
+        await self._book(store, ADA, day.replace(day=1), 10_000)
+        await self._book(store, ADA, day.replace(day=1) - timedelta(microseconds=1), 100_000)
+
+        async with store.reading() as books:
+            spent = await books.ledger.spent(ADA, day=day, month=day.replace(day=1))
+
+        assert spent == Spent(person_day=MicroUsd(11), day=MicroUsd(111), month=MicroUsd(11_111))
+
+    async def test_what_is_reserved_beyond_its_bookings_counts_as_spent_until_the_proof(self, store: Store) -> None:
+        await put(
+            store,
+            a_session(),
+            an_instance("i1", state=InstanceState.READY, reserved=MicroUsd(1_000), booked=MicroUsd(400)),
+            an_instance("i2", state=InstanceState.TERMINATING, reserved=MicroUsd(50)),
+            an_instance("i3", state=InstanceState.READY, user=BOB, reserved=MicroUsd(7)),
+            an_instance("i4", state=InstanceState.READY, reserved=MicroUsd(1), booked=MicroUsd(9_999)),
+            an_instance("i5", state=InstanceState.TERMINATED, reserved=MicroUsd(5_000)),
+        )
+        day = datetime(2026, 3, 4, tzinfo=UTC)
+
+        async with store.reading() as books:
+            spent = await books.ledger.spent(ADA, day=day, month=day.replace(day=1))
+
+        assert spent == Spent(person_day=MicroUsd(650), day=MicroUsd(657), month=MicroUsd(657))
+
+    async def test_a_total_includes_its_beginning_and_not_its_end(self, store: Store) -> None:
+        for number in range(3):
+            await self._book(store, ADA, NOW + seconds(number), 10**number)
+
+        async with store.reading() as books:
+            assert await books.ledger.total(NOW, NOW + seconds(2)) == 11
+            assert await books.ledger.total(NOW + seconds(9), NOW + seconds(10)) == 0
+
+    async def test_by_day_adds_up_each_cloud_and_user(self, store: Store) -> None:
+        await put(store, a_session(), an_instance(), a_job())
+        booking = Booking(
+            at=NOW, user=ADA, cloud="vast", instance=InstanceId("i1"), job=JobId("j1"), amount=MicroUsd(5)
+        )
+        async with store.writing() as books:
+            for entry in (
+                booking,
+                replace(booking, at=NOW + timedelta(hours=8)),
+                replace(booking, at=NOW + timedelta(hours=9)),
+                replace(booking, user=BOB),
+                replace(booking, cloud="replicate", instance=None),
+                replace(booking, at=NOW - timedelta(days=1)),
+            ):
+                await books.ledger.book(entry)
+
+        async with store.reading() as books:
+            assert await books.ledger.by_day(NOW) == (
+                DayCost(day="2026-03-04", cloud="replicate", user=ADA, amount=MicroUsd(5)),
+                DayCost(day="2026-03-04", cloud="vast", user=ADA, amount=MicroUsd(10)),
+                DayCost(day="2026-03-04", cloud="vast", user=BOB, amount=MicroUsd(5)),
+                DayCost(day="2026-03-05", cloud="vast", user=ADA, amount=MicroUsd(5)),
+            )
+
+    async def test_pictures_are_those_of_jobs_that_succeeded_since(self, store: Store) -> None:
+        three = (ImageKey("a"), ImageKey("b"), ImageKey("c"))
+        done = a_job("j1", state=JobState.SUCCEEDED, ended_at=NOW, images=three)
+        await put(
+            store,
+            a_session(),
+            done,
+            replace(done, id=JobId("j2"), idempotency_key="2", ended_at=NOW + seconds(1), images=three[:1]),
+            replace(done, id=JobId("j3"), idempotency_key="3", state=JobState.CANCELLED),
+            replace(done, id=JobId("j4"), idempotency_key="4", ended_at=NOW - seconds(1)),
+        )
+
+        async with store.reading() as books:
+            assert await books.ledger.pictures(NOW) == 4
+            assert await books.ledger.pictures(NOW + seconds(9)) == 0
+
+    async def _book(self, store: Store, user: UserId, at: datetime, amount: int) -> None:
+        async with store.writing() as books:
+            booking = Booking(at=at, user=user, cloud="vast", instance=None, job=None, amount=MicroUsd(amount))
+            await books.ledger.book(booking)
+
+
+class TestNotices:
+    NEWS = Notice(id=0, user=ADA, key="over_budget", values={"limit": 2.0, "cap": "day"}, topic="budget", at=NOW)
+
+    async def test_the_same_news_is_stored_once_while_it_is_fresh(self, store: Store) -> None:
+        later = replace(self.NEWS, at=NOW + seconds(60))
+        async with store.writing() as books:
+            assert await books.notices.add(self.NEWS, unless_since=NOW - seconds(600))
+            assert not await books.notices.add(later, unless_since=NOW - seconds(1))
+            assert await books.notices.add(later, unless_since=NOW)
+            assert await books.notices.add(replace(self.NEWS, user=None, topic="key"), unless_since=NOW - seconds(600))
+
+        async with store.reading() as books:
+            first, second, third = await books.notices.unacknowledged()
+        assert first == replace(self.NEWS, id=first.id)
+        assert second.at == later.at
+        assert third.user is None
+
+    async def test_an_acknowledged_notice_is_not_told_again(self, store: Store) -> None:
+        async with store.writing() as books:
+            await books.notices.add(self.NEWS, unless_since=NOW)
+            (notice,) = await books.notices.unacknowledged()
+            await books.notices.acknowledge(notice.id, NOW + seconds(1))
+            await books.notices.acknowledge(notice.id, NOW + seconds(2))
+            assert await books.notices.unacknowledged() == ()
+
+
+class TestFacts:
+    async def test_a_fact_can_be_set_and_set_anew(self, store: Store) -> None:
+        async with store.writing() as books:
+            assert await books.fact("epoch") is None
+            await books.set_fact("epoch", "1")
+            await books.set_fact("epoch", "2")
+            assert await books.fact("epoch") == "2"
