@@ -1,7 +1,5 @@
 """A ComfyUI that runs already, somewhere: no machine is rented, and its pictures cost nothing."""
 
-import uuid
-
 from orchestrator.adapters.comfyui import ComfyLimits, connect_url
 from orchestrator.domain.errors import (
     AttemptInterrupted,
@@ -17,16 +15,13 @@ from orchestrator.domain.workflows import Workflow, fill
 from orchestrator.ports.comfy import Comfy, OnProgress
 from orchestrator.ports.inference import InferenceApi, Made
 
-PROMPTS = uuid.UUID("6a5c1d5e-3f0b-4b0e-9a55-0c6f5f1f7f53")
-"""Makes ids of our jobs ids of prompts that no other client of that ComfyUI has."""
-
 
 class ComfyEndpoint(InferenceApi):
     """
     Any ComfyUI by URL.
 
-    The prompt's id follows from the job and its attempt, so a job that is begun again after a crash is found there
-    and not painted twice.
+    The prompt carries the id of the job's attempt: one that goes on after a crash of ours is found there and not
+    painted twice.
     """
 
     def __init__(self, *, url: str, token: str = "", limits: ComfyLimits | None = None) -> None:
@@ -67,4 +62,4 @@ async def _uploaded(comfy: Comfy, job: Job, source: bytes | None) -> str:
 
 
 def _prompt(job: Job) -> PromptId:
-    return PromptId(str(uuid.uuid5(PROMPTS, f"{job.id}/{job.attempts}")))
+    return job.prompt or PromptId(job.id)
