@@ -25,7 +25,8 @@ from pathlib import Path
 import aiohttp
 
 from orchestrator.adapters.blobs_local import LocalBlobs
-from orchestrator.adapters.clouds.vast.cloud import VastCloud
+from orchestrator.adapters.clouds.registry import CLOUDS
+from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VAST
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.database.data_folder import data_lock
 from orchestrator.adapters.database.store import open_store
@@ -42,7 +43,7 @@ from orchestrator.control.loop import keep_doing
 from orchestrator.control.market import Market
 from orchestrator.control.newsroom import Newsroom
 from orchestrator.control.ordering import Ordering
-from orchestrator.control.preparer import Preparer, PrepareLimits
+from orchestrator.control.preparer import PrepareLimits, Preparer
 from orchestrator.control.provisioner import Provisioner
 from orchestrator.control.reconciler import Reconciler
 from orchestrator.control.runner import Runner
@@ -101,7 +102,7 @@ async def open_orchestrator(settings: Settings, sandbox: SandboxAddress | None =
         store = await stack.enter_async_context(open_store(settings.data / "glowplug.sqlite3", clock))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         outside = await _outside(settings, sandbox, http)
-        shared = await _shared(settings, sandbox, http, store, clock, outside)
+        shared = await _shared(settings, sandbox=sandbox, http=http, store=store, clock=clock, outside=outside)
         views = Views(shared)
         newsroom = Newsroom(shared, views)
         async with asyncio.TaskGroup() as group:
@@ -171,12 +172,9 @@ def clouds_of(
 ) -> dict[CloudName, CloudProvider]:
     """The clouds that these settings rent from; a sandbox excludes every real one."""
     if sandbox is not None:
-        name = CloudName("sandbox")
-        return {name: VastCloud(url=sandbox.url, key=sandbox.key, session=http, name=name, pace=0)}
-    if settings.rents_for_real:
-        name = CloudName("vast")
-        return {name: VastCloud(key=settings.vast_api_key.get_secret_value(), session=http, name=name)}
-    return {}
+        return {SANDBOX: CLOUDS[SANDBOX](url=sandbox.url, key=sandbox.key, session=http)}
+    keys = {VAST: settings.vast_api_key.get_secret_value()}
+    return {name: CLOUDS[name](url=None, key=key, session=http) for name, key in keys.items() if key}
 
 
 def _bridges(settings: Settings, sandbox: SandboxAddress | None) -> dict[str, InferenceApi]:
@@ -188,6 +186,7 @@ def _bridges(settings: Settings, sandbox: SandboxAddress | None) -> dict[str, In
 
 async def _shared(
     settings: Settings,
+    *,
     sandbox: SandboxAddress | None,
     http: aiohttp.ClientSession,
     store: Store,
