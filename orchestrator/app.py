@@ -58,6 +58,7 @@ from orchestrator.domain.policy.renting import FirstUser
 from orchestrator.ports.cloud import CloudProvider
 from orchestrator.ports.inference import InferenceApi
 from orchestrator.ports.store import Store
+from orchestrator.ports.workflows import WorkflowCatalog
 from orchestrator.settings import Settings
 
 AGENT = Path(__file__).parent / "payload" / "agent.py"
@@ -194,7 +195,7 @@ async def _shared(
     outside: Outside,
 ) -> Shared:
     ids = RandomIds(clock)
-    catalog = WorkflowFiles(WORKFLOWS)
+    catalog: WorkflowCatalog = WorkflowFiles(WORKFLOWS)
     if sandbox is not None:
         catalog = await with_index(catalog, http, f"{sandbox.url}/sandbox/models", key=sandbox.key)
     elif settings.models_index:
