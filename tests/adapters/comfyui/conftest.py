@@ -1,0 +1,47 @@
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.comfyui import ComfyLimits, ComfyUiConnector
+from orchestrator.ports.comfy import Comfy
+from tests.adapters.comfyui.replay import ReplayServer, serving
+
+Replayed = tuple[Comfy, ReplayServer]
+Replay = Callable[..., AbstractAsyncContextManager[Replayed]]
+
+PATIENT = ComfyLimits(
+    reopen_pause=timedelta(seconds=0.01), settle=timedelta(seconds=0.01), poll=timedelta(seconds=0.02)
+)
+"""For what works in the end, however slow this computer is."""
+
+HASTY = ComfyLimits(
+    answer=timedelta(seconds=0.3),
+    transfer=timedelta(seconds=0.3),
+    opening=timedelta(seconds=0.3),
+    reopen_pause=timedelta(seconds=0.01),
+    settle=timedelta(seconds=0.01),
+    poll=timedelta(seconds=0.02),
+    silence=timedelta(seconds=0.02),
+    hang=timedelta(seconds=0.1),
+    foreign=timedelta(seconds=0.1),
+    json_bytes=50_000,
+    message_bytes=50_000,
+    picture_bytes=50_000,
+)
+"""For what must be given up."""
+
+
+@pytest.fixture
+def replay(tmp_path: Path) -> Replay:
+    """A recording behind a Unix socket, and a connection to it."""
+
+    @asynccontextmanager
+    async def open_replay(name: str, limits: ComfyLimits = PATIENT) -> AsyncIterator[Replayed]:
+        socket = tmp_path / "comfyui.sock"
+        async with serving(ReplayServer(name), socket) as server, ComfyUiConnector(limits).connect(socket) as comfy:
+            yield comfy, server
+
+    return open_replay
