@@ -1,0 +1,1458 @@
+"""
+The agent: the one file of ours that runs on a rented machine. Standard library only, any Python from 3.8 on.
+
+    python3 agent.py start --root R    start the daemon, or keep the one of just this version that runs already
+    python3 agent.py call --root R     one request on standard input, events on standard output, a JSON line each
+
+A request names its work in "op"; see OPERATIONS. Events are "step" and "progress", then one "done" or "failed"
+(with "code" and "detail"). Work does not end with its caller: the same request again joins it, or finds it done.
+All that the agent touches lies below the root; its own state in R/glowplug.
+"""
+
+import argparse
+import collections
+import contextlib
+import errno
+import fcntl
+import hashlib
+import http.client
+import json
+import logging
+import logging.handlers
+import math
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from typing import Any, Callable, Deque, Dict, Iterator, List, NoReturn, Optional, Set, Tuple
+
+KIB, MIB = 1024, 1024 * 1024
+
+SOCKET = "agent.sock"
+CALLERS = 32
+LONGEST_REQUEST = 4 * MIB
+LOG_BYTES = MIB
+COMFYUI_LOG_BYTES = 16 * MIB
+TAIL_BYTES = 2 * KIB
+HOUSEKEEPING_S = 5.0
+
+CONNECTIONS = 16  # over all mirrors; one connection carries 30-100 MB/s on the machines that are rented
+MOST_CONNECTIONS = 64
+HASHERS = 2
+BLOCK = MIB  # what is written, hashed and remembered at once
+SMALLEST_BLOCK = 32 * KIB
+FIRST_BLOCKS = 8  # asked of a mirror whose speed is not known yet
+LONGEST_SPAN = 64 * MIB
+SPAN_S = 4.0  # how long one request should take at its mirror's speed
+READ = 256 * KIB
+CONNECT_S = 10.0
+STALL_S = 10.0  # a connection without a byte for so long is given up
+NO_PROGRESS_S = 30.0
+PROGRESS_S = 0.25
+RATE_WINDOW_S = 3.0
+SLOW_SHARE = 0.05  # of the best mirror's speed: a slower one keeps one connection and single blocks
+LONGEST_REST_S = 5.0
+REDIRECTS = 5
+
+MOST_FILES = 1024
+COMMAND_S = 1800.0
+COMFYUI_S = 180.0
+STOP_S = 5.0
+
+Event = Dict[str, Any]
+Publish = Callable[[Event], None]
+
+log = logging.getLogger("agent")
+
+
+class Failure(Exception):
+    """Work that ended badly: a code for programs, a detail for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def disk_failure(error: OSError) -> Failure:
+    return Failure("disk_full" if error.errno in FULL else "disk_error", str(error))
+
+
+class Places:
+    """Where everything is: all of it below one root."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.realpath(root)
+        self.state = os.path.join(self.root, "glowplug")
+        self.comfyui = os.path.join(self.root, "comfyui")
+        self.source = os.path.join(self.root, "comfyui-source")
+        self.venv = os.path.join(self.root, "comfyui-venv")
+
+    def in_state(self, name: str) -> str:
+        return os.path.join(self.state, name)
+
+    def below(self, *names: str) -> str:
+        """A path below the root; anything else is refused."""
+        path = os.path.normpath(os.path.join(self.root, *names))
+        real = os.path.realpath(path)
+        if not (path.startswith(self.root + os.sep) and real.startswith(self.root + os.sep)):
+            raise Failure("bad_request", f"{names!r} does not lie below the root")
+        return path
+
+    def environment(self) -> Dict[str, str]:
+        """What programs that we start see: ours, with every place where they might write moved below the root."""
+        temporary = self.in_state("tmp")
+        os.makedirs(temporary, exist_ok=True)
+        moved = {"HOME": self.root, "TMPDIR": temporary, "XDG_CACHE_HOME": os.path.join(self.root, ".cache")}
+        quiet = {"GIT_TERMINAL_PROMPT": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        return dict(os.environ, **moved, **quiet)
+
+
+def write_json(path: str, value: Any) -> None:
+    """Replace a small file as a whole."""
+    unfinished = f"{path}.{threading.get_ident()}.new"
+    with open(unfinished, "w", encoding="utf-8") as file:
+        json.dump(value, file)
+    os.replace(unfinished, path)
+
+
+def read_json(path: str) -> Dict[str, Any]:
+    """The object in a small file; empty when there is none that can be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            value = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def tail(path: str) -> str:
+    """The last lines of a log, for the detail of a failure."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.path.getsize(path) - TAIL_BYTES))
+            return file.read(TAIL_BYTES).decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Fetching: model files, from all mirrors at once
+#
+# A file is a row of blocks. Workers, each bound to one mirror, take spans of open blocks from the front, ask for them
+# with one ranged request and commit block by block: written, then noted in the journal beside the file with the mirror
+# that it came from. A block is committed once, whoever is first, so two workers may safely fetch the same one: at the
+# end, idle workers take over what slow ones still have before them. Hashers follow the unbroken front.
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class BadAnswer(Exception):
+    """A mirror said something else than the bytes that were asked for."""
+
+
+class Mirror:
+    """Where files come from, by network address: what is learnt of its speed holds for all its files."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.speed = 0.0  # bytes per second of one connection; 0 until measured
+
+    def measured(self, count: int, seconds: float) -> None:
+        if count and seconds > 0:
+            speed = count / seconds
+            self.speed = speed if not self.speed else 0.7 * self.speed + 0.3 * speed
+
+
+class Source:
+    """One URL of one file."""
+
+    def __init__(self, url: str, mirror: Mirror) -> None:
+        self.url = url
+        self.mirror = mirror
+        self.direct = ""  # where redirects led last time
+        self.is_banned = False  # has sent wrong bytes
+        self.ignores_ranges = False
+        self.failures = 0  # in a row
+        self.rest_until = 0.0
+        self.problem = ""
+
+    def is_usable(self, now: float) -> bool:
+        return not self.is_banned and now >= self.rest_until
+
+    def failed(self, problem: BaseException) -> None:
+        """Rest, longer each time; a mirror that is down for a moment comes back."""
+        self.failures += 1
+        self.rest_until = time.monotonic() + min(LONGEST_REST_S, 0.1 * 2 ** min(self.failures, 10))
+        self.problem = f"{type(problem).__name__}: {problem}"[:200]
+        self.direct = ""
+        log.info("%s: %s", self.mirror.name, self.problem)
+
+
+class Connection:
+    """One kept-alive connection. Redirects are followed here; nothing that one host sets is shown to another."""
+
+    def __init__(self) -> None:
+        self._http: Optional[http.client.HTTPConnection] = None
+        self._origin = ("", "")
+
+    def get(self, url: str, first: int, last: int) -> Tuple[http.client.HTTPResponse, str]:
+        """Ask for the bytes *first* to *last*, both included; gives the answer and the URL that gave it."""
+        secure = False
+        for _ in range(REDIRECTS + 1):
+            parts = urllib.parse.urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or (secure and parts.scheme != "https"):
+                raise BadAnswer(f"will not go to {parts.scheme}://{parts.netloc}")
+            secure = secure or parts.scheme == "https"
+            answer = self._ask(parts, first, last)
+            if answer.status not in (301, 302, 303, 307, 308):
+                return answer, url
+            self.close()
+            url = urllib.parse.urljoin(url, answer.getheader("Location", ""))
+        raise BadAnswer(f"more than {REDIRECTS} redirects")
+
+    def _ask(self, parts: urllib.parse.SplitResult, first: int, last: int) -> http.client.HTTPResponse:
+        is_kept = self._http is not None and self._origin == (parts.scheme, parts.netloc)
+        try:
+            return self._send(parts, first, last)
+        except (http.client.HTTPException, OSError):
+            self.close()
+            if not is_kept:
+                raise
+        return self._send(parts, first, last)  # the kept connection had been closed by the other side
+
+    def _send(self, parts: urllib.parse.SplitResult, first: int, last: int) -> http.client.HTTPResponse:
+        target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        headers = {
+            "Range": f"bytes={first}-{last}",
+            "Accept-Encoding": "identity",  # some caches ignore the range otherwise
+            "User-Agent": "glowplug-agent",
+        }
+        connection = self._to(parts)
+        connection.request("GET", target, headers=headers)
+        return connection.getresponse()
+
+    def _to(self, parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:
+        if self._http is None or self._origin != (parts.scheme, parts.netloc):
+            self.close()
+            kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+            self._http = kind(parts.hostname or "", parts.port, timeout=CONNECT_S)
+            self._origin = (parts.scheme, parts.netloc)
+            self._http.connect()
+            self._http.sock.settimeout(STALL_S)
+        return self._http
+
+    def close(self) -> None:
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+    def abort(self) -> None:
+        """Wake, from another thread, whoever waits for bytes."""
+        http_connection = self._http
+        sock = http_connection.sock if http_connection is not None else None
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # an SSL socket's own method is not for two threads
+
+
+def check_answer(answer: http.client.HTTPResponse, first: int, last: int, size: int) -> bool:
+    """True when it carries just the range, False when it is the whole file; anything else is refused."""
+    length = answer.getheader("Content-Length")
+    if answer.getheader("Content-Encoding", "identity") != "identity":
+        raise BadAnswer("encoded body")
+    if answer.status == 206:
+        said = answer.getheader("Content-Range", "")
+        if said != f"bytes {first}-{last}/{size}" or length not in (None, str(last - first + 1)):
+            raise BadAnswer(f"206 with {said!r}, {length} bytes")
+        return True
+    if answer.status == 200 and length == str(size) and "text/html" not in answer.getheader("Content-Type", ""):
+        return False
+    kind = answer.getheader("Content-Type", "")
+    raise BadAnswer(f"{answer.status} {kind}, {length} bytes")
+
+
+def ask_size(url: str, most: int) -> int:
+    """Ask a mirror how long a file is, and believe nothing above *most*."""
+    with contextlib.closing(Connection()) as connection:
+        answer, _ = connection.get(url, 0, 0)
+        match = re.fullmatch(r"bytes 0-0/(\d+)", answer.getheader("Content-Range", ""))
+        said = match.group(1) if answer.status == 206 and match else answer.getheader("Content-Length", "")
+        if answer.status not in (200, 206) or not said.isdigit() or not 0 < int(said) <= most:
+            raise BadAnswer(f"{answer.status}, {said} bytes")
+        return int(said)
+
+
+def block_size(size: int) -> int:
+    """The blocks of one file: a power of two, so that even a small file has some dozens to share out."""
+    block = SMALLEST_BLOCK
+    while block < BLOCK and block * 64 < size:
+        block *= 2
+    return block
+
+
+OPEN, TAKEN, WRITING, DONE = 0, 1, 2, 3
+UNKNOWN = 255  # in the journal: done, from a mirror that is not in the manifest any more
+
+
+class Download:
+    """One file on its way. Everything but the bytes themselves is guarded by the fetch's lock."""
+
+    def __init__(self, path: str, size: int, sha256: Optional[str], sources: List[Source]) -> None:
+        self.path = path
+        self.part = path + ".part"  # ComfyUI would load a half file under its own name
+        self.journal = path + ".part.journal"
+        self.size = size
+        self.sha256 = sha256
+        self.sources = sources
+        self.block = block_size(size)
+        self.count = -(-size // self.block)
+        self.states = bytearray(self.count)
+        self.origins = bytearray(self.count)  # 0, or 1 + the number of the source
+        self.spans: List["Span"] = []
+        self.only: Optional[Source] = None
+        self.done_bytes = 0
+        self.digest = hashlib.sha256()
+        self.hashed = 0  # blocks
+        self.is_hashing = False
+        self.is_ready = False
+        self.is_found = False  # it lay there under its own name, and has still to be verified
+        self._data = -1
+        self._notes = -1
+        self._notes_start = 0
+
+    # Opening, and what is left from before.
+
+    def open(self) -> None:
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        if os.path.isfile(self.path) and os.path.getsize(self.path) == self.size:
+            self.is_found = True
+            self._data = os.open(self.path, os.O_RDONLY)
+            self._mark_all(UNKNOWN)
+            return
+        self._open_part()
+
+    def _open_part(self) -> None:
+        noted = self._noted()
+        self._data = os.open(self.part, os.O_RDWR | os.O_CREAT, 0o600)
+        os.ftruncate(self._data, self.size)
+        header = json.dumps(self._identity()).encode() + b"\n"
+        with open(self.journal + ".new", "wb") as file:
+            file.write(header + noted)
+        os.replace(self.journal + ".new", self.journal)
+        self._notes = os.open(self.journal, os.O_RDWR)
+        self._notes_start = len(header)
+        for index, origin in enumerate(noted):
+            if origin:
+                self.mark(index, origin)
+
+    def _identity(self) -> Event:
+        names = [source.mirror.name for source in self.sources]
+        return {"size": self.size, "sha256": self.sha256, "block": self.block, "mirrors": names}
+
+    def _noted(self) -> bytes:
+        """The journal's notes in terms of today's sources; all zero when it is of another file."""
+        nothing = bytes(self.count)
+        try:
+            with open(self.journal, "rb") as file:
+                header = json.loads(file.readline(64 * KIB))
+                notes = file.read(self.count).ljust(self.count, b"\0")
+            known = self._identity()
+            before = header.pop("mirrors")
+            now = known.pop("mirrors")
+            if header != known or os.path.getsize(self.part) != self.size:
+                return nothing
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            return nothing
+        table = [0] + [1 + now.index(name) if name in now else UNKNOWN for name in before]
+        return bytes(table[note] if note < len(table) else UNKNOWN for note in notes)
+
+    def mark(self, index: int, origin: int) -> None:
+        self.states[index] = DONE
+        self.origins[index] = origin
+        self.done_bytes += self.length(index)
+
+    def _mark_all(self, origin: int) -> None:
+        for index in range(self.count):
+            self.mark(index, origin)
+
+    def start_over(self) -> None:
+        """What lay there is not the file: fetch it beside it."""
+        os.close(self._data)
+        self.is_found = False
+        self.states, self.origins, self.done_bytes = bytearray(self.count), bytearray(self.count), 0
+        self._open_part()
+
+    # Blocks.
+
+    def length(self, index: int) -> int:
+        return min(self.block, self.size - index * self.block)
+
+    @property
+    def is_complete(self) -> bool:
+        return self.done_bytes == self.size
+
+    def usable(self, mirror: Mirror, now: float) -> Optional[Source]:
+        """The source on that mirror that may be asked now."""
+        for source in self.sources:
+            is_here = source.mirror is mirror and self.only in (None, source)
+            is_streaming = source.ignores_ranges and any(span.is_stream for span in self.spans)
+            if is_here and source.is_usable(now) and not is_streaming:
+                return source
+        return None
+
+    def may_stream(self, source: Source, now: float) -> bool:
+        """Whether to take the whole file in one go: nobody else gives ranges, and nobody streams it yet."""
+        others = (other for other in self.sources if other is not source and other.is_usable(now))
+        return all(other.ignores_ranges for other in others) and not any(span.is_stream for span in self.spans)
+
+    def write(self, index: int, data: memoryview) -> None:
+        offset = index * self.block
+        while data:
+            written = os.pwrite(self._data, data, offset)
+            data, offset = data[written:], offset + written
+
+    def note(self, index: int, origin: int) -> None:
+        """
+        Journal a block that is written.
+
+        Nothing is synced: the page cache survives a killed agent, and a machine that loses power is gone for us.
+        """
+        os.pwrite(self._notes, bytes((origin,)), self._notes_start + index)
+
+    def read(self, index: int) -> bytes:
+        return os.pread(self._data, self.length(index), index * self.block)
+
+    def publish(self) -> None:
+        """Give the verified file its name."""
+        if not self.is_found:
+            os.rename(self.part, self.path)
+            os.unlink(self.journal)
+        self.close()
+
+    def close(self) -> None:
+        for handle in (self._data, self._notes):
+            if handle >= 0:
+                os.close(handle)
+        self._data = self._notes = -1
+
+
+class Span:
+    """Blocks of one download that one worker fetches with one request; *end* may shrink meanwhile."""
+
+    def __init__(self, download: Download, source: Source, start: int, end: int) -> None:
+        self.download = download
+        self.source = source
+        self.at = start
+        self.end = end
+        self.is_stream = False
+        self.is_doubled = False
+        self.began = time.monotonic()
+        self.received = 0
+
+    def eta(self, now: float) -> float:
+        """Seconds until it is done, by what it has shown; long when it has shown nothing for a while."""
+        left = sum(self.download.length(index) for index in range(self.at, self.end))
+        seconds = now - self.began
+        if not self.received:
+            return max(seconds, left / (self.source.mirror.speed or math.inf))
+        return left * seconds / self.received
+
+
+class Fetch:
+    """One manifest of files, fetched by a fixed number of threads."""
+
+    def __init__(self, places: Places, request: Event) -> None:
+        self._places = places
+        self._patience = float(request.get("no_progress_s", NO_PROGRESS_S))
+        self._connections = max(1, min(MOST_CONNECTIONS, int(request.get("connections", CONNECTIONS))))
+        self._mirrors: Dict[str, Mirror] = {}
+        self._changed = threading.Condition()
+        self._failure: Optional[Failure] = None
+        self._is_over = False
+        self._received = 0
+        self._fetched = 0
+        self._heard = time.monotonic()
+        self._writing = 0
+        self._open_connections: Set[Connection] = set()
+        self._verified = Verified(places)
+        dest = str(request["dest"])
+        self.downloads = [self._download(dest, entry) for entry in request["files"]]
+
+    def _download(self, dest: str, entry: Event) -> Download:
+        sources = []
+        for url in entry["urls"][: UNKNOWN - 2]:
+            name = urllib.parse.urlsplit(url).netloc.rpartition("@")[2]
+            sources.append(Source(url, self._mirrors.setdefault(name, Mirror(name))))
+        if not sources:
+            raise Failure("bad_request", "{} has no address".format(entry["path"]))
+        path = self._places.below(dest, entry["path"])
+        size = int(entry["size"])
+        if entry.get("sha256") is None:
+            size = self._true_size(path, sources, size)
+        return Download(path, size, entry.get("sha256"), sources)
+
+    def _true_size(self, path: str, sources: List[Source], estimate: int) -> int:
+        """Ask how long a file is whose manifest has no checksum and so no exact size either."""
+        known = self._verified.size_of(path)
+        if known is not None:
+            return known
+        for source in sources:
+            try:
+                return ask_size(source.url, 4 * estimate)
+            except (http.client.HTTPException, OSError, BadAnswer) as problem:
+                source.failed(problem)
+        raise Failure("no_progress", f"nobody tells how long {path} is: {problems(sources)}")
+
+    def run(self, publish: Publish) -> Event:
+        """Fetch until every file is there, or fail; follows the threads and reports."""
+        try:
+            self._open()
+            self._check_room()
+            self._start()
+            self._follow(publish)
+        except OSError as error:
+            raise disk_failure(error) from error
+        finally:
+            self._stop()
+        return {"bytes": self._fetched, "total": self._total()}
+
+    def _open(self) -> None:
+        for download in self.downloads:
+            if self._verified.holds(download):
+                download.is_ready = True
+                download.done_bytes = download.size
+            else:
+                download.open()
+
+    def _check_room(self) -> None:
+        """Say at once when it cannot fit, rather than after an hour."""
+        free = shutil.disk_usage(self._places.root).free
+        wanted = self._total() - self._done()
+        if wanted > free:
+            raise Failure("disk_full", f"{wanted} bytes to fetch, {free} free")
+
+    def _start(self) -> None:
+        per_mirror = max(1, self._connections // max(1, len(self._mirrors)))
+        jobs: List[Tuple[Any, ...]] = [(self._hash,)] * HASHERS
+        jobs += [(self._work, mirror, number) for mirror in self._mirrors.values() for number in range(per_mirror)]
+        for job in jobs:
+            threading.Thread(target=self._guarded, args=job, daemon=True).start()
+
+    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Whatever a thread dies of fails the fetch."""
+        try:
+            work(*arguments)
+        except Failure as failure:
+            self._fail(failure)
+        except OSError as error:
+            self._fail(disk_failure(error))
+        except Exception as error:
+            log.exception("a thread of a fetch died")
+            self._fail(Failure("agent_error", repr(error)))
+
+    def _fail(self, failure: Failure) -> None:
+        with self._changed:
+            self._failure = self._failure or failure
+            self._changed.notify_all()
+
+    def _follow(self, publish: Publish) -> None:
+        samples: Deque[Tuple[float, int]] = collections.deque()
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._is_settled, PROGRESS_S)
+                if self._failure is not None:
+                    raise self._failure
+                now = time.monotonic()
+                samples.append((now, self._received))
+                while now - samples[0][0] > RATE_WINDOW_S and len(samples) > 2:
+                    samples.popleft()
+                event = self._progress(samples)
+                is_ready = all(download.is_ready for download in self.downloads)
+                self._check_progress(now)
+            publish(event)
+            if is_ready:
+                return
+
+    def _is_settled(self) -> bool:
+        return self._failure is not None or all(download.is_ready for download in self.downloads)
+
+    def _progress(self, samples: Deque[Tuple[float, int]]) -> Event:
+        (began, before), (now, received) = samples[0], samples[-1]
+        rate = int((received - before) / (now - began)) if now > began else 0
+        current = next((download.path for download in self.downloads if not download.is_ready), "")
+        name = os.path.relpath(current, self._places.root) if current else ""
+        return {"event": "progress", "bytes": self._done(), "total": self._total(), "rate": rate, "file": name}
+
+    def _check_progress(self, now: float) -> None:
+        waits = [download for download in self.downloads if not download.is_complete]
+        for download in waits:
+            if all(source.is_banned for source in download.sources):
+                raise Failure("bad_checksum", f"no mirror has the right bytes of {download.path}")
+        if waits and now - self._heard > self._patience:
+            heard = problems([source for download in waits for source in download.sources])
+            raise Failure("no_progress", f"no byte for {self._patience:.0f} s: {heard}")
+
+    def _done(self) -> int:
+        return sum(download.done_bytes for download in self.downloads)
+
+    def _total(self) -> int:
+        return sum(download.size for download in self.downloads)
+
+    def _stop(self) -> None:
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._writing and not any(one.is_hashing for one in self.downloads))
+            for download in self.downloads:
+                download.close()
+        for connection in list(self._open_connections):
+            connection.abort()  # its worker ends by itself; nobody waits for a mirror that hangs
+
+    # Workers.
+
+    def _work(self, mirror: Mirror, number: int) -> None:
+        connection = Connection()
+        self._open_connections.add(connection)
+        buffer = bytearray(BLOCK)
+        try:
+            while True:
+                span = self._next_span(mirror, number)
+                if span is None:
+                    return
+                self._fetch(connection, span, memoryview(buffer))
+        finally:
+            self._open_connections.discard(connection)
+            connection.close()
+
+    def _next_span(self, mirror: Mirror, number: int) -> Optional[Span]:
+        """Wait for something to do; None when the fetch is over."""
+        with self._changed:
+            while not self._is_over:
+                span = self._take(mirror, number)
+                if span is not None:
+                    span.download.spans.append(span)
+                    return span
+                self._changed.wait(0.1)
+        return None
+
+    def _take(self, mirror: Mirror, number: int) -> Optional[Span]:
+        now = time.monotonic()
+        best = max(other.speed for other in self._mirrors.values())
+        is_slow = 0 < mirror.speed < SLOW_SHARE * best
+        if is_slow and number:
+            return None
+        usable = [(download, download.usable(mirror, now)) for download in self.downloads if not download.is_ready]
+        for download, source in usable:
+            if source is not None:
+                start = download.states.find(OPEN)
+                if start >= 0:
+                    return self._open_span(download, source, start, 1 if is_slow else self._wanted(download, mirror))
+        if not is_slow:
+            for download, source in usable:
+                if source is not None:
+                    span = self._take_over(download, source, now)
+                    if span is not None:
+                        return span
+        return None
+
+    def _wanted(self, download: Download, mirror: Mirror) -> int:
+        """How many blocks to ask for: some seconds' worth, but never more than a fair share of what is left."""
+        share = download.states.count(OPEN) // self._connections
+        by_speed = int(min(mirror.speed * SPAN_S, LONGEST_SPAN) / download.block) if mirror.speed else FIRST_BLOCKS
+        return max(1, min(share, by_speed))
+
+    def _open_span(self, download: Download, source: Source, start: int, wanted: int) -> Span:
+        end = start
+        while end < download.count and end - start < wanted and download.states[end] == OPEN:
+            download.states[end] = TAKEN
+            end += 1
+        return Span(download, source, start, end)
+
+    def _take_over(self, download: Download, source: Source, now: float) -> Optional[Span]:
+        """Nothing is open any more: take the far half of the slowest span, or fetch its last block a second time."""
+        spans = [span for span in download.spans if span.at < span.end and not span.is_doubled]
+        if not spans:
+            return None
+        slowest = max(spans, key=lambda span: span.eta(now))
+        own = download.block / source.mirror.speed if source.mirror.speed else 1.0
+        if slowest.eta(now) < 2 * own + 0.2:
+            return None
+        middle = (slowest.at + 1 + slowest.end) // 2
+        if middle < slowest.end:
+            span = Span(download, source, middle, slowest.end)
+            slowest.end = middle
+            return span
+        slowest.is_doubled = True
+        return Span(download, source, slowest.at, slowest.end)
+
+    def _fetch(self, connection: Connection, span: Span, buffer: memoryview) -> None:
+        source = span.source
+        try:
+            self._receive(connection, span, buffer)
+        except (http.client.HTTPException, OSError, BadAnswer) as problem:
+            connection.close()
+            with self._changed:
+                source.failed(problem)
+        finally:
+            self._release(span)
+
+    def _receive(self, connection: Connection, span: Span, buffer: memoryview) -> None:
+        download, source = span.download, span.source
+        first = span.at * download.block
+        last = min(span.end * download.block, download.size) - 1
+        answer, source.direct = connection.get(source.direct or source.url, first, last)
+        if check_answer(answer, first, last, download.size):
+            source.ignores_ranges = False
+        else:
+            self._stream_instead(span)
+        while span.at < span.end and not self._is_over:
+            block = buffer[: download.length(span.at)]
+            self._read_block(answer, span, block)
+            self._commit(span, block)
+        if answer.length == 0:
+            answer.read()  # tells the library that the connection is free again
+        else:
+            connection.close()  # there is more to come that nobody wants
+
+    def _stream_instead(self, span: Span) -> None:
+        """The mirror sends the whole file: take it so only where there is no better way."""
+        download = span.download
+        with self._changed:
+            span.source.ignores_ranges = True
+            if not download.may_stream(span.source, time.monotonic()):
+                raise BadAnswer("200 to a range")
+            self._reopen(span)
+            span.at, span.end, span.is_stream = 0, download.count, True
+
+    def _read_block(self, answer: http.client.HTTPResponse, span: Span, block: memoryview) -> None:
+        filled = 0
+        while filled < len(block):
+            if self._is_over:
+                raise BadAnswer("the fetch is over")
+            data = answer.read1(min(READ, len(block) - filled))
+            if not data:
+                raise BadAnswer("the body ends early")
+            block[filled : filled + len(data)] = data
+            filled += len(data)
+            self._heard = time.monotonic()
+            span.received += len(data)
+            with self._changed:
+                self._received += len(data)
+
+    def _commit(self, span: Span, block: memoryview) -> None:
+        """Write a block unless somebody else was faster; the first one counts."""
+        download, index = span.download, span.at
+        with self._changed:
+            span.at += 1
+            is_stale = download.only not in (None, span.source) or span.source.is_banned
+            if self._is_over or is_stale or download.states[index] >= WRITING:
+                return
+            download.states[index] = WRITING
+            self._writing += 1
+        origin = 1 + download.sources.index(span.source)
+        try:
+            download.write(index, block)
+            download.note(index, origin)
+        except OSError as error:
+            raise disk_failure(error) from error
+        else:
+            with self._changed:
+                download.mark(index, origin)
+                self._fetched += len(block)
+        finally:
+            with self._changed:
+                self._writing -= 1
+                self._changed.notify_all()
+
+    def _release(self, span: Span) -> None:
+        with self._changed:
+            span.source.mirror.measured(span.received, time.monotonic() - span.began)
+            if span.received:
+                span.source.failures = 0
+            if span in span.download.spans:
+                span.download.spans.remove(span)
+            self._reopen(span)
+            self._changed.notify_all()
+
+    def _reopen(self, span: Span) -> None:
+        for index in range(span.at, span.end):
+            if span.download.states[index] == TAKEN:
+                span.download.states[index] = OPEN
+
+    # Hashers.
+
+    def _hash(self) -> None:
+        while True:
+            download = self._next_to_hash()
+            if download is None:
+                return
+            try:
+                self._hash_front(download)
+            finally:
+                with self._changed:
+                    download.is_hashing = False
+                    self._changed.notify_all()
+
+    def _next_to_hash(self) -> Optional[Download]:
+        with self._changed:
+            while not self._is_over:
+                for download in self.downloads:
+                    front = download.hashed
+                    is_behind = front < download.count and download.states[front] == DONE
+                    if not (download.is_ready or download.is_hashing) and (is_behind or download.is_complete):
+                        download.is_hashing = True
+                        return download
+                self._changed.wait(0.5)
+        return None
+
+    def _hash_front(self, download: Download) -> None:
+        while download.hashed < download.count and download.states[download.hashed] == DONE and not self._is_over:
+            if download.sha256 is not None:
+                download.digest.update(download.read(download.hashed))
+            download.hashed += 1
+        if download.hashed == download.count and not self._is_over:
+            self._finish(download)
+
+    def _finish(self, download: Download) -> None:
+        with self._changed:
+            if download.sha256 in (None, download.digest.hexdigest()):
+                download.publish()
+                self._verified.remember(download)
+                download.is_ready = True
+            else:
+                self._distrust(download)
+            self._changed.notify_all()
+
+    def _distrust(self, download: Download) -> None:
+        """
+        The file is wrong, and one checksum does not say where: keep what one mirror sent and fetch the rest there.
+
+        A mirror that sent all of a wrong file is banned. So each is tried alone, the one that sent most first.
+        """
+        log.warning("%s: wrong checksum", download.path)
+        download.digest, download.hashed = hashlib.sha256(), 0
+        if download.is_found:
+            download.start_over()
+            return
+        shares = {
+            source: download.origins.count(1 + number)
+            for number, source in enumerate(download.sources)
+            if not source.is_banned
+        }
+        for source, share in shares.items():
+            if share == download.count:
+                source.is_banned = True
+        left = [source for source in shares if not source.is_banned]
+        download.only = max(left, key=lambda source: shares[source]) if left else None
+        keep = 1 + download.sources.index(download.only) if download.only is not None else 0
+        for index, origin in enumerate(bytes(download.origins)):
+            if origin != keep:
+                download.states[index], download.origins[index] = OPEN, 0
+                download.done_bytes -= download.length(index)
+                download.note(index, 0)
+
+
+def problems(sources: List[Source]) -> str:
+    """What the mirrors said last, each once."""
+    said = {"{}: {}".format(source.mirror.name, source.problem or "silent"): None for source in sources}
+    return "; ".join(said)[:500]
+
+
+class Verified:
+    """Which files were found right, so that nobody hashes 30 GB twice; an entry ends when its file changes."""
+
+    lock = threading.Lock()
+
+    def __init__(self, places: Places) -> None:
+        self._file = places.in_state("verified.json")
+
+    def holds(self, download: Download) -> bool:
+        known = read_json(self._file).get(download.path)
+        return known is not None and known == self._seen(download.path, download.sha256)
+
+    def size_of(self, path: str) -> Optional[int]:
+        """The size of a file without a checksum that was fetched before."""
+        known = read_json(self._file).get(path)
+        return known["size"] if known is not None and known == self._seen(path, None) else None
+
+    def remember(self, download: Download) -> None:
+        with self.lock:
+            known = read_json(self._file)
+            known[download.path] = self._seen(download.path, download.sha256)
+            write_json(self._file, known)
+
+    def _seen(self, path: str, sha256: Optional[str]) -> Optional[Event]:
+        try:
+            status = os.stat(path)
+        except OSError:
+            return None
+        return {"size": status.st_size, "mtime": status.st_mtime_ns, "sha256": sha256}
+
+
+def missing_bytes(places: Places, request: Event) -> int:
+    """How much of a manifest is not on the disk yet."""
+    missing = 0
+    for entry in request.get("files", []):
+        path = places.below(str(request["dest"]), entry["path"])
+        there = 0
+        for candidate in (path, path + ".part"):
+            if os.path.isfile(candidate):
+                there = max(there, os.stat(candidate).st_blocks * 512)  # .part is sparse
+        missing += max(0, int(entry["size"]) - there)
+    return missing
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Installing and running ComfyUI
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Installer:
+    """Puts ComfyUI onto a machine whose image lacks it. A step that was done with the same input is not done again."""
+
+    def __init__(self, places: Places, request: Event, publish: Publish) -> None:
+        self._places = places
+        self._request = request
+        self._publish = publish
+        self._marks = places.in_state("installed.json")
+        self._log = places.in_state("install.log")
+
+    def run(self) -> Event:
+        request = self._request
+        origin = [request["repository"], request["commit"]]
+        torch = [request.get("torch", []), request.get("index_url", "")]
+        self._step("clone", origin, self._clone)
+        self._step("torch", torch, self._torch)
+        self._step("requirements", origin + torch, self._requirements)
+        return {}
+
+    def _step(self, name: str, inputs: List[Any], do: Callable[[], None]) -> None:
+        self._publish({"event": "step", "step": name, "state": "running"})
+        if read_json(self._marks).get(name) != inputs:
+            do()
+            write_json(self._marks, dict(read_json(self._marks), **{name: inputs}))
+        self._publish({"event": "step", "step": name, "state": "done"})
+
+    def _clone(self) -> None:
+        """Fetch just that commit; where the server does not serve single commits, everything."""
+        repository, commit = str(self._request["repository"]), str(self._request["commit"])
+        shutil.rmtree(self._places.source, ignore_errors=True)  # an interrupted clone leaves locks behind
+        git = ["git", "-C", self._places.source]
+        self._command("clone", ["git", "init", "--quiet", self._places.source])
+        try:
+            self._command("clone", [*git, "fetch", "--quiet", "--depth", "1", "--", repository, commit])
+            wanted = "FETCH_HEAD"
+        except Failure:
+            refs = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
+            self._command("clone", [*git, "fetch", "--quiet", "--", repository, *refs])
+            wanted = commit
+        self._command("clone", [*git, "checkout", "--quiet", "--detach", wanted])
+        if re.fullmatch("[0-9a-f]{40}", commit):
+            self._command("clone", [*git, "diff", "--quiet", commit, "HEAD"])
+
+    def _torch(self) -> None:
+        """A venv that sees what the image has installed, so that a PyTorch which is new enough stays."""
+        pip_is_there = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False)
+        without = ["--without-pip"] if pip_is_there.returncode == 0 else []
+        make = [sys.executable, "-m", "venv", "--clear", "--system-site-packages", *without]
+        self._command("torch", [*make, self._places.venv])
+        wanted = [str(name) for name in self._request.get("torch", [])]
+        index = self._request.get("index_url")
+        if wanted:
+            self._pip("torch", (["--index-url", str(index)] if index else []) + wanted)
+
+    def _requirements(self) -> None:
+        self._pip("requirements", ["-r", os.path.join(self._places.source, "requirements.txt")])
+
+    def _pip(self, step: str, arguments: List[str]) -> None:
+        python = os.path.join(self._places.venv, "bin", "python")
+        self._command(step, [python, "-m", "pip", "install", "--progress-bar", "off", *arguments])
+
+    def _command(self, step: str, argv: List[str]) -> None:
+        with open(self._log, "wb") as output:
+            output.write("$ {}\n".format(" ".join(map(shlex.quote, argv))).encode())
+            output.flush()
+            try:
+                child = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=self._places.environment(),
+                    cwd=self._places.root,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise Failure(step + "_failed", str(error)) from error
+            self._wait(step, child)
+
+    def _wait(self, step: str, child: "subprocess.Popen[bytes]") -> None:
+        try:
+            status = child.wait(COMMAND_S)
+        except subprocess.TimeoutExpired:
+            end_group(child.pid, signal.SIGKILL)
+            child.wait()
+            raise Failure(step + "_failed", f"not done after {COMMAND_S:.0f} s: {tail(self._log)}") from None
+        if status:
+            said = tail(self._log)
+            code = "disk_full" if "No space left on device" in said else step + "_failed"
+            raise Failure(code, f"exit status {status}: {said}")
+
+
+def end_group(group: int, number: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(group, number)
+
+
+def birth_of(pid: int) -> Optional[str]:
+    """When a living process started, in the kernel's ticks: tells it from a later one of the same number."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in ("Z", "X") else fields[19]
+
+
+class ComfyUI:
+    """The one ComfyUI of this machine. It outlives the agent; the record of it is a file."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._record = places.in_state("comfyui.json")
+        self._log = places.in_state("comfyui.log")
+        self._lock = threading.Lock()
+        self._child: Optional["subprocess.Popen[bytes]"] = None
+
+    def running(self) -> Optional[Event]:
+        """Its pid and port while its process lives."""
+        if self._child is not None:
+            self._child.poll()  # reap it
+        record = read_json(self._record)
+        return record if record and birth_of(record["pid"]) == record["born"] else None
+
+    def start(self, request: Event) -> Event:
+        with self._lock:
+            record = self.running() or self._launch(request)
+            deadline = time.monotonic() + float(request.get("limit_s", COMFYUI_S))
+            while time.monotonic() < deadline:
+                if self.running() is None:
+                    raise Failure("comfyui_died", tail(self._log))
+                if answers(record["port"]):
+                    return {"port": record["port"], "pid": record["pid"]}
+                time.sleep(0.05)
+            self._end()  # the next call starts a fresh one
+            raise Failure("comfyui_silent", tail(self._log))
+
+    def _launch(self, request: Event) -> Event:
+        for name in ("models", "input", "output", "temp", "user", "custom_nodes"):
+            os.makedirs(os.path.join(self._places.comfyui, name), exist_ok=True)
+        port = free_port()
+        own = ["--listen", "127.0.0.1", "--port", str(port), "--base-directory", self._places.comfyui]
+        argv = self._command(request) + own + ["--disable-metadata"] + [str(one) for one in request.get("args", [])]
+        with contextlib.suppress(OSError):
+            os.unlink(self._log)
+        with open(self._log, "ab") as output:  # appending, so that it can be cut while it is written
+            try:
+                self._child = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=self._places.environment(),
+                    cwd=self._places.comfyui,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise Failure("comfyui_died", str(error)) from error
+        record = {"pid": self._child.pid, "born": birth_of(self._child.pid), "port": port}
+        write_json(self._record, record)
+        return record
+
+    def _command(self, request: Event) -> List[str]:
+        start = shlex.split(str(request.get("start", "")))
+        if start and shutil.which(start[0]):
+            return start
+        main = os.path.join(self._places.source, "main.py")
+        if os.path.isfile(main):
+            return [os.path.join(self._places.venv, "bin", "python"), main]
+        raise Failure("no_comfyui", "neither {!r} nor an installed ComfyUI is there".format(" ".join(start)))
+
+    def stop(self) -> None:
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        record = self.running()
+        if record is not None:
+            end_group(record["pid"], signal.SIGTERM)
+            deadline = time.monotonic() + STOP_S
+            while self.running() is not None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            end_group(record["pid"], signal.SIGKILL)
+
+    def keep_house(self) -> None:
+        """Bound the log that nobody else bounds."""
+        with contextlib.suppress(OSError):
+            if os.path.getsize(self._log) > COMFYUI_LOG_BYTES:
+                os.truncate(self._log, 0)
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether a ComfyUI answers there."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/system_stats")
+        answer = connection.getresponse()
+        return answer.status == 200 and "system" in json.loads(answer.read(MIB))
+    except (http.client.HTTPException, OSError, ValueError, TypeError):
+        return False
+    finally:
+        connection.close()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Looking around
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def probe(places: Places, request: Event) -> Event:
+    """What this machine is. No GPU at all is an empty name."""
+    start = shlex.split(str(request.get("start", "")))
+    seen = {
+        "gpu": "",
+        "vram_mib": 0,
+        "driver": "",
+        "gpus": 0,
+        "disk_free": shutil.disk_usage(places.root).free,
+        "missing": missing_bytes(places, request),
+        "python": "{}.{}.{}".format(*sys.version_info[:3]),
+        "cpus": os.cpu_count() or 1,
+        "has_start": bool(start and shutil.which(start[0])),
+    }
+    return dict(seen, **ask_nvidia())
+
+
+def ask_nvidia() -> Event:
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(query, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True)
+        lines = answer.stdout.decode(errors="replace").strip().splitlines()
+        name, vram, driver = (part.strip() for part in lines[0].rsplit(",", 2))
+        return {"gpu": name, "vram_mib": int(float(vram)), "driver": driver, "gpus": len(lines)}
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        log.warning("nvidia-smi: %s", error)
+        return {}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The daemon
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class Work:
+    """One request that is worked on, and what became of it; any number of callers follow."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._kept: List[Event] = []
+        self._progress: Optional[Event] = None
+        self._progresses = 0
+
+    def publish(self, event: Event) -> None:
+        """Every event is kept for late callers, of progress only the newest."""
+        with self._changed:
+            if event["event"] == "progress":
+                self._progress = event
+                self._progresses += 1
+            else:
+                self._kept.append(event)
+            self._changed.notify_all()
+
+    def follow(self) -> Iterator[Event]:
+        kept = progresses = 0
+        while True:
+            with self._changed:
+                while (len(self._kept), self._progresses) == (kept, progresses):
+                    self._changed.wait()
+                fresh = self._kept[kept:]
+                if self._progress is not None and self._progresses != progresses:
+                    fresh.insert(0, self._progress)
+                kept, progresses = len(self._kept), self._progresses
+            for event in fresh:
+                yield event
+                if event["event"] in ("done", "failed"):
+                    return
+
+
+class Agent:
+    """The daemon: answers callers on a Unix socket, and looks after what runs."""
+
+    def __init__(self, places: Places, version: str) -> None:
+        self.places = places
+        self.version = version
+        self.comfyui = ComfyUI(places)
+        self._works: Dict[str, Work] = {}
+        self._lock = threading.Lock()
+        self._fetching = threading.Lock()
+        self._callers = threading.BoundedSemaphore(CALLERS)
+
+    def serve(self, listener: socket.socket) -> NoReturn:
+        listener.settimeout(HOUSEKEEPING_S)
+        while True:
+            try:
+                caller, _ = listener.accept()
+            except socket.timeout:
+                self.comfyui.keep_house()
+                continue
+            if not self._callers.acquire(blocking=False):
+                caller.close()
+                continue
+            threading.Thread(target=self._answer, args=(caller,), daemon=True).start()
+
+    def _answer(self, caller: socket.socket) -> None:
+        request: Event = {}
+        try:
+            with caller, caller.makefile("rwb") as stream:
+                line = stream.readline(LONGEST_REQUEST)
+                if line.strip():
+                    request = json.loads(line)
+                    for event in self._work_on(request).follow():
+                        stream.write(json.dumps(event).encode() + b"\n")
+                        stream.flush()
+        except (OSError, ValueError) as error:
+            log.info("a caller left: %s", error)
+        finally:
+            self._callers.release()
+            if request.get("op") in ("stop", "retire"):
+                self._leave()
+
+    def _work_on(self, request: Event) -> Work:
+        """The work of this request: the one that is under way, or a new one."""
+        key = json.dumps(identity_of(request), sort_keys=True)
+        with self._lock:
+            work = self._works.get(key)
+            if work is None:
+                work = self._works[key] = Work()
+                threading.Thread(target=self._do, args=(key, work, request), daemon=True).start()
+            return work
+
+    def _do(self, key: str, work: Work, request: Event) -> None:
+        try:
+            last = dict(self._operate(request, work.publish), event="done")
+        except Failure as failure:
+            last = {"event": "failed", "code": failure.code, "detail": failure.detail}
+        except Exception as error:
+            log.exception("an operation broke")
+            last = {"event": "failed", "code": "agent_error", "detail": repr(error)}
+        log.info("%s: %s", request.get("op"), {name: last[name] for name in last if name != "detail"})
+        with self._lock:
+            del self._works[key]
+        work.publish(last)
+
+    def _operate(self, request: Event, publish: Publish) -> Event:
+        operation = OPERATIONS.get(str(request.get("op")))
+        if operation is None:
+            raise Failure("bad_request", "no such operation: {!r}".format(request.get("op")))
+        try:
+            return operation(self, request, publish)
+        except OSError as error:
+            raise disk_failure(error) from error
+
+    def hello(self) -> Event:
+        return {"agent": self.version, "pid": os.getpid()}
+
+    def fetch(self, request: Event, publish: Publish) -> Event:
+        with self._fetching:  # two manifests may name the same file
+            return Fetch(self.places, request).run(publish)
+
+    def status(self) -> Event:
+        comfyui = self.comfyui.running()
+        if comfyui is not None:
+            comfyui = {"pid": comfyui["pid"], "port": comfyui["port"], "answers": answers(comfyui["port"])}
+        with self._lock:
+            works = sorted(json.loads(key)["op"] for key in self._works)
+        free = shutil.disk_usage(self.places.root).free
+        return dict(self.hello(), comfyui=comfyui, works=works, disk_free=free)
+
+    def stop(self) -> Event:
+        self.comfyui.stop()
+        return self.hello()
+
+    def _leave(self) -> NoReturn:
+        """End at once: whatever is under way is resumed by the next agent."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.places.in_state(SOCKET))
+        os._exit(0)
+
+
+OPERATIONS: Dict[str, Callable[["Agent", Event, Publish], Event]] = {
+    "hello": lambda agent, _request, _publish: agent.hello(),
+    "probe": lambda agent, request, _publish: probe(agent.places, request),
+    "fetch": lambda agent, request, publish: agent.fetch(request, publish),
+    "install": lambda agent, request, publish: Installer(agent.places, request, publish).run(),
+    "comfyui": lambda agent, request, _publish: agent.comfyui.start(request),
+    "status": lambda agent, _request, _publish: agent.status(),
+    "stop": lambda agent, _request, _publish: agent.stop(),
+    "retire": lambda agent, _request, _publish: agent.hello(),  # leaves ComfyUI running
+}
+
+
+def identity_of(request: Event) -> Event:
+    """What makes two requests the same work: not the addresses, which are signed anew each time."""
+    files = [{name: entry[name] for name in entry if name != "urls"} for entry in request.get("files", [])]
+    return dict(request, files=files) if files else request
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The command line
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def dial(places: Places) -> socket.socket:
+    """Connect to the daemon. A socket's path may have only 107 bytes, so it is opened from its folder."""
+    os.chdir(places.state)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(SOCKET)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def ask(places: Places, op: str) -> Event:
+    """One short question to the daemon; empty when none answers."""
+    try:
+        with dial(places) as connection, connection.makefile("rwb") as stream:
+            connection.settimeout(STOP_S)
+            stream.write(json.dumps({"op": op}).encode() + b"\n")
+            stream.flush()
+            answer = json.loads(stream.readline(LONGEST_REQUEST) or b"{}")
+            return answer if isinstance(answer, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def start(places: Places) -> int:
+    """Have a daemon of this very file run, and say which."""
+    os.umask(0o077)
+    os.makedirs(places.state, mode=0o700, exist_ok=True)
+    os.chmod(places.state, 0o700)
+    with open(os.path.abspath(__file__), "rb") as file:
+        version = hashlib.sha256(file.read()).hexdigest()[:16]
+    with open(places.in_state("start.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        there = ask(places, "hello")
+        if there.get("agent") != version:
+            if there:
+                ask(places, "retire")
+            there = launch(places, version)
+    print(json.dumps({"agent": there["agent"], "pid": there["pid"]}), flush=True)
+    return 0
+
+
+def launch(places: Places, version: str) -> Event:
+    """Fork the daemon off, out of the login's session, and wait until it listens."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        os.setsid()
+        if os.fork() == 0:
+            run_daemon(places, version, writer)
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as pipe:
+        answer = pipe.readline()
+    if not answer:
+        said = tail(places.in_state("agent.log"))
+        raise SystemExit(f"the agent did not start: {said}")
+    return dict(json.loads(answer))
+
+
+def run_daemon(places: Places, version: str, ready: int) -> None:
+    """Never returns. Nothing of the login's terminal or pipes stays open, or SSH would wait for us."""
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        os.chdir(places.state)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for standard in range(3):
+            os.dup2(nowhere, standard)
+        os.closerange(3, ready)
+        os.closerange(ready + 1, MOST_FILES)  # the starter's lock among them
+        begin_log(places)
+        alone = open(places.in_state("agent.lock"), "w")  # noqa: SIM115 - held as long as the process lives
+        fcntl.flock(alone, fcntl.LOCK_EX)  # a retired one may take a moment to go
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(SOCKET)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(SOCKET)
+        listener.listen(CALLERS)
+        agent = Agent(places, version)
+        os.write(ready, json.dumps(agent.hello()).encode() + b"\n")
+        os.close(ready)
+        log.info("agent %s runs, pid %s", version, os.getpid())
+        agent.serve(listener)
+    except BaseException:
+        log.exception("the agent broke")
+    finally:
+        os._exit(1)
+
+
+def begin_log(places: Places) -> None:
+    handler = logging.handlers.RotatingFileHandler(places.in_state("agent.log"), maxBytes=LOG_BYTES, backupCount=1)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+
+
+def call(places: Places) -> int:
+    """Pass one request on and its events back; 0 when it ends well."""
+    request = sys.stdin.buffer.readline(LONGEST_REQUEST)
+    last = b""
+    try:
+        with dial(places) as connection, connection.makefile("rwb") as stream:
+            stream.write(request.strip() + b"\n")
+            stream.flush()
+            for line in stream:
+                last = line
+                sys.stdout.buffer.write(line)
+                sys.stdout.buffer.flush()
+        event = json.loads(last or b"{}").get("event")
+    except BrokenPipeError:
+        os._exit(1)  # our own caller is gone; the work goes on
+    except (OSError, ValueError):
+        event = None
+    if event not in ("done", "failed"):
+        print(json.dumps({"event": "failed", "code": "agent_gone", "detail": "the agent does not run"}), flush=True)
+    return 0 if event == "done" else 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="The agent of a rented machine.")
+    parser.add_argument("command", choices=["start", "call"])
+    parser.add_argument("--root", required=True)
+    arguments = parser.parse_args()
+    return {"start": start, "call": call}[arguments.command](Places(arguments.root))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
