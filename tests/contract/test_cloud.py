@@ -1,0 +1,31 @@
+"""Every cloud adapter against the rules of ``cloud_suite``; one parameter a cloud."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.adapters.vast.scripted import KEY, recorded
+from tests.contract.cloud_suite import CloudInTroubleSuite, CloudSuite, Stage, TroubledStage
+from tests.contract.vast_stage import INTRUDERS_KEY, vast_stage
+
+STAGES = {"vast": vast_stage}
+TROUBLED_STAGES = {"vast": vast_stage}
+SECRETS = {"vast": (KEY, INTRUDERS_KEY, recorded("launched")["instance_api_key"])}
+
+
+class TestCloud(CloudSuite):
+    @pytest.fixture(params=sorted(STAGES))
+    async def subject(self, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+        async with STAGES[request.param]() as stage:
+            yield stage
+
+
+class TestCloudInTrouble(CloudInTroubleSuite):
+    @pytest.fixture(params=sorted(TROUBLED_STAGES))
+    async def subject(self, request: pytest.FixtureRequest) -> AsyncIterator[TroubledStage]:
+        async with TROUBLED_STAGES[request.param]() as stage:
+            yield stage
+
+    @pytest.fixture
+    def secrets(self, request: pytest.FixtureRequest) -> tuple[str, ...]:
+        return SECRETS[request.node.callspec.params["subject"]]
