@@ -87,12 +87,6 @@ DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
         PAIRS,
         "the listing's schema and `vastai` 1.9.1: pairs",
     ),
-    (
-        "list",
-        ("answers", "200", "properties", "instances", "items", "properties", "credit_balance"),
-        {"type": ["number", "null"]},
-        "nullable in the schema of a single machine",
-    ),
 )
 
 
