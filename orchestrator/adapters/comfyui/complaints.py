@@ -138,7 +138,7 @@ def _graph_sentence(error: object) -> str:
     if not isinstance(error, dict):
         return f"ComfyUI refuses the graph: {quoted(error)}"
     kind, message = _text(error.get("type")), _text(error.get("message"))
-    missing = re.search(r"node (?:type )?'?([\w .+-]{1,60}?)'? (?:does not exist|not found)", message)
+    missing = re.search(r"node (?:type )?'?([\w .+-]{1,60}?)'? (?:does not exist|not found)", message, re.IGNORECASE)
     if missing:
         return f"The node {missing[1]} is not installed on this machine; install it or change the workflow."
     if kind == "prompt_no_outputs":

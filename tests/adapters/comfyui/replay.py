@@ -80,6 +80,7 @@ class ReplayServer:
         self.history: dict[str, Any] = {}
         entries = recording(name)
         self._post = entries[0]
+        self._refusal = recording("missing_model")[0]["response"]
         self._recorded_id = self._post["response"]["body"].get("prompt_id", "?")
         self._script = [entry["ws"] for entry in entries if "ws" in entry and "sid" not in entry["ws"]["data"]]
         histories = [entry["response"] for entry in entries if entry.get("http") == "GET /history/{id}"]
@@ -192,7 +193,7 @@ class ReplayServer:
         if self.switches.lose_prompts > 0:
             self.switches.lose_prompts -= 1
             return self._break(request)
-        answer = self._post["response"]
+        answer = self._refusal if "nope." in json.dumps(body["prompt"]) else self._post["response"]
         if answer["status"] != 200:
             return web.json_response(answer["body"], status=answer["status"])
         self._number += 1
