@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -185,10 +185,12 @@ class SshHost(Host):
                 process = await self._connection.create_process(command, stderr=asyncssh.DEVNULL, encoding=None)
             process.stdin.write(stdin)
             process.stdin.write_eof()
+        lines = _lines(process)
         try:
-            yield _lines(process)
+            yield lines
         finally:
             _end(process.channel)
+            await lines.aclose()
 
     async def tunnel(self, port: int) -> Path:
         async with self._one_at_a_time:
@@ -270,7 +272,7 @@ class _Capture(asyncssh.SSHClientSession[bytes]):
         (self.stderr if datatype == asyncssh.EXTENDED_DATA_STDERR else self.stdout).take(data)
 
 
-async def _lines(process: asyncssh.SSHClientProcess[bytes]) -> AsyncIterator[str]:
+async def _lines(process: asyncssh.SSHClientProcess[bytes]) -> AsyncGenerator[str, None]:
     """
     Hand out whole lines as they come; what follows the last line break is a line too.
 

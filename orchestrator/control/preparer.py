@@ -1,0 +1,341 @@
+"""
+From "SSH lets us in" to "ComfyUI has made a picture": agent up, then ComfyUI and models side by side, then the proof.
+
+Called by the provisioner. Every step may be done again at any time: what is there is found and kept.
+
+Codes of a PreparationFailed, besides the agent's own (``disk_full bad_checksum no_progress no_comfyui comfyui_died
+comfyui_silent clone_failed torch_failed requirements_failed``): ``wrong_gpu no_python agent_failed agent_gone
+too_slow timed_out out_of_vram graph_rejected comfyui_unavailable no_picture``.
+"""
+
+import asyncio
+import struct
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from orchestrator.control.machine_agent import (
+    GONE,
+    Answer,
+    Event,
+    MachineAgent,
+    OnEvent,
+    Progress,
+    StepMoved,
+    count_of,
+    printable,
+    start_agent,
+)
+from orchestrator.control.stopwatch import Floor, Report, Stopwatch
+from orchestrator.domain.errors import (
+    ComfyError,
+    ComfyUnavailable,
+    GraphRejected,
+    HostUnreachable,
+    OutOfVram,
+    PreparationFailed,
+)
+from orchestrator.domain.gpu import has_vram, is_same_gpu
+from orchestrator.domain.stages import Stage, Step
+from orchestrator.domain.workflows import Install, ModelFile, Workflow, check_values, fill
+from orchestrator.ports.clock import Clock, Ids
+from orchestrator.ports.comfy import Comfy, ComfyConnector
+from orchestrator.ports.host import Host
+
+MODELS_FOLDER = "comfyui/models"
+GIB = 2**30
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareLimits:
+    """
+    How long each step may take, and how slow the downloads may be.
+
+    Attributes:
+        silence: A download without a word of the agent for so long is given up.
+        floor_bps: Bytes a second that the downloads must move, over *floor_window*.
+        agent_starts: How often an agent that ends in the middle of its work is started.
+        spare_disk: Bytes that must stay free beside the models: logs, pictures, caches.
+        install_disk: The same where ComfyUI and PyTorch have yet to be installed.
+    """
+
+    agent: timedelta = timedelta(seconds=90)
+    install: timedelta = timedelta(minutes=20)
+    comfyui: timedelta = timedelta(minutes=3)
+    models: timedelta = timedelta(minutes=45)
+    smoke: timedelta = timedelta(minutes=5)
+    silence: timedelta = timedelta(seconds=45)
+    floor_bps: int = 8_000_000
+    floor_window: timedelta = timedelta(seconds=60)
+    agent_starts: int = 3
+    spare_disk: int = GIB
+    install_disk: int = 12 * GIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """
+    A warm machine.
+
+    Attributes:
+        comfyui_port: On the machine's loopback.
+        bytes_down: Bytes that the machine has downloaded for us, for tariffs that bill them.
+    """
+
+    comfyui_port: int
+    bytes_down: int
+
+
+class Preparer:
+    """Prepares machines; keeps nothing about any of them."""
+
+    def __init__(
+        self, *, agent_source: bytes, comfy: ComfyConnector, clock: Clock, ids: Ids, limits: PrepareLimits
+    ) -> None:
+        self._agent_source = agent_source
+        self._comfy = comfy
+        self._clock = clock
+        self._ids = ids
+        self._limits = limits
+
+    async def prepare(
+        self,
+        host: Host,
+        workflow: Workflow,
+        *,
+        ordered_gpu: str,
+        ordered_vram_mib: int,
+        report: Report,
+        resume: tuple[Stage, ...] = (),
+    ) -> Prepared:
+        """
+        Make the machine ready for *workflow*.
+
+        Args:
+            ordered_gpu: The cloud's name for the card; empty accepts any.
+            ordered_vram_mib: Memory of that card; 0 accepts any.
+            report: Told of each step when it begins and ends, and of downloads a few times a second.
+            resume: What was recorded of this machine before; those steps keep their times.
+
+        Raises:
+            PreparationFailed: This machine will not do.
+            HostUnreachable: The connection broke; connect again and call again, what is done stays done.
+        """
+        watch = Stopwatch(self._clock, report, resume)
+        ordered = _Ordered(gpu=ordered_gpu, vram_mib=ordered_vram_mib)
+        machine = _Machine(host, workflow, watch, agent_source=self._agent_source, limits=self._limits)
+        await machine.bring_up_agent(ordered)
+        port, fetched = await machine.bring_up_rest()
+        async with _step(watch, Step.SMOKE, self._limits.smoke):
+            await self._smoke(host, workflow, port)
+        return Prepared(comfyui_port=port, bytes_down=max(fetched, watch.bytes_done(Step.MODELS)))
+
+    async def _smoke(self, host: Host, workflow: Workflow, port: int) -> None:
+        """Paint one small picture and throw it away. An open port alone proves nothing."""
+        prompt = self._ids.prompt()
+        seed = zlib.crc32(prompt.encode())  # a new one each time: ComfyUI answers the same graph from its cache
+        values = check_values(workflow, workflow.smoke, seed=seed)
+        try:
+            async with self._comfy.connect(await host.tunnel(port)) as comfy:
+                image = await _upload_source(comfy) if workflow.takes_image else ""
+                pictures = await comfy.paint(fill(workflow, values, image=image), prompt, on_progress=lambda _: None)
+        except ComfyError as error:
+            raise _smoke_failure(host, error) from error
+        if not pictures:
+            raise PreparationFailed("ComfyUI ran the graph and saved no picture", step=Step.SMOKE, code="no_picture")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ordered:
+    gpu: str
+    vram_mib: int
+
+
+class _Machine:
+    """One preparation of one machine, up to a ComfyUI that answers beside models that are there."""
+
+    def __init__(
+        self, host: Host, workflow: Workflow, watch: Stopwatch, *, agent_source: bytes, limits: PrepareLimits
+    ) -> None:
+        self._host = host
+        self._workflow = workflow
+        self._watch = watch
+        self._agent_source = agent_source
+        self._limits = limits
+        self._agent: MachineAgent | None = None
+        self._starting = asyncio.Lock()
+        self._has_start = False
+
+    async def bring_up_agent(self, ordered: _Ordered) -> None:
+        """Start the agent and have it look around: is this what we ordered, and does it all fit?"""
+        async with _step(self._watch, Step.AGENT, self._limits.agent):
+            seen = await self._work(Step.AGENT, {"op": "probe", "start": self._workflow.runtime.start} | self._files())
+            self._has_start = seen.get("has_start") is True
+            _check_gpu(ordered, seen)
+            self._check_disk(seen)
+
+    async def bring_up_rest(self) -> tuple[int, int]:
+        """ComfyUI's port and the bytes fetched. ComfyUI sees new model files at once, so neither waits."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                comfyui = group.create_task(self._bring_up_comfyui())
+                models = group.create_task(self._fetch_models())
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+        return comfyui.result(), models.result()
+
+    async def _bring_up_comfyui(self) -> int:
+        runtime = self._workflow.runtime
+        if not self._has_start and runtime.install is not None:
+            await self._install(runtime.install)
+        async with _step(self._watch, Step.COMFYUI, self._limits.comfyui):
+            # The agent gives up a little earlier than we do, and then knows why.
+            limit_s = self._limits.comfyui.total_seconds() * 0.9
+            request = {"op": "comfyui", "start": runtime.start, "limit_s": limit_s}
+            answer = await self._work(Step.COMFYUI, request)
+        port = count_of(answer, "port")
+        if not 0 < port < 2**16:
+            raise PreparationFailed(f"port {port} is none", step=Step.COMFYUI, code="agent_failed")
+        return port
+
+    async def _install(self, install: Install) -> None:
+        steps = [Step.CLONE]
+
+        async def on_event(event: Event) -> None:
+            if isinstance(event, StepMoved):
+                await (self._watch.end if event.is_done else self._watch.begin)(event.step)
+                steps.append(event.step)
+
+        try:
+            async with asyncio.timeout(self._limits.install.total_seconds()):
+                await self._work(Step.CLONE, {"op": "install"} | asdict(install), on_event)
+        except TimeoutError:
+            await self._watch.fail(steps[-1])
+            raise _timed_out(steps[-1], self._limits.install) from None
+        except PreparationFailed as error:
+            await self._watch.fail(steps[-1])
+            raise PreparationFailed(str(error), step=steps[-1], code=error.code) from error
+
+    async def _fetch_models(self) -> int:
+        files = self._workflow.files
+        total = sum(file.size_bytes for file in files)
+        floor = Floor(self._limits.floor_bps, self._limits.floor_window)
+        loop = asyncio.get_running_loop()
+        silence = self._limits.silence.total_seconds()
+
+        async def on_event(event: Event) -> None:
+            patience.reschedule(loop.time() + silence)
+            if isinstance(event, Progress):
+                await self._watch.progress(Step.MODELS, event)
+                if floor.is_too_slow(loop.time(), event):
+                    raise PreparationFailed(f"{event.rate_bps} bytes/s", step=Step.MODELS, code="too_slow")
+
+        async with _step(self._watch, Step.MODELS, self._limits.models, bytes_total=total):
+            try:
+                async with asyncio.timeout(silence) as patience:
+                    answer = await self._work(Step.MODELS, {"op": "fetch"} | self._files(), on_event)
+            except TimeoutError:
+                raise PreparationFailed("the agent is silent", step=Step.MODELS, code="no_progress") from None
+        return count_of(answer, "bytes")
+
+    def _files(self) -> dict[str, object]:
+        return {"dest": MODELS_FOLDER, "files": [_entry(file) for file in self._workflow.files]}
+
+    async def _work(self, step: Step, request: Mapping[str, object], on_event: OnEvent | None = None) -> Answer:
+        """Ask the agent, and start it again when it ends in the middle: its work goes on where it was."""
+        for start in range(1, self._limits.agent_starts + 1):
+            agent = await self._running_agent()
+            try:
+                return await agent.work(step, request, on_event or _nothing)
+            except PreparationFailed as error:
+                if error.code != GONE or start == self._limits.agent_starts:
+                    raise
+                if self._agent is agent:
+                    self._agent = None
+        raise AssertionError("unreachable: the last start either answers or raises")
+
+    async def _running_agent(self) -> MachineAgent:
+        async with self._starting:
+            if self._agent is None:
+                self._agent = await start_agent(self._host, self._agent_source, self._limits.agent)
+            return self._agent
+
+    def _check_disk(self, seen: Answer) -> None:
+        installs = not self._has_start and self._workflow.runtime.install is not None
+        spare = self._limits.install_disk if installs else self._limits.spare_disk
+        free, missing = count_of(seen, "disk_free"), count_of(seen, "missing")
+        if free < missing + spare:
+            said = f"{free // MIB} MiB free, {missing // MIB} MiB to fetch"
+            raise PreparationFailed(said, step=Step.AGENT, code="disk_full")
+
+
+async def _nothing(_: Event) -> None:
+    pass
+
+
+@asynccontextmanager
+async def _step(watch: Stopwatch, step: Step, limit: timedelta, *, bytes_total: int = 0) -> AsyncIterator[None]:
+    """Time one step and hold it to its limit. A broken connection leaves it running: it goes on after a new login."""
+    await watch.begin(step, bytes_total=bytes_total)
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
+            yield
+    except TimeoutError:
+        await watch.fail(step)
+        raise _timed_out(step, limit) from None
+    except PreparationFailed:
+        await watch.fail(step)
+        raise
+    await watch.end(step)
+
+
+def _timed_out(step: Step, limit: timedelta) -> PreparationFailed:
+    return PreparationFailed(f"not done after {limit.total_seconds():.0f} s", step=step, code="timed_out")
+
+
+def _check_gpu(ordered: _Ordered, seen: Answer) -> None:
+    found, vram = printable(seen.get("gpu", "")), count_of(seen, "vram_mib")
+    if not is_same_gpu(ordered.gpu, found) or not has_vram(ordered.vram_mib, vram):
+        said = f"ordered {ordered.gpu} with {ordered.vram_mib} MiB, found {found or 'none'} with {vram} MiB"
+        raise PreparationFailed(said, step=Step.AGENT, code="wrong_gpu")
+
+
+def _entry(file: ModelFile) -> dict[str, object]:
+    return {"path": file.path, "size": file.size_bytes, "sha256": file.sha256, "urls": list(file.urls)}
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that came first: the others are its siblings' cancellation."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _smoke_failure(host: Host, error: ComfyError) -> PreparationFailed | HostUnreachable:
+    if isinstance(error, ComfyUnavailable) and not host.is_open:
+        return HostUnreachable(f"the connection broke during the smoke picture: {error}")
+    match error:
+        case OutOfVram():
+            code = "out_of_vram"
+        case GraphRejected():
+            code = "graph_rejected"
+        case _:
+            code = "comfyui_unavailable"
+    return PreparationFailed(printable(error), step=Step.SMOKE, code=code)
+
+
+async def _upload_source(comfy: Comfy) -> str:
+    return await comfy.upload(_grey_png(256), "glowplug-smoke.png")
+
+
+def _grey_png(side: int) -> bytes:
+    """The smallest useful picture to start from."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    rows = (b"\0" + b"\x80\x80\x80" * side) * side
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")

@@ -1,0 +1,93 @@
+"""Times the steps of one preparation and reports them, at most a few times a second. Used by the preparer alone."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from orchestrator.control.machine_agent import Progress
+from orchestrator.domain.stages import Stage, StageState, Step
+from orchestrator.ports.clock import Clock
+
+REPORT_EVERY = timedelta(milliseconds=300)
+
+Report = Callable[[Stage], Awaitable[None]]
+
+
+class Stopwatch:
+    """
+    The stages of one machine, as they go.
+
+    A step that was done before a crash of ours keeps its old times and is not reported again: finding it done is
+    no work worth telling. One that was under way goes on from when it began.
+    """
+
+    def __init__(self, clock: Clock, report: Report, earlier: Iterable[Stage]) -> None:
+        self._clock = clock
+        self._report = report
+        self._stages = {stage.step: stage for stage in earlier}
+        self._told_at = 0.0
+
+    async def begin(self, step: Step, *, bytes_total: int = 0) -> None:
+        known = self._stages.get(step)
+        if known is not None and known.state is StageState.DONE:
+            return
+        began = known.started_at if known is not None and known.started_at else self._clock.now()
+        await self._tell(Stage(step=step, state=StageState.RUNNING, started_at=began, bytes_total=bytes_total))
+
+    async def progress(self, step: Step, progress: Progress) -> None:
+        """Report how far it is, unless that was just done; the bytes never fall."""
+        now = asyncio.get_running_loop().time()
+        stage = self._stages[step]
+        if stage.state is StageState.DONE or now - self._told_at < REPORT_EVERY.total_seconds():
+            return
+        self._told_at = now
+        total = progress.bytes_total or stage.bytes_total
+        done = min(max(progress.bytes_done, stage.bytes_done), total)
+        await self._tell(replace(stage, bytes_done=done, bytes_total=total, rate_bps=progress.rate_bps))
+
+    async def end(self, step: Step) -> None:
+        stage = self._stages[step]
+        if stage.state is StageState.DONE:
+            return
+        ended = replace(stage, state=StageState.DONE, ended_at=self._clock.now(), rate_bps=0)
+        await self._tell(replace(ended, bytes_done=stage.bytes_total))
+
+    async def fail(self, step: Step) -> None:
+        stage = self._stages.get(step) or Stage(step=step, state=StageState.RUNNING, started_at=self._clock.now())
+        await self._tell(replace(stage, state=StageState.FAILED, ended_at=self._clock.now(), rate_bps=0))
+
+    def bytes_done(self, step: Step) -> int:
+        stage = self._stages.get(step)
+        return stage.bytes_done if stage is not None else 0
+
+    async def _tell(self, stage: Stage) -> None:
+        self._stages[stage.step] = stage
+        await self._report(stage)
+
+
+class Floor:
+    """Says when a download has been slower than *bytes_per_s* for the whole of *window*."""
+
+    def __init__(self, bytes_per_s: int, window: timedelta) -> None:
+        self._bytes_per_s = bytes_per_s
+        self._window = window.total_seconds()
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def is_too_slow(self, now: float, progress: Progress) -> bool:
+        """
+        Take note of *progress*.
+
+        Args:
+            now: Seconds on any clock that does not jump.
+            progress: Once all bytes are there only checksums are missing, which no link makes slower.
+        """
+        if progress.bytes_done >= progress.bytes_total or (self._seen and progress.bytes_done < self._seen[-1][1]):
+            self._seen.clear()
+        self._seen.append((now, progress.bytes_done))
+        while len(self._seen) > 1 and now - self._seen[1][0] >= self._window:
+            self._seen.popleft()
+        began, before = self._seen[0]
+        spent = now - began
+        return spent >= self._window and progress.bytes_done - before < self._bytes_per_s * spent
