@@ -56,8 +56,8 @@ class Cloud:
     bill: Bill = field(default_factory=Bill)
     machines: dict[int, Machine] = field(default_factory=dict)
     ssh_keys: dict[int, SshKey] = field(default_factory=dict)
+    frozen_rows: list[Row] = field(default_factory=list)
     _numbers: int = 0
-    _stale: list[Row] | None = None
     _refusals: int = 0
 
     @property
@@ -115,14 +115,9 @@ class Cloud:
         listed = [machine for machine in self.machines.values() if machine.is_listed]
         return [instance_row(machine, now=self.now, credit=credit) for machine in listed]
 
-    def stale_rows(self) -> list[Row]:
-        """List what was true when this was first asked."""
-        if self._stale is None:
-            self._stale = self.rows()
-        return self._stale
-
-    def forget_stale_rows(self) -> None:
-        self._stale = None
+    def freeze_rows(self) -> None:
+        """Remember what is true now, for listings that will go on saying it."""
+        self.frozen_rows = self.rows()
 
     def add_key(self, text: str) -> SshKey:
         key = SshKey(id=self.number(), text=text.strip(), created=self.now)

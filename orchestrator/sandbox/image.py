@@ -15,18 +15,18 @@ query= header=1 unit=" MiB"
 for argument; do case $argument in
   --query-gpu=*) query=${{argument#*=}} ;;
   --format=*) case $argument in *noheader*) header= ;; esac; case $argument in *nounits*) unit= ;; esac ;;
-  -L|--list-gpus) echo "GPU 0: NVIDIA GeForce $name (UUID: GPU-00000000-0000-0000-0000-000000000000)"; exit 0 ;;
+  -L|--list-gpus) echo "GPU 0: $name (UUID: GPU-00000000-0000-0000-0000-000000000000)"; exit 0 ;;
 esac; done
 if [ -z "$query" ]; then
   echo "NVIDIA-SMI $driver    Driver Version: $driver    CUDA Version: $cuda"
-  echo "| 0  NVIDIA $name                |      0MiB / ${{memory}}MiB |      0%      Default |"
+  echo "| 0  $name                |      0MiB / ${{memory}}MiB |      0%      Default |"
   exit 0
 fi
 [ -n "$header" ] && echo "$query"
 line=
 for field in $(echo "$query" | tr ',' ' '); do
   case $field in
-    name|gpu_name) value="NVIDIA $name" ;;
+    name|gpu_name) value="$name" ;;
     memory.total|memory.free) value="$memory$unit" ;;
     memory.used) value="0$unit" ;;
     driver_version) value=$driver ;;

@@ -262,7 +262,9 @@ class Machine:
         onstart.write_text(self.order.onstart)
         onstart.chmod(0o700)
         gpu = self.gpu
-        install_programs(self.programs, gpu=gpu.name, memory_mb=gpu.ram_mb, driver=self.rig.driver, cuda=self.rig.cuda)
+        install_programs(
+            self.programs, gpu=gpu.driver_name, memory_mb=gpu.ram_mb, driver=self.rig.driver, cuda=self.rig.cuda
+        )
         fault_file = {"GLOWPLUG_COMFYUI_FAULT_FILE": str(self.folder / "image" / "comfyui-fault")}
         install_comfyui(self.programs, settings={**self.ground.comfyui, **fault_file})
         self._shape()

@@ -26,6 +26,12 @@ class Gpu:
     compute_cap: int
     mem_bw: float
 
+    @property
+    def driver_name(self) -> str:
+        """What the driver calls it, which is not quite what the market does."""
+        is_for_games = self.name.removeprefix("RTX ").isdigit()
+        return f"NVIDIA GeForce {self.name}" if is_for_games else f"NVIDIA {self.name}"
+
 
 GPUS = (
     Gpu(name="RTX 4090", ram_mb=24564, usd_hour=0.34, tflops=82.6, dlperf=112.0, compute_cap=890, mem_bw=1008.0),

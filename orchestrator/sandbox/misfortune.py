@@ -1,7 +1,7 @@
 """The course that each of a machine's faults takes while it runs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -95,7 +95,7 @@ async def _drop_connections(machine: Sufferer) -> None:
         machine.cut_connections()
 
 
-COURSES: Mapping[Fault, Callable[[Sufferer], Awaitable[None]]] = {
+COURSES: Mapping[Fault, Callable[[Sufferer], Coroutine[None, None, None]]] = {
     Fault.VANISHES: _vanish,
     Fault.VANISHES_WHILE_MODELS_LOAD: _vanish_while_models_load,
     Fault.VANISHES_WHEN_READY: _vanish_when_ready,

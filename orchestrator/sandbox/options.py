@@ -18,9 +18,9 @@ class SandboxOptions:
     Attributes:
         port: Of the API, on 127.0.0.1; 0 takes a free one.
         key: The only bearer key that is accepted; None makes a random one.
-        profile: How bad the hosts are.
+        faults: Name of the fault profile: how bad the hosts are.
         seed: Same seed, same hosts, offers and misfortunes.
-        hosts: How many hosts there are; None leaves it to the profile.
+        hosts: How many hosts there are; None leaves it to the fault profile.
         speed: Divides every wait of the cloud: 10 makes tests fast.
         paint_ms: How long ComfyUI takes for a picture; None leaves it to the painter.
         balance_usd: Prepaid money at the start.
@@ -30,7 +30,7 @@ class SandboxOptions:
 
     port: int = 0
     key: str | None = None
-    profile: Profile = Profile.NONE
+    faults: str = Profile.NONE
     seed: int = 1
     hosts: int | None = None
     speed: float = 1.0

@@ -124,6 +124,7 @@ class _Command(asyncssh.SSHServerSession[bytes]):
         self._child: subprocess.Popen[bytes] | None = None
         self._serving: asyncio.Task[None] | None = None
         self._stdin: asyncio.WriteTransport | None = None
+        self._input: _Input | None = None
         self._outputs: list[_Output] = []
 
     def connection_made(self, chan: "asyncssh.SSHServerChannel[bytes]") -> None:
@@ -188,7 +189,7 @@ class _Command(asyncssh.SSHServerSession[bytes]):
         await self._attach(child.stdout, None)
         await self._attach(child.stderr, asyncssh.EXTENDED_DATA_STDERR)
         loop = asyncio.get_running_loop()
-        self._stdin, _ = await loop.connect_write_pipe(lambda: _Input(self._channel), child.stdin)
+        self._stdin, self._input = await loop.connect_write_pipe(lambda: _Input(self._channel), child.stdin)
         self._channel.resume_reading()
 
     async def _attach(self, pipe: IO[bytes] | None, datatype: int | None) -> None:
@@ -203,7 +204,7 @@ class _Command(asyncssh.SSHServerSession[bytes]):
             self._channel.exit_with_signal(signal.Signals(-status).name.removeprefix("SIG"))
 
     def _close_pipes(self) -> None:
-        if self._stdin is not None:
+        if self._stdin is not None and self._input is not None and not self._input.is_closed:
             self._stdin.abort()
         for output in self._outputs:
             output.close()
@@ -214,6 +215,7 @@ class _Input(asyncio.BaseProtocol):
 
     def __init__(self, channel: "asyncssh.SSHServerChannel[bytes]") -> None:
         self._channel = channel
+        self.is_closed = False
 
     def pause_writing(self) -> None:
         self._channel.pause_reading()
@@ -222,6 +224,7 @@ class _Input(asyncio.BaseProtocol):
         self._channel.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (asyncio's signature)
+        self.is_closed = True
         self._channel.resume_reading()  # nobody reads it any more; let the rest run off
 
 
