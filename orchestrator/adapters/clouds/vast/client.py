@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from orchestrator.adapters.clouds.vast.answers import Answer, asked_wait, read_json
+from orchestrator.adapters.clouds.vast.answers import Answer, asked_wait, read_json, tidy
 from orchestrator.adapters.clouds.vast.limits import Endpoint, Limits
 from orchestrator.adapters.clouds.vast.pace import Pace, TooLate
 from orchestrator.domain.errors import AccountProblem, CloudError, CloudProtocolError, CloudUnavailable, RateLimited
@@ -76,8 +76,9 @@ class Request:
 
 
 def unanswered(cloud: CloudName, error: Exception, doing: str) -> CloudError:
-    """Translate what aiohttp raises. Only the name of its exception is kept: its text may hold headers."""
-    message = f"{doing}: {type(error).__name__}"
+    """Translate what aiohttp raises. Of the exception only its name is kept, and the system's words."""
+    words = tidy(str(error)) if isinstance(error, OSError) else ""
+    message = f"{doing}: {type(error).__name__} {words}".rstrip()
     if isinstance(error, NOT_SENT):
         return CloudUnavailable(cloud, f"{message}, nothing was sent")
     if isinstance(error, aiohttp.ClientResponseError):
@@ -118,11 +119,13 @@ class VastClient:
         try:
             async with asyncio.timeout_at(ends_at), self._open(request) as response:
                 answer = await self._read(response, request)
-        except _Failed as error:
-            raise unanswered(self._cloud, error.cause, request.doing) from None
-        except (aiohttp.ClientError, OSError) as error:  # OSError: TimeoutError too
-            raise unanswered(self._cloud, error, request.doing) from None
-        return self._note_pace(request.endpoint, answer)
+            return self._note_pace(request.endpoint, answer)
+        except _Failed as failed:
+            error = failed.cause
+        except (aiohttp.ClientError, OSError) as failed:  # TimeoutError is an OSError
+            error = failed
+        # Raised here and not above: aiohttp's exceptions hold the request's headers, and so our key.
+        raise unanswered(self._cloud, error, request.doing)
 
     async def _turn(self, request: Request) -> None:
         """At most half of the time is spent waiting: the rest belongs to the answer."""
