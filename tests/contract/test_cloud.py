@@ -1,16 +1,23 @@
 """Every cloud adapter against the rules of ``cloud_suite``; one parameter a cloud."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
 from tests.adapters.vast.scripted import KEY, recorded
 from tests.contract.cloud_suite import CloudInTroubleSuite, CloudSuite, Stage, TroubledStage
+from tests.contract.sandbox_stage import SANDBOX_KEY, sandbox_stage
 from tests.contract.vast_stage import INTRUDERS_KEY, vast_stage
 
-STAGES = {"vast": vast_stage}
-TROUBLED_STAGES = {"vast": vast_stage}
-SECRETS = {"vast": (KEY, INTRUDERS_KEY, recorded("launched")["instance_api_key"])}
+STAGES: Mapping[str, Callable[[], AbstractAsyncContextManager[TroubledStage]]] = {
+    "vast": vast_stage,
+    "sandbox": sandbox_stage,
+}
+SECRETS = {
+    "vast": (KEY, INTRUDERS_KEY, recorded("launched")["instance_api_key"]),
+    "sandbox": (SANDBOX_KEY, INTRUDERS_KEY),
+}
 
 
 class TestCloud(CloudSuite):
@@ -21,9 +28,9 @@ class TestCloud(CloudSuite):
 
 
 class TestCloudInTrouble(CloudInTroubleSuite):
-    @pytest.fixture(params=sorted(TROUBLED_STAGES))
+    @pytest.fixture(params=sorted(STAGES))
     async def subject(self, request: pytest.FixtureRequest) -> AsyncIterator[TroubledStage]:
-        async with TROUBLED_STAGES[request.param]() as stage:
+        async with STAGES[request.param]() as stage:
             yield stage
 
     @pytest.fixture

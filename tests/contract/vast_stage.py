@@ -45,6 +45,7 @@ class VastStage:
     """One account at the scripted server."""
 
     exempt: Mapping[str, str] = {}
+    retry_after = timedelta(seconds=17)
 
     def __init__(self, server: ScriptedVast, session: aiohttp.ClientSession) -> None:
         self.server = server
