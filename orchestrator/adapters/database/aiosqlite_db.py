@@ -8,7 +8,7 @@ from typing import Any
 import aiosqlite
 
 from orchestrator.adapters.database.database import Database, Rows, Statement
-from orchestrator.adapters.database.sqlite import Access, Durability, open_connection, run_all, store_error
+from orchestrator.adapters.database.sqlite import Access, Durability, in_our_words, open_connection, run_all
 from orchestrator.adapters.database.transactions import Connection, SqliteDatabase
 from orchestrator.domain.errors import StoreError
 
@@ -52,9 +52,8 @@ class ThreadConnection(Connection):
 
     async def _translated(self, call: Awaitable[Any]) -> Any:
         try:
-            return await call
-        except (sqlite3.Error, sqlite3.Warning) as error:
-            raise store_error(error, self._path) from error
+            with in_our_words(self._path):
+                return await call
         except ValueError as error:  # aiosqlite's way to say that the connection is closed
             raise StoreError(f"{self._path}: {error}") from error
 

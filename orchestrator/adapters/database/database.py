@@ -65,7 +65,8 @@ class Database(Protocol):
         """
         One transaction at a time: durable when the block ends, rolled back when it raises or is cancelled.
 
-        A cancellation that arrives during the commit itself leaves the transaction either whole or undone: load again.
+        A cancellation that arrives during the commit itself leaves the transaction whole or undone. The next writer
+        knows which; a reader may for a moment still see what was before.
         """
         ...
 

@@ -1,11 +1,10 @@
 """The database of simulated worlds: the same SQL on the same engine, in the event loop's own thread."""
 
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from orchestrator.adapters.database.database import Database, Rows, Statement
-from orchestrator.adapters.database.sqlite import Access, Durability, open_connection, run_one, store_error
+from orchestrator.adapters.database.sqlite import Access, Durability, in_our_words, open_connection, run_one
 from orchestrator.adapters.database.transactions import Connection, SqliteDatabase
 
 READERS = 3
@@ -28,16 +27,15 @@ class InlineConnection(Connection):
         answers: list[Rows] = []
         for statement in statements:
             await self._before_statement()
-            try:
+            with in_our_words(self._path):
                 answers.append(run_one(self._raw, statement))
-            except (sqlite3.Error, sqlite3.Warning) as error:
-                raise store_error(error, self._path) from error
             if statement.must_match and not answers[-1]:
                 break
         return answers
 
     async def roll_back(self) -> None:
-        self._raw.rollback()
+        with in_our_words(self._path):
+            self._raw.rollback()
 
     async def close(self) -> None:
         self._raw.close()
@@ -50,9 +48,7 @@ def open_database(path: Path, *, before_statement: BeforeStatement = at_once) ->
     Raises:
         StoreError: It cannot be opened.
     """
-    try:
+    with in_our_words(path):
         writer = InlineConnection(path, Access.WRITE, before_statement)
         readers = [InlineConnection(path, Access.READ, before_statement) for _ in range(READERS)]
-    except sqlite3.Error as error:
-        raise store_error(error, path) from error
     return SqliteDatabase(writer, readers)

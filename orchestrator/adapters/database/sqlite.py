@@ -1,7 +1,8 @@
 """What both SQLite databases share: how a connection is opened, how statements run, what errors mean."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -85,6 +86,15 @@ _SENTENCES = {
 }
 
 _TAKEN = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
+
+
+@contextmanager
+def in_our_words(path: Path) -> Iterator[None]:
+    """Let no error of sqlite3's own out."""
+    try:
+        yield
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise store_error(error, path) from error
 
 
 def store_error(error: sqlite3.Error | sqlite3.Warning, path: Path) -> StoreError:

@@ -1,0 +1,95 @@
+"""A thousand sessions are not scanned: how SQLite finds the rows of each query that loops ask often."""
+
+import re
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.database import instances, jobs, ledger, notices, sessions, store
+from orchestrator.adapters.database.store import open_store_inline
+from tests.contract.samples import HandClock
+
+QUERIES = {
+    f"{module.__name__.rpartition('.')[2]}.{name}": text
+    for module in (jobs, sessions, instances, ledger, notices, store)
+    for name, text in vars(module).items()
+    if name.isupper() and isinstance(text, str) and re.match(r"\s*(SELECT|UPDATE)", text)
+}
+
+WHOLE_INDEX = {
+    "jobs.RUNNING": "job_running",
+    "jobs.BRIDGEABLE": "job_queued",
+    "jobs.COUNT": "job_unfinished_of_user",
+    "sessions.NOT_CLOSED": "session_not_closed",
+    "sessions.BUSY": "job_unfinished",
+    "instances.STAGE_TIMES": "ready",  # the few machines that its inner query has chosen
+    "ledger.RESERVED": "instance_reserved",
+    "notices.UNACKNOWLEDGED": "notice_untold",
+}
+"""Queries whose answer is everything in a partial index, which holds just the rows that matter."""
+
+SORTED = {
+    "jobs.NEXT_JOBS",  # the free machines that have a job
+    "jobs.THEIR_INSTANCES",
+    "instances.GIVEN_UP_LAST",  # the machines of one session
+    "instances.GIVEN_UP_SINCE",  # ties of one microsecond
+    "instances.STAGE_TIMES",
+    "ledger.BY_DAY",  # one day's rows
+}
+"""Queries that sort a few rows themselves."""
+
+
+@pytest.fixture
+async def connection(tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
+    async with open_store_inline(tmp_path / "books.db", HandClock()):
+        pass
+    opened = sqlite3.connect(tmp_path / "books.db")
+    yield opened
+    opened.close()
+
+
+def plan(connection: sqlite3.Connection, query: str) -> list[str]:
+    parameters = dict.fromkeys(re.findall(r":(\w+)", query), 1)
+    return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", parameters)]
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_a_query_searches_by_an_index(connection: sqlite3.Connection, name: str) -> None:
+    scans = [step for step in plan(connection, QUERIES[name]) if step.startswith("SCAN")]
+
+    allowed = WHOLE_INDEX.get(name)
+    assert all(allowed is not None and re.search(rf"\b{allowed}$", step) for step in scans)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_a_query_finds_its_rows_in_their_order(connection: sqlite3.Connection, name: str) -> None:
+    sorts = [step for step in plan(connection, QUERIES[name]) if "TEMP B-TREE" in step]
+
+    assert not sorts or name in SORTED
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("jobs.UNFINISHED", "job_unfinished (session_id=?)"),
+        ("jobs.COUNT_OF_USER", "job_unfinished_of_user (user_id=? AND state=?)"),
+        ("jobs.NEXT_JOBS", "job_next (session_id=?)"),
+        ("jobs.NEXT_JOBS", "job_running_on (instance_id=?)"),
+        ("jobs.BRIDGEABLE", "instance_ready (session_id=? AND state=?)"),
+        ("jobs.PAGE", "job_newest ((submitted_at,id)<(?,?))"),
+        ("jobs.PAGE_OF_USER", "job_newest_of_user (user_id=? AND (submitted_at,id)<(?,?))"),
+        ("jobs.UNACKNOWLEDGED", "job_untold (ended_at>?)"),
+        ("sessions.ACTIVE_OF", "session_active (user_id=?)"),
+        ("sessions.DUE", "session_due (due_at<?)"),
+        ("instances.OF_SESSION", "instance_live (session_id=?)"),
+        ("instances.OF_CLOUD", "instance_of_cloud (cloud=?)"),
+        ("instances.GIVEN_UP_SINCE", "instance_mark (state_since>?)"),
+        ("ledger.BOOKED", "PRIMARY KEY (day>?)"),
+        ("ledger.TOTAL", "booking_at (at>? AND at<?)"),
+    ],
+)
+async def test_a_query_uses_the_index_made_for_it(connection: sqlite3.Connection, name: str, index: str) -> None:
+    """A wider index would do too, and read a person's whole history."""
+    assert any(step.endswith(index) for step in plan(connection, QUERIES[name]))
