@@ -1,0 +1,143 @@
+"""A ComfyUI by URL serves as a bridge that costs nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from orchestrator.adapters.inference.comfy_endpoint import ComfyEndpoint
+from orchestrator.adapters.workflow_files import read_workflows
+from orchestrator.domain.errors import GraphRejected, InferenceUnavailable
+from orchestrator.domain.ids import ImageKey, JobId, PromptId, SessionId, UserId
+from orchestrator.domain.job import Job, JobState
+from orchestrator.domain.workflows import check_values
+from orchestrator.ports.comfy import Painting
+from tests.adapters.comfyui.conftest import HASTY, PATIENT
+from tests.adapters.comfyui.replay import PNG, ReplayServer, serving_at_a_port
+
+WORKFLOW, FROM_PICTURE = read_workflows(Path(__file__).parents[3] / "orchestrator" / "workflows")
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+JOB = Job(
+    id=JobId("j1"),
+    user=UserId("web:ada"),
+    session=SessionId("s1"),
+    surface="web",
+    origin="",
+    idempotency_key="k1",
+    workflow=WORKFLOW.name,
+    values=check_values(WORKFLOW, {"prompt": "a fox"}, seed=1),
+    state=JobState.RUNNING,
+    submitted_at=NOW,
+    deadline=NOW + timedelta(hours=1),
+    attempts=1,
+    bridge="your ComfyUI",
+    prompt=PromptId("5b0b6a0e-0000-4000-8000-000000000002"),
+)
+
+
+def ignore(_: Painting) -> None:
+    """Progress does not matter here."""
+
+
+@pytest.fixture
+def server() -> ReplayServer:
+    return ReplayServer("flux_lora_second_seed")
+
+
+@pytest.fixture
+async def endpoint(server: ReplayServer) -> AsyncIterator[ComfyEndpoint]:
+    async with serving_at_a_port(server) as url:
+        yield ComfyEndpoint(url=url, limits=PATIENT)
+
+
+async def test_a_job_becomes_pictures_for_nothing(endpoint: ComfyEndpoint, server: ReplayServer) -> None:
+    assert endpoint.can_serve(WORKFLOW, JOB)
+
+    made = await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+
+    assert ((server.picture,), 0) == (made.pictures, made.cost)
+    assert server.bodies[0]["prompt"]["positive"]["inputs"]["text"] == "a fox"
+
+
+async def test_an_attempt_that_goes_on_after_a_crash_is_not_painted_twice(
+    endpoint: ComfyEndpoint, server: ReplayServer
+) -> None:
+    await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+
+    made = await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+
+    assert made.pictures == (server.picture,)
+    assert server.painted == [JOB.prompt]
+
+
+async def test_the_picture_to_start_from_is_uploaded(endpoint: ComfyEndpoint, server: ReplayServer) -> None:
+    values = check_values(FROM_PICTURE, {"prompt": "a fox"}, seed=1)
+    job = replace(JOB, workflow=FROM_PICTURE.name, values=values, source=ImageKey("abc"))
+
+    await endpoint.generate(FROM_PICTURE, job, source=PNG, on_progress=ignore)
+
+    assert server.uploads == [("abc.png", PNG)]
+    assert server.bodies[0]["prompt"]["picture"]["inputs"]["image"] == "abc.png"
+
+
+async def test_cancelling_stops_just_that_prompt(endpoint: ComfyEndpoint, server: ReplayServer) -> None:
+    server.switches.hold_at = 4
+    async with asyncio.TaskGroup() as group:
+        attempt = group.create_task(_unavailable(endpoint))
+        await server.held.wait()
+        await endpoint.cancel(replace(JOB, prompt=PromptId("another")))
+        assert not attempt.done()
+        await endpoint.cancel(JOB)
+
+    assert "interrupted" in attempt.result()
+
+
+async def test_out_of_memory_there_is_told_to_the_person(endpoint: ComfyEndpoint, server: ReplayServer) -> None:
+    """No other machine is tried, so the one thing that helps is to ask for less."""
+    failed = (
+        f'{{"type": "execution_error", "data": {{"prompt_id": "{JOB.prompt}", "node_type": "KSampler", '
+        '"exception_type": "torch.OutOfMemoryError", "exception_message": "Allocation on device"}}'
+    )
+    server.switches.noise = (failed,)
+
+    with pytest.raises(GraphRejected, match="graphics memory"):
+        await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+
+
+async def test_a_refused_graph_keeps_its_sentence(endpoint: ComfyEndpoint) -> None:
+    graph = {**WORKFLOW.graph, "unet": {"class_type": "UNETLoader", "inputs": {"unet_name": "nope.safetensors"}}}
+
+    with pytest.raises(GraphRejected, match="is not on this machine"):
+        await endpoint.generate(replace(WORKFLOW, graph=graph), JOB, source=None, on_progress=ignore)
+
+
+async def test_nobody_there_is_unavailable() -> None:
+    endpoint = ComfyEndpoint(url="http://127.0.0.1:1", limits=HASTY)
+
+    with pytest.raises(InferenceUnavailable):
+        await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+    with pytest.raises(InferenceUnavailable):
+        await endpoint.cancel(JOB)
+
+
+async def test_its_token_is_sent(server: ReplayServer) -> None:
+    async with serving_at_a_port(server) as url:
+        await ComfyEndpoint(url=url, token="t0ken", limits=PATIENT).generate(
+            WORKFLOW, JOB, source=None, on_progress=ignore
+        )
+        server.switches.answers["/queue"] = web.Response(status=401)
+        with pytest.raises(InferenceUnavailable) as refused:
+            await ComfyEndpoint(url=url, token="t0ken", limits=PATIENT).cancel(JOB)
+
+    assert {"Bearer t0ken"} == {headers["Authorization"] for headers in server.headers}
+    assert "t0ken" not in str(refused.value)
+
+
+async def _unavailable(endpoint: ComfyEndpoint) -> str:
+    with pytest.raises(InferenceUnavailable) as told:
+        await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+    return str(told.value)
