@@ -1,6 +1,7 @@
 """Pictures of nothing that can be named: flowing silk, and nebulae with stars and planets."""
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageChops
 
 from orchestrator.sandbox.painter.canvas import SOFT, Canvas, Colour, Field, Pen, dim, mix, ramp, rgb, smooth, to_image
@@ -21,12 +22,12 @@ def paint_flow(canvas: Canvas, accent: Colour | None) -> None:
     palette = [rgb(text) for text in PALETTES[int(rng.integers(len(PALETTES)))]]
     if accent is not None:
         palette[2], palette[3] = accent, mix(accent, (255.0, 255.0, 255.0), 0.45)
-    bend = _warped(canvas, canvas.noise(1.6, 4), canvas.noise(1.6, 4), 0.34)
-    field = _warped(canvas, bend, canvas.noise(1.1, 3), 0.5)
+    bend = _warped(canvas, canvas.noise(1.5, 3), canvas.noise(1.4, 3), 0.26)
+    field = _warped(canvas, bend, canvas.noise(1.1, 2), 0.3)
     field = (field - field.min()) / max(1e-6, float(np.ptp(field)))
     size = (max(1, canvas.width // DETAIL), max(1, canvas.height // DETAIL))
     fine = np.asarray(Image.fromarray(field).resize(size, Image.Resampling.BICUBIC))
-    folds = fine * float(rng.uniform(5, 8))
+    folds = fine * float(rng.uniform(3.5, 5.5))
     tone = 0.62 * fine + 0.38 * (0.5 - 0.5 * np.cos(2 * np.pi * folds))
     stops = [(index / (len(palette) - 1), colour) for index, colour in enumerate(palette)]
     colours = ramp(stops, tone.astype(np.float32))
@@ -43,11 +44,19 @@ def _warped(canvas: Canvas, field: Field, by: Field, strength: float) -> Field:
     height, width = field.shape
     grow = strength * canvas.unit / SOFT
     dx, dy = (by - 0.5) * 2 * grow, (np.flipud(by) - 0.5) * 2 * grow
-    columns = np.clip(np.arange(width)[None, :] + dx, 0, width - 1).astype(np.int64)
-    rows = np.clip(np.arange(height)[:, None] + dy, 0, height - 1).astype(np.int64)
-    moved = np.asarray(Image.fromarray(field[rows, columns]).resize((width, height)))
-    small = Image.fromarray(moved).resize((max(2, width // 3), max(2, height // 3)), Image.Resampling.BOX)
+    columns = _reflected(np.arange(width)[None, :] + dx, width)
+    rows = _reflected(np.arange(height)[:, None] + dy, height)
+    moved = Image.fromarray(np.ascontiguousarray(field[rows, columns]))
+    small = moved.resize((max(2, width // 3), max(2, height // 3)), Image.Resampling.BOX)
     return np.asarray(small.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _reflected(places: Field, count: int) -> npt.NDArray[np.int64]:
+    """Turn places outside a field into the mirror image inside it."""
+    period = 2 * max(1, count - 1)
+    folded = np.mod(places, period)
+    nearest: npt.NDArray[np.int64] = np.minimum(folded, period - folded).astype(np.int64)
+    return nearest
 
 
 def _motes(canvas: Canvas, colour: Colour) -> None:

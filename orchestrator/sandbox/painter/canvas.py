@@ -110,26 +110,24 @@ class Pen:
                 self.ellipse(x, y, width / 2, width / 2, shade)
 
 
-def curve(points: Sequence[Point], steps: int = 8) -> list[Point]:
-    """Run smoothly (Catmull-Rom) from the second of *points* to the last but one."""
-    fine = []
-    for before, start, end, after in zip(points, points[1:], points[2:], points[3:], strict=False):
-        for step in range(steps):
-            t = step / steps
-            weights = (
-                -0.5 * t + t**2 - 0.5 * t**3,
-                1 - 2.5 * t**2 + 1.5 * t**3,
-                0.5 * t + 2 * t**2 - 1.5 * t**3,
-                -0.5 * t**2 + 0.5 * t**3,
-            )
-            corners = (before, start, end, after)
-            fine.append(
-                (
-                    sum(weight * corner[0] for weight, corner in zip(weights, corners, strict=True)),
-                    sum(weight * corner[1] for weight, corner in zip(weights, corners, strict=True)),
-                )
-            )
-    return [*fine, points[-2]]
+_T = np.arange(8, dtype=np.float64)[:, None] / 8
+CATMULL_ROM = np.hstack(
+    [
+        -0.5 * _T + _T**2 - 0.5 * _T**3,
+        1 - 2.5 * _T**2 + 1.5 * _T**3,
+        0.5 * _T + 2 * _T**2 - 1.5 * _T**3,
+        -0.5 * _T**2 + 0.5 * _T**3,
+    ]
+)
+"""Weights of four neighbouring points at eight places between the middle two."""
+
+
+def curve(points: Sequence[Point]) -> list[Point]:
+    """Run smoothly from the second of *points* to the last but one."""
+    corners = np.asarray(points)
+    runs = np.stack([corners[shift : len(points) - 3 + shift] for shift in range(4)], axis=1)
+    fine: list[list[float]] = (CATMULL_ROM @ runs).reshape(-1, 2).tolist()
+    return [*((x, y) for x, y in fine), points[-2]]
 
 
 @dataclass(slots=True)
@@ -192,7 +190,7 @@ class Canvas:
 
     def enlarge(self, soft: Field) -> Image.Image:
         """Bring soft colours or a soft mask (0 to 255) to the canvas's size."""
-        return to_image(soft).resize(self.image.size, Image.Resampling.BICUBIC)
+        return to_image(soft).resize(self.image.size, Image.Resampling.BILINEAR)
 
     def cover(self, soft: Field) -> None:
         """Paint over everything with soft colours."""

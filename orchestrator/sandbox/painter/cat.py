@@ -79,7 +79,7 @@ def _front(canvas: Canvas, light: Light, spot: Spot, box: Box, fur: Colour) -> N
     pale = mix(mix(light.near, fur, 0.5), rgb("#fff4e4"), 0.3)
 
     def chest(pen: Pen) -> None:
-        pen.blob(spot.mirrored((0.02, 0.3), (0.085, 0.4), (0.1, 0.5), (0.06, 0.59)), 150)
+        pen.blob(spot.mirrored((0.02, 0.3), (0.085, 0.4), (0.1, 0.5), (0.06, 0.59)), 190)
 
     def legs(pen: Pen) -> None:
         for side in (-1, 1):
@@ -90,7 +90,8 @@ def _front(canvas: Canvas, light: Light, spot: Spot, box: Box, fur: Colour) -> N
         for side in (-1, 1):
             pen.polygon(spot.points((side * 0.17, 0.84), (side * 0.172, 0.935), (side * 0.09, 0.875)), 190)
 
-    canvas.draw(box, chest, pale)
+    soft = canvas.shape(box, chest).filter(ImageFilter.BoxBlur(spot.size * 0.025))
+    canvas.fill(box, soft, pale)
     canvas.draw(box, legs, dim(light.near, 0.6))
     canvas.draw(box, ears, mix(rgb("#b9736b"), light.near, 0.35))
 
@@ -119,47 +120,42 @@ def _back(canvas: Canvas, light: Light, spot: Spot, box: Box, fur: Colour) -> No
 
 
 def _face(canvas: Canvas, light: Light, spot: Spot, box: Box) -> None:
-    size = spot.size
-
-    def eyes(pen: Pen) -> None:
-        for side in (-1, 1):
-            eye = [
-                (0.035, HEAD + 0.0),
-                (0.055, HEAD + 0.026),
-                (0.09, HEAD + 0.03),
-                (0.112, HEAD + 0.014),
-                (0.085, HEAD - 0.016),
-                (0.055, HEAD - 0.014),
-            ]
-            pen.blob(spot.points(*((side * x, y) for x, y in eye)))
-
-    def pupils(pen: Pen) -> None:
-        for side in (-1, 1):
-            pen.ellipse(*spot.at(side * 0.073, HEAD + 0.007), size * 0.01, size * 0.022)
+    size, sides = spot.size, (-1, 1)
 
     def muzzle(pen: Pen) -> None:
-        for side in (-1, 1):
+        for side in sides:
             pen.ellipse(*spot.at(side * 0.03, HEAD - 0.072), size * 0.04, size * 0.03, 130)
 
-    def nose(pen: Pen) -> None:
-        pen.blob(spot.points((-0.018, HEAD - 0.042), (0.018, HEAD - 0.042), (0, HEAD - 0.062)))
+    def eyes(pen: Pen) -> None:
+        for side in sides:
+            pen.blob(spot.points(*((side * across, HEAD + up) for across, up in _EYE)))
 
-    def whiskers(pen: Pen) -> None:
-        for side in (-1, 1):
-            pen.line(
-                spot.points((0, HEAD - 0.06), (side * 0.008, HEAD - 0.084), (side * 0.034, HEAD - 0.088)), size * 0.005
-            )
-            for drop in (-0.03, 0.0, 0.035):
-                pen.line(
-                    spot.points((side * 0.06, HEAD - 0.07 - drop * 0.3), (side * 0.27, HEAD - 0.066 - drop)),
-                    size * 0.003,
-                    170,
-                )
+    def pupils(pen: Pen) -> None:
+        for side in sides:
+            pen.ellipse(*spot.at(side * 0.073, HEAD + 0.007), size * 0.01, size * 0.022)
 
     canvas.draw(box, muzzle, mix(light.near, rgb("#fff4e4"), 0.45))
     canvas.draw(box, eyes, rgb("#e8c04a"))
     canvas.draw(box, pupils, rgb("#0b0a08"))
-    canvas.draw(box, nose, rgb("#c47f7f"))
-    canvas.draw(box, whiskers, mix(light.sun, rgb("#d8d0c8"), 0.5))
-    for side in (-1, 1):
+    canvas.draw(box, lambda pen: _mouth(pen, spot), mix(rgb("#c47f7f"), light.near, 0.2))
+    canvas.draw(box, lambda pen: _whiskers(pen, spot), mix(light.sun, rgb("#d8d0c8"), 0.5))
+    for side in sides:
         canvas.glow(*spot.at(side * 0.073 + 0.012, HEAD + 0.02), size * 0.012, rgb("#ffffff"), core=0.3)
+
+
+_EYE = ((0.035, 0.0), (0.055, 0.026), (0.09, 0.03), (0.112, 0.014), (0.085, -0.016), (0.055, -0.014))
+
+
+def _mouth(pen: Pen, spot: Spot) -> None:
+    """Nose and the two curves below it."""
+    pen.blob(spot.points((-0.018, HEAD - 0.042), (0.018, HEAD - 0.042), (0, HEAD - 0.062)))
+    for side in (-1, 1):
+        smile = spot.points((0, HEAD - 0.06), (side * 0.008, HEAD - 0.084), (side * 0.034, HEAD - 0.088))
+        pen.line(smile, spot.size * 0.005)
+
+
+def _whiskers(pen: Pen, spot: Spot) -> None:
+    for side in (-1, 1):
+        for drop in (-0.03, 0.0, 0.035):
+            hair = spot.points((side * 0.06, HEAD - 0.07 - drop * 0.3), (side * 0.27, HEAD - 0.066 - drop))
+            pen.line(hair, spot.size * 0.003, 170)

@@ -1,10 +1,12 @@
 """A meadow: grass, far flowers as dots, near ones with petals."""
 
 import math
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from orchestrator.sandbox.painter.canvas import Canvas, Colour, Pen, Spot, dim, mix, rgb
+from orchestrator.sandbox.painter.canvas import Canvas, Colour, Pen, Spot, curve, dim, mix, rgb
 from orchestrator.sandbox.painter.light import Light
 
 MANY = ((0.012, 130), (0.024, 60), (0.05, 22), (0.095, 6))
@@ -52,25 +54,64 @@ def _grass(canvas: Canvas, light: Light, horizon: float, grass: Colour) -> None:
 
 
 def _flower(canvas: Canvas, light: Light, spot: Spot, petal: Colour, grass: Colour) -> None:
-    """A blossom around the spot's foot, with its stem below."""
+    """A blossom around the spot's foot, with its stem below: rings of petals, each paler and smaller."""
     rng = canvas.rng
-    box = canvas.box_of(spot, across=0.7, up=0.7, down=2.2)
-    turn, count, squash = float(rng.uniform(0, 2 * math.pi)), int(rng.integers(5, 9)), float(rng.uniform(0.6, 0.95))
-
-    def stem(pen: Pen) -> None:
-        pen.line(spot.points((0, 0), (0.08, -1), (0, -2.2)), spot.size * 0.05)
-
-    def petals(pen: Pen, reach: float) -> None:
-        for index in range(count):
-            angle = turn + index * 2 * math.pi / count
-            place = spot.at(math.cos(angle) * 0.27 * reach, math.sin(angle) * 0.27 * reach * squash)
-            pen.ellipse(*place, spot.size * 0.2 * reach, spot.size * 0.2 * squash * reach)
+    box = canvas.box_of(spot, across=0.75, up=0.75, down=2.2)
+    is_near = spot.size > canvas.unit * 0.04
+    turn, count, squash = float(rng.uniform(0, 2 * math.pi)), int(rng.integers(5, 9)), float(rng.uniform(0.62, 0.95))
+    if spot.size > canvas.unit * 0.02:
+        canvas.draw(box, lambda pen: _stem(pen, spot), mix(dim(grass, 0.75), light.near, 0.2), fineness=2)
+    rings = (
+        ((1.0, 0.62), (0.86, 0.8), (0.7, 0.95), (0.52, 1.08), (0.34, 0.85)) if is_near else ((1.0, 0.72), (0.7, 1.05))
+    )
+    for index, (reach, brightness) in enumerate(rings):
+        ring = _Ring(count=count, turn=turn + index * 0.55, reach=reach, squash=squash)
+        draw = partial(_petals if is_near else _dots, spot=spot, ring=ring)
+        mask = canvas.shape(box, draw, fineness=2)
+        canvas.fill(box, mask, dim(petal, brightness))
+    across = 0.07 if is_near else 0.12
 
     def heart(pen: Pen) -> None:
-        pen.ellipse(*spot.at(0, 0), spot.size * 0.12, spot.size * 0.12 * squash)
+        pen.ellipse(*spot.at(0, 0), spot.size * across, spot.size * across * squash)
 
-    if spot.size > canvas.unit * 0.02:
-        canvas.draw(box, stem, mix(dim(grass, 0.8), light.near, 0.2), fineness=2)
-    canvas.draw(box, lambda pen: petals(pen, 1.0), dim(petal, 0.72), fineness=2)
-    canvas.draw(box, lambda pen: petals(pen, 0.8), petal, fineness=2)
     canvas.draw(box, heart, mix(rgb("#f7c948"), light.near, 0.15), fineness=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ring:
+    count: int
+    turn: float
+    reach: float
+    squash: float
+
+
+def _petals(pen: Pen, spot: Spot, ring: _Ring) -> None:
+    for index in range(ring.count):
+        angle = ring.turn + index * 2 * math.pi / ring.count
+        outline = []
+        for aside, along in (
+            (0.0, 0.05),
+            (0.17, 0.2),
+            (0.21, 0.4),
+            (0.1, 0.52),
+            (-0.1, 0.52),
+            (-0.21, 0.4),
+            (-0.17, 0.2),
+        ):
+            across = (math.cos(angle) * along - math.sin(angle) * aside) * ring.reach
+            up = (math.sin(angle) * along + math.cos(angle) * aside) * ring.reach * ring.squash
+            outline.append(spot.at(across, up))
+        pen.blob(outline)
+
+
+def _dots(pen: Pen, spot: Spot, ring: _Ring) -> None:
+    """Petals of a flower so far off that only their number shows."""
+    for index in range(ring.count):
+        angle = ring.turn + index * 2 * math.pi / ring.count
+        place = spot.at(math.cos(angle) * 0.27 * ring.reach, math.sin(angle) * 0.27 * ring.reach * ring.squash)
+        pen.ellipse(*place, spot.size * 0.2 * ring.reach, spot.size * 0.2 * ring.squash * ring.reach)
+
+
+def _stem(pen: Pen, spot: Spot) -> None:
+    pen.line(curve(spot.points((0, 0), (0, 0), (0.07, -1), (0, -2.2), (0, -2.2))), spot.size * 0.05)
+    pen.blob(spot.points((0.06, -1.2), (0.22, -0.95), (0.42, -0.85), (0.3, -1.1)))

@@ -1,5 +1,7 @@
 """Land: mountains, hills, dunes, forests, cliffs."""
 
+import math
+
 import numpy as np
 
 from orchestrator.sandbox.painter.canvas import SOFT, Canvas, Colour, Field, Pen, Spot, dim, mix, ramp, rgb, smooth
@@ -105,17 +107,20 @@ def _flanks(canvas: Canvas, edge: Field, lit: Colour, shadow: Colour, sun: Sun) 
     return ramp([(0, lit), (1, shadow)], np.clip(shade * 0.95 + ripples, 0, 1).astype(np.float32))
 
 
-def paint_forest(canvas: Canvas, light: Light, horizon: float, *, near_trees: bool = True) -> None:
+def paint_forest(canvas: Canvas, light: Light, horizon: float, *, snow: bool) -> None:
     """Rows of conifers, each nearer, larger and darker than the one behind."""
-    rows = 5 if near_trees else 3
+    rows = 5
+    cold = mix(mix(rgb("#eef3fb"), light.cloud_shade, 0.3), light.far, 0.3)
     for row in range(rows):
         depth = row / (rows - 1)
         base = horizon + 0.02 + (1 - horizon) * 0.8 * depth**1.4
         ground = ((base - 0.02 * canvas.line(2, 4)) * canvas.height).astype(np.float32)
         colour = mix(mix(light.far, light.near, 0.2 + 0.8 * depth), rgb("#1e4a3c"), 0.22 * (1 - abs(depth - 0.5)))
+        ground_colour = mix(colour, cold, 0.62 - 0.2 * depth) if snow else colour
+        colour = mix(colour, cold, 0.14) if snow else colour
         size = canvas.unit * (0.07 + 0.34 * depth**1.5)
         _tree_row(canvas, ground, size, colour)
-        canvas.below(ground, canvas.gradient([(0, colour), (1, dim(colour, 0.55))], float(ground.min())))
+        canvas.below(ground, canvas.gradient([(0, ground_colour), (1, dim(ground_colour, 0.55))], float(ground.min())))
         if depth < 1:
             mist(canvas, mix(light.far, light.sky[-1][1], 0.4), base, 0.06, 0.6 * (1 - depth))
 
@@ -191,14 +196,14 @@ def paint_tree(canvas: Canvas, light: Light, spot: Spot, leaf: Colour) -> None:
             pen.line(spot.points((0, 0.4), (across * 0.5, up * 0.62 + 0.08), (across, up)), spot.size * 0.02)
 
     canvas.draw(box, trunk, mix(light.near, rgb("#3d2a22"), 0.4))
-    for shade, count, spread in ((0.45, 75, 1.0), (0.75, 75, 0.9), (1.05, 60, 0.75)):
-        clumps = rng.normal(0, 1, (count, 3)).tolist()
+    for shade, count, spread in ((0.4, 190, 1.0), (0.62, 240, 0.95), (0.85, 200, 0.88), (1.1, 110, 0.78)):
+        clumps = rng.random((count, 3)).tolist()
 
         def leaves(pen: Pen, clumps: list[list[float]] = clumps, spread: float = spread, lift: float = shade) -> None:
-            for dx, dy, grow in clumps:
-                radius = spot.size * (0.04 + 0.014 * abs(grow))
-                across = max(-0.46, min(0.46, dx * 0.2)) * spread
-                up = 0.7 + max(-0.22, min(0.26, dy * 0.12)) * spread + lift * 0.03
+            for turn, far, grow in clumps:
+                angle, reach = turn * 2 * math.pi, far**0.45 * spread
+                across, up = 0.4 * math.cos(angle) * reach, 0.7 + 0.22 * math.sin(angle) * reach + lift * 0.045
+                radius = spot.size * (0.016 + 0.02 * grow)
                 pen.ellipse(*spot.at(across, up), radius * 1.15, radius)
 
         canvas.draw(box, leaves, mix(dim(leaf, shade), light.far, 0.12), fineness=2)

@@ -10,16 +10,13 @@ from orchestrator.sandbox.painter.light import Light
 from orchestrator.sandbox.painter.sky import Sun
 
 WHITE = rgb("#f4efe6")
-BASE, NECK, TOP = 0.105, 0.062, 0.8
-"""Half widths at foot and gallery, and the gallery's height, as shares of the whole height."""
+BASE, NECK, TOP, LAMP = 0.105, 0.062, 0.8, 0.875
+"""Half widths at foot and gallery, heights of gallery and lamp, as shares of the whole height."""
 
 
 def paint_lighthouse(canvas: Canvas, light: Light, sun: Sun, spot: Spot, stripe: Colour) -> None:
-    """Paint the tower; in the dark its lamp is lit."""
+    """Paint the tower; in the dark its lamp shines (see :func:`paint_beams` for how far)."""
     box = canvas.box_of(spot, across=0.2, up=1.05, down=0.05)
-    lamp = spot.at(0, TOP + 0.075)
-    if light.is_dark:
-        _beams(canvas, lamp, spot.size)
 
     def tower(pen: Pen) -> None:
         pen.polygon(spot.mirrored((BASE, -0.04), (NECK, TOP)))
@@ -35,6 +32,7 @@ def paint_lighthouse(canvas: Canvas, light: Light, sun: Sun, spot: Spot, stripe:
     canvas.fill(box, banded, ImageChops.multiply(shade, Image.new("RGB", shade.size, ints(stripe))))
     _lantern(canvas, light, spot, box, mix(light.near, stripe, 0.12))
     if light.is_dark:
+        lamp = spot.at(0, LAMP)
         canvas.glow(*lamp, spot.size * 0.36, rgb("#ffcf7a"))
         canvas.glow(*lamp, spot.size * 0.12, rgb("#fff3cf"), core=0.2)
 
@@ -73,13 +71,14 @@ def _round_shade(light: Light, sun: Sun, spot: Spot, box: Box) -> Image.Image:
     return to_image(row[None, :, :]).resize((box[2] - box[0], box[3] - box[1]))
 
 
-def _beams(canvas: Canvas, lamp: tuple[float, float], size: float) -> None:
-    """Two cones of light that fade outwards."""
+def paint_beams(canvas: Canvas, spot: Spot) -> None:
+    """Two cones of light that fade outwards from a lighthouse's lamp."""
+    lamp = spot.at(0, LAMP)
     grid_x, grid_y = canvas.soft_grid()
     dx, dy = grid_x * canvas.width - lamp[0], grid_y * canvas.height - lamp[1]
     tilt = float(canvas.rng.uniform(-0.14, 0.14))
     distance = np.hypot(dx, dy) + 1
     across = np.abs(dy * math.cos(tilt) - dx * math.sin(tilt)) / distance
-    reach = np.exp(-distance / (canvas.width * 0.42)) * np.clip(distance / (size * 0.05), 0, 1)
+    reach = np.exp(-distance / (canvas.width * 0.42)) * np.clip(distance / (spot.size * 0.05), 0, 1)
     cone = np.exp(-((across / 0.075) ** 2)) * reach * (0.75 + 0.5 * canvas.noise(6, 3, stretch=3))
     canvas.add_light(cone[..., None] * np.asarray(rgb("#ffe2a0"), dtype=np.float32) * 0.8)

@@ -19,7 +19,7 @@ from orchestrator.sandbox.painter.land import (
     paint_tree,
 )
 from orchestrator.sandbox.painter.light import Light, light_for
-from orchestrator.sandbox.painter.lighthouse import paint_lighthouse
+from orchestrator.sandbox.painter.lighthouse import paint_beams, paint_lighthouse
 from orchestrator.sandbox.painter.places import paint_city, paint_room
 from orchestrator.sandbox.painter.sky import Sun, mist, paint_rain, paint_sky, paint_snowfall
 from orchestrator.sandbox.painter.things import paint_birds, paint_boat, paint_cabin
@@ -88,7 +88,8 @@ def _sea(view: _View) -> None:
     has_tower = view.has("lighthouse")
     if has_tower:
         _headland(view, sun, horizon, far=True)
-    paint_water(canvas, light, sun, horizon, tint=tint, calm=calm, clear=0.82)
+    shining = None if view.scene.time == "storm" or view.has("rain") else sun
+    paint_water(canvas, light, shining, horizon, tint=tint, calm=calm, clear=0.82)
     if has_tower:
         _headland(view, sun, horizon, far=False)
     elif view.has("boat") or rng.random() < 0.35:
@@ -118,6 +119,8 @@ def _headland(view: _View, sun: Sun, horizon: float, *, far: bool) -> None:
     foot = float(edge[round(min(canvas.width - 1, max(0, x)))])
     size = min(canvas.unit * 0.5, foot * 0.86)
     if not far:
+        if light.is_dark:
+            paint_beams(canvas, Spot(x, foot, size))
         paint_cliff(canvas, light, edge, colour)
     paint_lighthouse(canvas, light, sun, Spot(x, foot, size), view.scene.accent or RED)
     if far and state is not None:
@@ -140,7 +143,7 @@ def _mountains(view: _View) -> None:
 def _forest(view: _View) -> None:
     horizon = 0.56
     view.sky(horizon + 0.05)
-    paint_forest(view.canvas, view.light, horizon)
+    paint_forest(view.canvas, view.light, horizon, snow=view.has("snow"))
     if view.has("cabin"):
         canvas = view.canvas
         spot = Spot(canvas.width * 0.6, canvas.height * 0.9, canvas.unit * 0.2)

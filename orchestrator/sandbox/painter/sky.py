@@ -62,13 +62,13 @@ def _stars(canvas: Canvas, horizon: float, density: float) -> None:
 
 def _aurora(canvas: Canvas, horizon: float) -> None:
     x, y = canvas.soft_grid()
-    rays = canvas.noise(22, 2, stretch=0.1)[:1]
+    rays = smooth(canvas.noise(9, 3, stretch=0.4)[:1], 0.25, 0.75)
     total = np.zeros((*x.shape, 3), dtype=np.float32)
     for base, colour in ((0.72, rgb("#35e39b")), (0.5, rgb("#3fb8d8")), (0.38, rgb("#9a5be0"))):
         path = canvas.line(2, 3)[:: max(1, canvas.width // x.shape[1])][: x.shape[1]]
-        up = np.maximum(0, base * horizon + path * 0.14 - y) / (0.3 * horizon)
-        strength = np.exp(-2.2 * up) * (1 - np.exp(-14 * up)) * (0.25 + rays)
-        total += strength[..., None] * np.asarray(colour, dtype=np.float32) * 0.62
+        up = np.maximum(0, base * horizon + path * 0.16 - y) / (0.34 * horizon)
+        strength = np.exp(-2.2 * up) * (1 - np.exp(-22 * up)) * (0.5 + 0.7 * rays)
+        total += strength[..., None] * np.asarray(colour, dtype=np.float32) * 0.8
     canvas.add_light(total)
 
 
@@ -104,7 +104,7 @@ def _clouds(canvas: Canvas, light: Light, horizon: float, sun_at: tuple[float, f
     thickness = smooth(texture, cover, cover + 0.2)
     lit_side = np.pad(thickness, ((3, 0), (0, 0)), mode="edge")[:-3] - thickness
     near_sun = np.exp(-np.hypot((x - sun_at[0]) * 1.2, y - sun_at[1]) / 0.4)
-    lit = np.clip(0.45 - lit_side * 1.6 + near_sun * 0.55 - thickness * 0.2, 0, 1)
+    lit = np.clip(0.42 - lit_side * 1.5 + near_sun * 0.5 + (billows - 0.52) * 1.1 - thickness * 0.12, 0, 1)
     colours = ramp([(0, light.cloud_shade), (1, light.cloud_lit)], lit)
     mask = thickness * np.clip((1.04 - y / horizon) * 9, 0, 1) * (0.55 + 0.4 * light.cloudiness)
     canvas.image.paste(canvas.enlarge(colours), (0, 0), canvas.enlarge(mask * 255))
