@@ -52,7 +52,9 @@ async def open_page(chromium: Browser, address: str) -> AsyncIterator[OpenPage]:
     contexts = []
     wrong: list[str] = []
 
-    async def open_at(size: tuple[int, int] = DESKTOP, *, theme: str = "dark", allowed: str = "", path: str = "/") -> Page:
+    async def open_at(
+        size: tuple[int, int] = DESKTOP, *, theme: str = "dark", allowed: str = "", path: str = "/"
+    ) -> Page:
         context = await chromium.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if theme == "dark" else "light",
@@ -65,7 +67,10 @@ async def open_page(chromium: Browser, address: str) -> AsyncIterator[OpenPage]:
         page = await context.new_page()
         page.set_default_timeout(8000)
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" and not (allowed and allowed in m.text) else None)
+        page.on(
+            "console",
+            lambda m: wrong.append(m.text) if m.type == "error" and not (allowed and allowed in m.text) else None,
+        )
         await page.goto(address + path)
         await page.wait_for_selector("body[data-ready]", state="attached")
         return page

@@ -1,6 +1,6 @@
 """Which states the page is looked at in, at each width and in each theme."""
 
-from tests.browser.stories import STEPS, TROUBLE, Card, buttons, card, stages
+from tests.browser.stories import TROUBLE, Card, buttons, card, stages
 
 LONG = (
     "an old harbour in fog, seen from a rowing boat, lanterns along the quay, a cat on a coil of rope, "
@@ -20,7 +20,7 @@ def conversation() -> list[Card]:
 
 
 def states() -> dict[str, list[Card]]:
-    trouble = card("cold_start", stages=stages("boot", failed=False), view=TROUBLE)
+    trouble = card("cold_start", stages=stages("boot"), view=TROUBLE)
     return {
         "queued": [card("succeeded", id="x", at=-60, images=["wide-3"]), card("queued")],
         "cold_start": [card("cold_start")],
@@ -32,6 +32,3 @@ def states() -> dict[str, list[Card]]:
         "cancelled": [card("cancelled")],
         "conversation": conversation(),
     }
-
-
-__all__ = ["LONG", "STEPS", "conversation", "states"]

@@ -5,6 +5,7 @@ import zlib
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 SIZES = {"square": (768, 768), "wide": (1024, 576), "tall": (576, 1024)}
@@ -27,7 +28,7 @@ def png(key: str) -> bytes:
     return out.getvalue()
 
 
-def _landscape(width: int, height: int, dice: np.random.Generator) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+def _landscape(width: int, height: int, dice: np.random.Generator) -> NDArray[np.uint8]:
     top, middle, light = (np.array(colour, float) for colour in PALETTES[int(dice.integers(len(PALETTES)))])
     y, x = np.mgrid[0:height, 0:width] / min(width, height)
     horizon = 0.62 * height / min(width, height)
@@ -37,7 +38,10 @@ def _landscape(width: int, height: int, dice: np.random.Generator) -> "np.ndarra
     glow = np.exp(-5 * ((x - sun_x) ** 2 + (y - horizon + 0.08) ** 2))[..., None]
     picture = picture * (1 - glow) + light * glow
     depth = np.sqrt(np.clip(y - horizon, 0, None))
-    waves = 0.72 + 0.07 * np.sin(150 * depth + 5 * np.sin(3 * x) * depth) + 0.04 * np.sin(61 * depth + 23 * x * (1 - depth))
+    waves = (
+        0.72 + 0.07 * np.sin(150 * depth + 5 * np.sin(3 * x) * depth) + 0.04 * np.sin(61 * depth + 23 * x * (1 - depth))
+    )
     shade = np.where(y > horizon, waves, 1.0)[..., None]
     grain = dice.normal(0, 2.2, (height, width, 1))
-    return np.clip(picture * shade + grain, 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(picture * shade + grain, 0, 255).astype(np.uint8)
+    return pixels

@@ -67,7 +67,7 @@ COMMANDS = {
     "release": "/session release",
     "details": "",
 }
-CAPTION = f"{PROMPT} · 1024×1024 · seed 7"
+CAPTION = f"{PROMPT} · 1024\N{MULTIPLICATION SIGN}1024 · seed 7"
 VIEWS: dict[str, dict[str, Any]] = {
     "queued": {
         "line": "You are second in your own queue · about 40 s",
@@ -135,7 +135,7 @@ def session(now: float, **changes: Any) -> dict[str, Any]:
 
 
 def _parameter(name: str, kind: str, title: str, **changes: Any) -> dict[str, Any]:
-    plain = {"default": None, "minimum": None, "maximum": None, "choices": [], "flag": name}
+    plain: dict[str, Any] = {"default": None, "minimum": None, "maximum": None, "choices": [], "flag": name}
     return {"name": name, "kind": kind, "title": title} | plain | changes
 
 
@@ -149,7 +149,9 @@ WORKFLOWS: list[dict[str, Any]] = [
             _parameter("seed", "integer", "Seed", minimum=0, maximum=2**53),
             _parameter("steps", "integer", "Steps", default=4, minimum=1, maximum=12),
             _parameter("count", "integer", "Pictures", flag="n", default=1, minimum=1, maximum=10),
-            _parameter("aspect", "choice", "Aspect", flag="ar", default="1:1", choices=["1:1", "3:2", "2:3", "16:9", "9:16"]),
+            _parameter(
+                "aspect", "choice", "Aspect", flag="ar", default="1:1", choices=["1:1", "3:2", "2:3", "16:9", "9:16"]
+            ),
             _parameter("lora", "lora", "LoRA", default="none"),
         ],
         "loras": ["b0throps", "inkwash", "polaroid"],

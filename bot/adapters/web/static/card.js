@@ -9,6 +9,8 @@ import { replyBody } from "./reply.js";
 import { Steps, Wire } from "./stages.js";
 import { everySecond, stopwatch } from "./ticking.js";
 
+/** What concerns the machine comes after what concerns the picture. */
+const OF_THE_MACHINE = new Set(["keep", "release"]);
 const UNDER_WAY = new Set(["queued", "cold_start", "running"]);
 
 export class Card {
@@ -88,7 +90,8 @@ export class Card {
   }
 
   /** Keep the buttons that stay; if the focused one goes, the focus goes to the card and not to nowhere. */
-  #lay(buttons) {
+  #lay(offered) {
+    const buttons = [...offered.filter((button) => !OF_THE_MACHINE.has(button.action)), ...offered.filter((button) => OF_THE_MACHINE.has(button.action))];
     const keys = buttons.map((button) => JSON.stringify(button));
     if (keys.join() === this.laid) return;
     const held = this.buttons.contains(document.activeElement);

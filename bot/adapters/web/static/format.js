@@ -34,9 +34,9 @@ export function remaining([low, high], elapsed) {
   const latest = high - elapsed;
   if (latest <= 0) return "any moment now";
   if (soonest <= 0.5) return `within ${short(latest)}`;
-  if (short(soonest) === short(latest)) return `about ${short(latest)}`;
-  if (latest < 60) return `${Math.ceil(soonest)}–${Math.ceil(latest)} s`;
-  return `${clock(soonest)}–${clock(latest)}`;
+  if (short(soonest) === short(latest)) return `in about ${short(latest)}`;
+  if (latest < 60) return `in ${Math.ceil(soonest)}–${Math.ceil(latest)} s`;
+  return `in ${clock(soonest)}–${clock(latest)}`;
 }
 
 function short(seconds) {

@@ -90,8 +90,7 @@ function factsOf(session) {
   const parts = [
     session.usd_hour ? `${dollars(session.usd_hour)}/h` : "",
     session.since ? `since ${timeOfDay(epoch(session.since))}` : "",
-    plural(session.images, "picture", "pictures"),
-    `${dollars(session.cost_usd)} so far`,
+    session.images ? `${plural(session.images, "picture", "pictures")} for ${dollars(session.cost_usd)}` : `${dollars(session.cost_usd)} so far`,
   ];
   return parts.filter(Boolean).join(" · ");
 }

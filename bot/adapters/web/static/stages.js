@@ -22,8 +22,9 @@ const STATES = { waiting: "to come", running: "under way", done: "done", failed:
 export class Wire {
   constructor() {
     this.hot = svg("rect", { class: "coil-hot", height: "16", width: "0" });
-    const coil = svg("g", { mask: "url(#coil-mask)" }, svg("rect", { class: "coil-cold", width: "2400", height: "16" }), this.hot);
-    this.track = el("div", { class: "coil" }, svg("svg", { width: "100%", height: "16", "aria-hidden": "true", focusable: "false" }, coil));
+    const cold = cut(svg("rect", { class: "coil-cold", width: "2400", height: "16" }));
+    const heat = svg("g", { class: "coil-heat" }, cut(this.hot));
+    this.track = el("div", { class: "coil" }, svg("svg", { width: "100%", height: "16", "aria-hidden": "true", focusable: "false" }, cold, heat));
     this.words = el("p", { class: "coil-words" });
     this.element = el("div", { class: "progress" }, this.track, this.words);
   }
@@ -39,6 +40,11 @@ export class Wire {
     setAttribute(this.track, "aria-valuetext", bar?.text || null);
     setText(this.words, bar?.text ?? "");
   }
+}
+
+/** A rectangle in the form of the coil. */
+function cut(rect) {
+  return svg("g", { mask: "url(#coil-mask)" }, rect);
 }
 
 /** The steps in a row; the time of the one under way goes on between two updates. */
