@@ -46,7 +46,8 @@ class LocalBlobs(Blobs):
         path = self._path(key)
         try:
             if not (path.exists() and path.stat().st_size == len(picture)):
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.parent.mkdir(mode=0o700, exist_ok=True)
                 _write_durably(path, picture)
         except OSError as error:
             raise StoreError(f"a picture cannot be kept in {self._folder}: {error.strerror}") from error

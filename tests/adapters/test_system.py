@@ -1,0 +1,77 @@
+"""The clock is UTC; ids are short, unguessable, and in the order of time where that is promised."""
+
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.adapters.system import ALPHABET, RandomIds, SystemClock
+from orchestrator.domain.ids import InstallationId, installation_of, launch_key
+from tests.contract.samples import NOW, HandClock
+
+MANY = 1_000
+
+
+def test_the_clock_tells_aware_utc() -> None:
+    before = SystemClock().now()
+
+    assert before.tzinfo is UTC
+    assert SystemClock().now() >= before
+
+
+def test_ids_are_lower_case_letters_and_digits_and_never_the_same() -> None:
+    ids = RandomIds(HandClock())
+
+    for make in (ids.job, ids.session, ids.instance):
+        made = {make() for _ in range(MANY)}
+        assert len(made) == MANY
+        assert all(re.fullmatch(r"[0-9a-z]{12,23}", name) for name in made)
+
+
+def test_the_digits_sort_as_their_values_do() -> None:
+    assert sorted(ALPHABET) == list(ALPHABET)
+    assert len(set(ALPHABET)) == 32
+
+
+def test_jobs_of_one_moment_sort_in_the_order_in_which_they_were_named() -> None:
+    ids = RandomIds(HandClock())
+
+    made = [ids.job() for _ in range(MANY)]
+
+    assert made == sorted(made)
+
+
+def test_jobs_sort_by_time_across_processes_and_years() -> None:
+    made = [
+        RandomIds(HandClock(at)).job()
+        for at in (NOW, NOW + timedelta(milliseconds=1), datetime(2300, 1, 1, tzinfo=UTC))
+    ]
+
+    assert made == sorted(made)
+
+
+def test_a_clock_that_goes_back_does_not_reorder_jobs() -> None:
+    clock = HandClock()
+    ids = RandomIds(clock)
+    first = ids.job()
+
+    clock.time -= timedelta(hours=1)
+
+    assert ids.job() > first
+
+
+def test_two_processes_at_one_moment_name_jobs_differently() -> None:
+    assert RandomIds(HandClock()).job() != RandomIds(HandClock()).job()
+
+
+def test_an_instance_id_may_be_part_of_a_label() -> None:
+    installation = InstallationId("home")
+
+    label = launch_key(installation, 3, RandomIds(HandClock()).instance())
+
+    assert installation_of(label) == installation
+
+
+def test_a_prompt_id_has_the_form_that_comfyui_gives_itself() -> None:
+    prompt = RandomIds(HandClock()).prompt()
+
+    assert str(uuid.UUID(prompt)) == prompt
