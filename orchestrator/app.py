@@ -65,6 +65,17 @@ AGENT = Path(__file__).parent / "payload" / "agent.py"
 WORKFLOWS = Path(__file__).parent / "workflows"
 CLOSE_LIMIT = timedelta(seconds=5)
 
+_SANDBOX_PREPARING = PrepareLimits(
+    agent=timedelta(seconds=20),
+    comfyui=timedelta(seconds=20),
+    models=timedelta(seconds=60),
+    smoke=timedelta(seconds=20),
+    silence=timedelta(seconds=8),
+    floor_bps=200_000,
+    floor_window=timedelta(seconds=6),
+)
+"""A sandbox machine is prepared in seconds and its models are a few MB: what is stuck there is given up sooner."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxAddress:
@@ -84,6 +95,7 @@ class Outside:
     comfies: ComfyUiConnector
     blobs: LocalBlobs
     agent_source: bytes
+    prepare_limits: PrepareLimits
 
 
 @asynccontextmanager
@@ -131,7 +143,7 @@ async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -
                 comfy=outside.comfies,
                 clock=shared.clock,
                 ids=shared.ids,
-                limits=PrepareLimits(),
+                limits=outside.prepare_limits,
             ),
             group=group,
         )
@@ -165,6 +177,7 @@ async def _outside(settings: Settings, sandbox: SandboxAddress | None, http: aio
         comfies=comfies,
         blobs=LocalBlobs(settings.data / "pictures"),
         agent_source=await asyncio.to_thread(AGENT.read_bytes),
+        prepare_limits=PrepareLimits() if sandbox is None else _SANDBOX_PREPARING,
     )
 
 

@@ -70,9 +70,9 @@ class Market:
     async def refused(self, error: CloudError) -> None:
         """A call failed: log it once, and tell the admins where only they can help."""
         health = self._shared.board.cloud(error.cloud)
-        if health.problem != str(error):
-            log.warning("cloud %s: %s", error.cloud, error)
-            self._shared.board.put_cloud(error.cloud, replace(health, problem=str(error)))
+        if not health.problem:
+            log.warning("%s", error)
+        self._shared.board.put_cloud(error.cloud, replace(health, problem=str(error)))
         if isinstance(error, AccountProblem):
             async with self._shared.store.writing() as books:
                 await tell(

@@ -8,6 +8,7 @@ machine has cost is booked on the way.
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -49,12 +50,13 @@ class Reconciler:
         self._clouds = clouds
         self._market = market
         self._links = links
+        self._last_round: dict[CloudName, float] = {}
 
     async def step(self) -> timedelta | None:
         """One round over all clouds; then as soon as something is to go, else each minute while anything lives."""
-        async with asyncio.TaskGroup() as group:
-            for _, cloud in sorted(self._clouds.items()):
-                group.create_task(self._round(cloud))
+        too_soon = await self._rounds()
+        if too_soon is not None:
+            return too_soon
         await self._book_all()
         async with self._shared.store.reading() as books:
             live = await books.instances.in_states(*sorted(ORDERED))
@@ -65,6 +67,19 @@ class Reconciler:
         if unlisted and waiting:
             return ENDING
         return EVERY if live or waiting else None
+
+    async def _rounds(self) -> timedelta | None:
+        """A round over each cloud, at least two seconds after its last one; else how long to wait."""
+        now = asyncio.get_running_loop().time()
+        ready_at = {name: self._last_round.get(name, -math.inf) + ENDING.total_seconds() for name in self._clouds}
+        due = [cloud for name, cloud in sorted(self._clouds.items()) if ready_at[name] <= now]
+        if not due and ready_at:
+            return timedelta(seconds=min(ready_at.values()) - now)
+        async with asyncio.TaskGroup() as group:
+            for cloud in due:
+                self._last_round[cloud.name] = now
+                group.create_task(self._round(cloud))
+        return None
 
     async def _round(self, cloud: CloudProvider) -> None:
         await self._end_what_must_go(cloud)
@@ -98,7 +113,6 @@ class Reconciler:
             try:
                 await cloud.terminate(row.ref)
             except CloudError as error:
-                log.warning("ending instance %s: %s", row.id, error)
                 await self._market.refused(error)
                 await self._complain(row)
                 continue

@@ -62,23 +62,31 @@ class Bare:
         return time.perf_counter() - began
 
 
-async def ours(client: Client, prompt: str, seed: int) -> tuple[float, str]:
-    """Seconds from the typed command to the bytes of the picture, and the card's id."""
-    began = time.perf_counter()
-    async with client.http.get(f"{client.url}/api/events?user=bench") as events:
+class Ours:
+    """The page: one session, one stream of events, as an open page has."""
+
+    def __init__(self, client: Client, events: aiohttp.ClientResponse) -> None:
+        self._client = client
+        self._events = events
+
+    async def paint(self, prompt: str, seed: int) -> tuple[float, str]:
+        """Seconds from the typed command to the bytes of the picture, and the card's id."""
+        client, began = self._client, time.perf_counter()
         said = await client.say(f"/imagine {prompt} --size 512x512 --seed {seed}", user="bench")
         assert said["status"] == 200, said
-        card_id = said["card"]["id"]
-        async for line in events.content:
-            if not line.startswith(b"data:") or card_id.encode() not in line:
-                continue
-            card: dict[str, Any] = json.loads(line[5:])
-            assert card["state"] != "failed", card
-            if card["state"] == "succeeded":
-                break
+        card = await self._succeeded(said["card"]["id"])
         async with client.http.get(f"{client.url}/api/images/{card['images'][0]}") as answer:
             await answer.read()
-    return time.perf_counter() - began, card_id
+        return time.perf_counter() - began, card["id"]
+
+    async def _succeeded(self, card_id: str) -> dict[str, Any]:
+        async for line in self._events.content:
+            if line.startswith(b"data:") and card_id.encode() in line:
+                card: dict[str, Any] = json.loads(line[5:])
+                assert card["state"] != "failed", card
+                if card["state"] == "succeeded":
+                    return card
+        raise AssertionError("the stream of events ended")
 
 
 async def machine_of(data: Path) -> Instance:
@@ -114,8 +122,10 @@ async def _measure(folder: Path, running: Running) -> dict[str, float]:
     data = folder / "data"
     async with aiohttp.ClientSession() as http:
         client = Client(http, running.url)
+        stream = await http.get(f"{running.url}/api/events?user=bench", timeout=aiohttp.ClientTimeout(total=None))
+        ours = Ours(client, stream)
         for seed in range(WARM_UP):
-            await ours(client, "warm up", seed)
+            await ours.paint("warm up", seed)
         machine = await machine_of(data)
         assert machine.address is not None
         path = folder / "bare.sock"
@@ -138,7 +148,7 @@ async def _measure(folder: Path, running: Running) -> dict[str, float]:
             cards: list[str] = []
             for round_ in range(ROUNDS):
                 alone = await bare.paint("a lighthouse at dusk", 10_000 + round_)
-                whole, card = await ours(client, "a lighthouse at dusk", 20_000 + round_)
+                whole, card = await ours.paint("a lighthouse at dusk", 20_000 + round_)
                 times.append((alone, whole))
                 cards.append(card)
             dispatch = sorted(await dispatch_ms(data, tunnelled, cards))
