@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +66,15 @@ async def open_database(path: Path, *, is_read_only: bool = False) -> Database:
     Raises:
         StoreError: It cannot be opened.
     """
-    opened: list[ThreadConnection] = []
-    accesses = [Access.READ] * READERS if is_read_only else [Access.WRITE, *[Access.READ] * READERS]
-    try:
-        for access in accesses:
-            connection = ThreadConnection(path, access)
-            await connection.open()
-            opened.append(connection)
-    except BaseException:
-        for connection in opened:
-            await connection.close()
-        raise
-    if is_read_only:
-        return SqliteDatabase(None, opened)
-    return SqliteDatabase(opened[0], opened[1:])
+    async with AsyncExitStack() as undo:
+        writer = None if is_read_only else await _opened(path, Access.WRITE, undo)
+        readers = [await _opened(path, Access.READ, undo) for _ in range(READERS)]
+        undo.pop_all()
+    return SqliteDatabase(writer, readers)
+
+
+async def _opened(path: Path, access: Access, undo: AsyncExitStack) -> ThreadConnection:
+    connection = ThreadConnection(path, access)
+    await connection.open()
+    undo.push_async_callback(connection.close)
+    return connection

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
 from orchestrator.adapters.database.database import Database, Rows, SqlValue, Statement, Transaction
@@ -83,7 +83,7 @@ class SqliteDatabase(Database):
     def __init__(self, writer: Connection | None, readers: Sequence[Connection]) -> None:
         """Without *writer* the database is read only."""
         self._writer = writer
-        self._all = [*readers, *([writer] if writer else [])]
+        self._all = [*([writer] if writer else []), *readers]
         self._turn = asyncio.Lock()
         self._owner: asyncio.Task[object] | None = None
         self._idle: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
@@ -119,5 +119,7 @@ class SqliteDatabase(Database):
                 await transaction.end()
 
     async def close(self) -> None:
-        for connection in self._all:
-            await connection.close()
+        """Close every connection, the writer last: it empties the write-ahead log."""
+        async with AsyncExitStack() as stack:
+            for connection in self._all:
+                stack.push_async_callback(connection.close)
