@@ -179,12 +179,23 @@ class ComfyConnection(Comfy):
         raise first
 
     async def _collected(self, watch: Watch, have: dict[PictureRef, bytes]) -> tuple[bytes, ...]:
-        """The pictures in order; of a prompt that told of none, those that the history knows."""
-        if not watch.course.pictures and await self._read_history(watch):
+        """The pictures in order; where messages are missing, with those that only the history tells of."""
+        if watch.is_patchy or not watch.course.pictures:
+            await self._left_queue(watch.prompt)
+            await self._read_history(watch)
             await self._fetch(watch.course.pictures, have)
         if not watch.course.pictures:
             raise GraphRejected("The workflow ended without a picture; give its graph a SaveImage node.")
         return tuple(have[ref] for ref in watch.course.pictures)
+
+    async def _left_queue(self, prompt: PromptId) -> None:
+        """Wait for a moment: a prompt that ended is in the queue until the history has it (12 of 60 times)."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._limits.answer.total_seconds()
+        while (await self._queue_now()).has(prompt):
+            if loop.time() > until:
+                raise ComfyUnavailable("the prompt ended, but does not leave the queue")
+            await asyncio.sleep(self._limits.settle.total_seconds())
 
 
 def _telling(on_progress: OnProgress) -> Callable[[Painting], None]:

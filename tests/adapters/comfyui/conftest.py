@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,21 +18,24 @@ PATIENT = ComfyLimits(
 )
 """For what works in the end, however slow this computer is."""
 
-HASTY = ComfyLimits(
+HASTY = replace(
+    PATIENT,
     answer=timedelta(seconds=0.3),
     transfer=timedelta(seconds=0.3),
     opening=timedelta(seconds=0.3),
-    reopen_pause=timedelta(seconds=0.01),
-    settle=timedelta(seconds=0.01),
-    poll=timedelta(seconds=0.02),
+)
+"""For servers that do not answer."""
+
+WATCHFUL = replace(
+    PATIENT,
     silence=timedelta(seconds=0.02),
     hang=timedelta(seconds=0.1),
     foreign=timedelta(seconds=0.1),
-    json_bytes=50_000,
-    message_bytes=50_000,
-    picture_bytes=50_000,
 )
-"""For what must be given up."""
+"""For prompts that hang."""
+
+SMALL = replace(PATIENT, json_bytes=50_000, message_bytes=50_000, picture_bytes=50_000)
+"""For servers that flood."""
 
 
 @pytest.fixture

@@ -45,6 +45,10 @@ class Switches:
     """Say nothing more from this message on, until released."""
     forgets: bool = False
     """A prompt that ends is in neither queue nor history, as after a restart."""
+    leave_out: set[str] = field(default_factory=set)
+    """Kinds of messages that are never sent."""
+    lingers: bool = False
+    """A prompt that ended stays in the queue until released, and is in the history only then."""
     answers: dict[str, web.Response] = field(default_factory=dict)
     """Instead of the real answer, by path."""
     mute: set[str] = field(default_factory=set)
@@ -138,9 +142,16 @@ class ReplayServer:
                 return
             if index == self.switches.drop_socket_at:
                 await self._drop(prompt)
-            await self._send(prompt, json.dumps(message).replace(self._recorded_id, prompt.id))
+            if message["type"] not in self.switches.leave_out:
+                await self._send(prompt, json.dumps(message).replace(self._recorded_id, prompt.id))
+        if self.switches.lingers:
+            self.held.set()
+            await self.released.wait()
         if not self.switches.forgets:
-            self.history[prompt.id] = json.loads(json.dumps(self._history).replace(self._recorded_id, prompt.id))
+            self._remember(prompt)
+
+    def _remember(self, prompt: Prompt) -> None:
+        self.history[prompt.id] = json.loads(json.dumps(self._history).replace(self._recorded_id, prompt.id))
 
     async def _interrupted(self, prompt: Prompt) -> None:
         data = {"prompt_id": prompt.id, "node_id": "sampler", "node_type": "KSampler", "executed": []}
@@ -238,7 +249,11 @@ class ReplayServer:
     async def _on_view(self, request: web.Request) -> web.Response:
         if "/" in request.query["filename"]:
             return web.Response(status=400)
-        return web.Response(body=self.picture, content_type="image/png")
+        if request.query["filename"].startswith("gone"):
+            return web.Response(status=404)
+        name = request.query["filename"].encode()
+        picture = self.picture if len(name) > 5 else self.picture[: -len(name)] + name
+        return web.Response(body=picture, content_type="image/png")
 
     async def _on_upload(self, request: web.Request) -> web.Response:
         form = await request.post()

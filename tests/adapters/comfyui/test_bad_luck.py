@@ -10,7 +10,7 @@ from aiohttp import web
 from orchestrator.adapters.comfyui import ComfyUiConnector, connect_url
 from orchestrator.domain.errors import AttemptInterrupted, ComfyUnavailable
 from orchestrator.domain.ids import PromptId
-from tests.adapters.comfyui.conftest import HASTY, PATIENT, Replay
+from tests.adapters.comfyui.conftest import HASTY, PATIENT, SMALL, WATCHFUL, Replay
 from tests.adapters.comfyui.replay import PNG, ReplayServer, recorded_graph, serving_at_a_port
 from tests.adapters.comfyui.test_replay import PROMPT, ignore
 
@@ -72,6 +72,32 @@ async def test_messages_go_on_over_the_new_socket(replay: Replay) -> None:
     assert server.requests.count("GET /ws") == 2
 
 
+async def test_a_picture_whose_message_was_lost_is_waited_for_in_the_history(replay: Replay) -> None:
+    """The end may be told before the history has it; the message that named the picture is gone."""
+    async with replay(FLUX) as (comfy, server), asyncio.TaskGroup() as group:
+        server.switches.drop_socket_at = 6
+        server.switches.waits_for_return = True
+        server.switches.leave_out.add("executed")
+        server.switches.lingers = True
+        attempt = group.create_task(comfy.paint(GRAPH, PROMPT, on_progress=ignore))
+        await server.held.wait()
+        while server.requests.count("GET /queue") < 3:
+            await asyncio.sleep(0.005)
+        assert not attempt.done()
+        server.released.set()
+
+    assert (server.picture,) == attempt.result()
+
+
+async def test_a_prompt_that_ends_and_never_leaves_the_queue_is_given_up(replay: Replay) -> None:
+    async with replay(FLUX, HASTY) as (comfy, server):
+        server.switches.leave_out.add("executed")
+        server.switches.lingers = True
+
+        with pytest.raises(ComfyUnavailable, match="does not leave the queue"):
+            await comfy.paint(GRAPH, PROMPT, on_progress=ignore)
+
+
 async def test_an_idle_connection_finds_its_socket_again(replay: Replay) -> None:
     async with replay(FLUX) as (comfy, server):
         await comfy.paint(GRAPH, PromptId("one"), on_progress=ignore)
@@ -83,7 +109,7 @@ async def test_an_idle_connection_finds_its_socket_again(replay: Replay) -> None
 
 
 async def test_a_running_prompt_of_which_nothing_is_heard_is_given_up(replay: Replay) -> None:
-    async with replay(FLUX, HASTY) as (comfy, server):
+    async with replay(FLUX, WATCHFUL) as (comfy, server):
         server.switches.hold_at = 4
 
         with pytest.raises(ComfyUnavailable, match="nothing was heard"):
@@ -92,16 +118,18 @@ async def test_a_running_prompt_of_which_nothing_is_heard_is_given_up(replay: Re
 
 async def test_a_pending_prompt_may_wait_for_as_long_as_it_takes(replay: Replay) -> None:
     """Only a running prompt can hang: what stands in the queue is silent by nature."""
-    async with replay(FLUX, HASTY) as (comfy, server), asyncio.TaskGroup() as group:
+    async with replay(FLUX, WATCHFUL) as (comfy, server), asyncio.TaskGroup() as group:
         server.switches.hold_at = 4
-        async with ComfyUiConnector(HASTY).connect(server.socket) as other:
+        async with ComfyUiConnector(WATCHFUL).connect(server.socket) as other:
             first = group.create_task(_given_up(other.paint(GRAPH, PromptId("one"), on_progress=ignore)))
             await server.held.wait()
             second = group.create_task(comfy.paint(GRAPH, PromptId("two"), on_progress=ignore))
             await first
+            looks = len(server.requests)
+            while len(server.requests) < looks + 10:
+                await asyncio.sleep(0.005)
             assert not second.done()
-            server.released.set()
-            assert (server.picture,) == await second
+            second.cancel()
 
 
 async def test_a_prompt_that_a_restart_forgot_is_not_waited_for(replay: Replay) -> None:
@@ -171,7 +199,7 @@ async def test_noise_on_the_socket_is_passed_over(replay: Replay) -> None:
 
 
 async def test_a_message_too_large_costs_the_socket_but_not_the_picture(replay: Replay) -> None:
-    async with replay(FLUX, HASTY) as (comfy, server):
+    async with replay(FLUX, SMALL) as (comfy, server):
         server.switches.noise = ('"' + "x" * 60_000 + '"',)
 
         pictures = await comfy.paint(GRAPH, PROMPT, on_progress=ignore)
@@ -181,7 +209,7 @@ async def test_a_message_too_large_costs_the_socket_but_not_the_picture(replay: 
 
 @pytest.mark.parametrize("content", [b"<html>gone</html>", b"", PNG + bytes(60_000)])
 async def test_what_is_no_picture_or_too_large_is_not_taken(replay: Replay, content: bytes) -> None:
-    async with replay(FLUX, HASTY) as (comfy, server):
+    async with replay(FLUX, SMALL) as (comfy, server):
         server.switches.answers["/view"] = web.Response(body=content, content_type="image/png")
 
         with pytest.raises(ComfyUnavailable, match="/view"):

@@ -1,10 +1,11 @@
 """Recorded traffic of a real ComfyUI, played back to the adapter."""
 
 import asyncio
+import json
 
 import pytest
 
-from orchestrator.domain.errors import AttemptInterrupted
+from orchestrator.domain.errors import AttemptInterrupted, ComfyUnavailable, GraphRejected
 from orchestrator.domain.ids import PromptId
 from orchestrator.ports.comfy import Painting
 from tests.adapters.comfyui.conftest import Replay
@@ -102,3 +103,46 @@ async def test_an_uploaded_picture_arrives_whole(replay: Replay) -> None:
         name = await comfy.upload(picture, "source.png")
 
     assert ("source.png", [("source.png", picture)]) == (name, server.uploads)
+
+
+def executed(*names: str) -> str:
+    """Another output node that saved some pictures."""
+    pictures = [{"filename": name, "subfolder": "", "type": "output"} for name in names]
+    data = {"prompt_id": PROMPT, "node": "more", "output": {"images": pictures}}
+    return json.dumps({"type": "executed", "data": data})
+
+
+async def test_all_pictures_of_a_prompt_are_fetched_in_their_order(replay: Replay) -> None:
+    async with replay("flux_lora_second_seed") as (comfy, server):
+        server.switches.noise = (executed("a.png", "b.png"), executed("b.png", "c.png"))
+
+        pictures = await comfy.paint(recorded_graph("flux_lora_second_seed"), PROMPT, on_progress=ignore)
+
+    assert [picture[-5:] for picture in pictures[:3]] == [b"a.png", b"b.png", b"c.png"]
+    assert len(pictures) == 4
+
+
+async def test_one_picture_that_does_not_come_is_an_error_of_ours(replay: Replay) -> None:
+    async with replay("flux_lora_second_seed") as (comfy, server):
+        server.switches.noise = (executed("a.png", "gone.png"),)
+
+        with pytest.raises(ComfyUnavailable, match="/view answered 404"):
+            await comfy.paint(recorded_graph("flux_lora_second_seed"), PROMPT, on_progress=ignore)
+
+
+async def test_pictures_of_which_no_message_told_are_in_the_history(replay: Replay) -> None:
+    async with replay("empty_image") as (comfy, server):
+        server.switches.leave_out.add("executed")
+
+        pictures = await comfy.paint(recorded_graph("empty_image"), PROMPT, on_progress=ignore)
+
+    assert (server.picture,) == pictures
+
+
+async def test_a_graph_that_ends_without_a_picture_is_told_to_the_person(replay: Replay) -> None:
+    async with replay("empty_image") as (comfy, server):
+        server.switches.leave_out.add("executed")
+        server.switches.forgets = True
+
+        with pytest.raises(GraphRejected, match="without a picture"):
+            await comfy.paint(recorded_graph("empty_image"), PROMPT, on_progress=ignore)
