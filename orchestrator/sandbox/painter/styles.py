@@ -28,16 +28,21 @@ def apply_style(image: Image.Image, style: Style, rng: np.random.Generator) -> I
 
 def _ink(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Washes of ink on warm paper, with brushed outlines."""
-    grey = ImageOps.autocontrast(image.convert("L"), cutoff=2)
+    grey = ImageOps.autocontrast(image.convert("L"), cutoff=2).point(_lifted)
     soft = grey.filter(ImageFilter.BoxBlur(max(1, image.width // 300)))
     levels = [level * 255 for level in (0.05, 0.22, 0.48, 0.74, 0.93, 1.0)]
     table = [_stepped(value, levels) for value in range(256)]
     washes = ImageChops.blend(soft.point(table), soft, 0.25)
-    edges = soft.filter(ImageFilter.FIND_EDGES).point(lambda value: 255 - min(255, value * 7))
+    edges = _edges(soft).point(lambda value: 255 - min(255, value * 7))
     lines = edges.filter(ImageFilter.BoxBlur(max(0.6, image.width / 1100)))
     inked = ImageChops.multiply(washes, lines)
-    inked = ImageChops.multiply(inked, _paper(image.size, rng, 22))
+    inked = ImageChops.multiply(inked, _paper(image.size, rng, 14))
     return ImageOps.colorize(inked, black="#17171c", mid="#7c766c", white="#f6efdf", midpoint=118)
+
+
+def _lifted(value: int) -> float:
+    """Let more paper show."""
+    return float(255 * (value / 255) ** 0.72)
 
 
 def _stepped(value: int, levels: list[float]) -> int:
@@ -55,7 +60,7 @@ def _neon(image: Image.Image, _rng: np.random.Generator) -> Image.Image:
     vivid = Image.blend(duotone, ImageEnhance.Color(image).enhance(2.1), 0.42)
     vivid = ImageChops.multiply(vivid, Image.new("RGB", image.size, (215, 200, 240)))
     small = grey.resize((max(1, image.width // 2), max(1, image.height // 2)), Image.Resampling.BOX)
-    edges = small.filter(ImageFilter.FIND_EDGES).point(lambda value: min(255, int(value * 3.4)))
+    edges = _edges(small).point(lambda value: min(255, int(value * 3.4)))
     glow = edges.resize((max(1, image.width // 8), max(1, image.height // 8)), Image.Resampling.BOX)
     glow = glow.filter(ImageFilter.GaussianBlur(3)).point(lambda value: min(255, value * 2))
     for mask, colour in ((edges, "#ff49c8"), (glow, "#a12bff")):
@@ -72,7 +77,7 @@ def _watercolour(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     flat = small.filter(ImageFilter.MedianFilter(5))
     pixels = np.asarray(flat)
     height, width = pixels.shape[:2]
-    reach = max(1.0, min(width, height) / 90)
+    reach = min(width, height) / 300
     dx, dy = (
         (_blotches((width, height), rng, 30) - 0.5) * 4 * reach,
         (_blotches((width, height), rng, 30) - 0.5) * 4 * reach,
@@ -81,26 +86,26 @@ def _watercolour(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     rows = np.clip(np.arange(height)[:, None] + dy, 0, height - 1).astype(np.int64)
     run = Image.fromarray(pixels[rows, columns]).resize(size, Image.Resampling.BICUBIC)
     pigment = _blotches((width, height), rng, 7)
-    thin = Image.fromarray((np.clip(0.1 + (pigment - 0.35) * 0.9, 0, 0.5) * 255).astype(np.uint8))
+    thin = Image.fromarray((np.clip(0.06 + (pigment - 0.4) * 0.8, 0, 0.34) * 255).astype(np.uint8))
     run = ImageEnhance.Color(run).enhance(1.25)
     run.paste((250, 246, 236), (0, 0), thin.resize(size, Image.Resampling.BICUBIC))
-    edges = run.convert("L").filter(ImageFilter.FIND_EDGES).filter(ImageFilter.BoxBlur(1))
+    edges = _edges(run.convert("L")).filter(ImageFilter.BoxBlur(1))
     pooled = edges.point(lambda value: 255 - min(90, value * 3))
     run = ImageChops.multiply(run, Image.merge("RGB", [pooled] * 3))
     lifted = ImageChops.screen(run, Image.new("RGB", size, (34, 32, 30)))
-    return ImageChops.multiply(lifted, Image.merge("RGB", [_paper(size, rng, 30)] * 3))
+    return ImageChops.multiply(lifted, Image.merge("RGB", [_paper(size, rng, 16)] * 3))
 
 
 def _b0throps(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """An old travel poster: few flat inks, warm paper, visible print grain."""
     soft = image.filter(ImageFilter.BoxBlur(max(1, image.width // 500)))
-    flat = ImageOps.posterize(ImageEnhance.Color(ImageEnhance.Contrast(soft).enhance(1.15)).enhance(1.35), 3)
+    flat = ImageOps.posterize(ImageEnhance.Color(ImageEnhance.Contrast(soft).enhance(1.15)).enhance(1.35), 4)
     flat = Image.blend(flat.filter(ImageFilter.BoxBlur(1)), soft, 0.3)
     warm = ImageChops.multiply(
         ImageChops.screen(flat, Image.new("RGB", image.size, (38, 26, 20))),
         Image.new("RGB", image.size, (255, 243, 218)),
     )
-    return ImageChops.multiply(warm, Image.merge("RGB", [_paper(image.size, rng, 26)] * 3))
+    return ImageChops.multiply(warm, Image.merge("RGB", [_paper(image.size, rng, 12)] * 3))
 
 
 def _own_look(image: Image.Image, name: str, rng: np.random.Generator) -> Image.Image:
@@ -111,6 +116,15 @@ def _own_look(image: Image.Image, name: str, rng: np.random.Generator) -> Image.
     turned = Image.merge("HSV", (hue.point(lambda value: (value + turn) % 256), saturation, brightness)).convert("RGB")
     graded = ImageEnhance.Contrast(turned).enhance(float(dice.uniform(0.95, 1.25)))
     return ImageChops.multiply(graded, Image.merge("RGB", [_paper(image.size, rng, int(dice.integers(4, 18)))] * 3))
+
+
+def _edges(grey: Image.Image) -> Image.Image:
+    """Find outlines, without the picture's own border."""
+    found = grey.filter(ImageFilter.FIND_EDGES)
+    inside = found.crop((2, 2, max(3, grey.width - 2), max(3, grey.height - 2)))
+    clean = Image.new("L", grey.size)
+    clean.paste(inside, (2, 2))
+    return clean
 
 
 def _blotches(size: tuple[int, int], rng: np.random.Generator, cells: int) -> Field:

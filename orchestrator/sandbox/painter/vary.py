@@ -1,60 +1,72 @@
 """Image to image: another picture that remembers the first."""
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from orchestrator.sandbox.painter.brief import Picture
-from orchestrator.sandbox.painter.canvas import Field
+from orchestrator.sandbox.painter.canvas import Field, to_image
 
-MIRROR_FROM = 0.8
-FORGET_FROM = 0.85
+FORGET_FROM = 0.9
 
 
 def vary(source: Picture, painted: Image.Image, change: float, rng: np.random.Generator) -> Image.Image:
     """
-    Bend and recolour *source*.
+    Look at *source* from elsewhere and in another light.
 
     Args:
-        painted: What the words alone would give: the colours are drawn towards it.
+        painted: What the words alone would give: colours are drawn towards it, and from 0.9 on it is the picture.
 
-        change: 0 gives the source back, 1 the new painting.
+        change: 0 gives the source back, 1 forgets it.
 
     """
-    size = painted.size
-    image = ImageOps.fit(Image.fromarray(np.ascontiguousarray(source)), size, Image.Resampling.BICUBIC)
+    image = ImageOps.fit(Image.fromarray(np.ascontiguousarray(source)), painted.size, Image.Resampling.BICUBIC)
     if change <= 0:
         return image
+    if change >= FORGET_FROM:
+        return _recoloured(painted, image, (1 - change) / (1 - FORGET_FROM) * 0.6)
     image = _reframed(image, change, rng)
     image = _bent(image, change, rng)
-    image = _recoloured(image, painted, 0.55 * min(1.0, change))
-    if change > FORGET_FROM:
-        image = Image.blend(image, painted, (change - FORGET_FROM) / (1 - FORGET_FROM))
-    return image
+    image = _recoloured(image, painted, 0.6 * change)
+    return _relit(image, change, rng)
 
 
 def _reframed(image: Image.Image, change: float, rng: np.random.Generator) -> Image.Image:
     """Step nearer, a little to the side, or look at it in a mirror."""
     width, height = image.size
-    zoom = 1 + change * float(rng.uniform(0.04, 0.22))
-    left = float(rng.random()) * width * (1 - 1 / zoom)
-    top = float(rng.random()) * height * (1 - 1 / zoom)
+    zoom = 1 + change * float(rng.uniform(0.03, 0.14))
+    left = float(rng.uniform(0.2, 0.8)) * width * (1 - 1 / zoom)
+    top = float(rng.uniform(0.1, 0.6)) * height * (1 - 1 / zoom)
     box = (left, top, left + width / zoom, top + height / zoom)
     nearer = image.resize(image.size, Image.Resampling.BICUBIC, box=box)
-    return ImageOps.mirror(nearer) if change > MIRROR_FROM and rng.random() < 0.5 else nearer
+    return ImageOps.mirror(nearer) if rng.random() < change * 0.7 else nearer
+
+
+def _relit(image: Image.Image, change: float, rng: np.random.Generator) -> Image.Image:
+    """Let light of another colour fall in from one side, and shade the other."""
+    width, height = image.size
+    tints = ((255, 170, 90), (120, 170, 255), (255, 120, 190), (140, 255, 210), (255, 230, 150))
+    tint = np.asarray(tints[int(rng.integers(len(tints)))], dtype=np.float32)
+    x, y = np.meshgrid(np.linspace(-1, 1, 64, dtype=np.float32), np.linspace(-1, 1, 64, dtype=np.float32))
+    angle = float(rng.uniform(0, 2 * np.pi))
+    side = np.clip(0.5 + 0.5 * (x * np.cos(angle) + y * np.sin(angle)), 0, 1)[..., None]
+    light = to_image(side**1.6 * tint * 0.42 * change).resize((width, height), Image.Resampling.BICUBIC)
+    shade = to_image(255 * (1 - (1 - side) ** 2 * 0.4 * change) * np.ones(3)).resize((width, height))
+    return ImageChops.screen(ImageChops.multiply(image, shade), light)
 
 
 def _bent(image: Image.Image, change: float, rng: np.random.Generator) -> Image.Image:
+    """Shift parts of the picture against each other, too little to look bent."""
     width, height = image.size
-    reach = min(width, height) * 0.055 * change
+    reach = min(width, height) * 0.012 * change
     shifts = [_swell((width, height), rng) * reach for _ in range(2)]
     columns = np.clip(np.arange(width)[None, :] + shifts[0], 0, width - 1).astype(np.int32)
-    rows = np.clip(np.arange(height)[:, None] + shifts[1] * 0.6, 0, height - 1).astype(np.int32)
+    rows = np.clip(np.arange(height)[:, None] + shifts[1], 0, height - 1).astype(np.int32)
     flat = (rows * width + columns).ravel()
     return Image.fromarray(np.asarray(image).reshape(-1, 3)[flat].reshape(height, width, 3))
 
 
 def _swell(size: tuple[int, int], rng: np.random.Generator) -> Field:
-    lattice = rng.uniform(-1, 1, (6, 6)).astype(np.float32)
+    lattice = rng.uniform(-1, 1, (4, 4)).astype(np.float32)
     return np.asarray(Image.fromarray(lattice).resize(size, Image.Resampling.BICUBIC))
 
 
