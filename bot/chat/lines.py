@@ -1,0 +1,128 @@
+"""The words of a card: its first line, what else there is to know, and what stands below the pictures. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from bot.chat.buttons import is_of
+from bot.chat.texts import sentence, trouble_words, waiting_words
+from bot.chat.words import TIMES, clock_span, guess, left, ordinal, plural, price, span
+from orchestrator.api import (
+    Cancelled,
+    ColdStart,
+    Eta,
+    Failed,
+    JobView,
+    MachineView,
+    MicroUsd,
+    Queued,
+    Running,
+    SessionView,
+    Succeeded,
+    Value,
+)
+
+SAID_AS_A_TIME = timedelta(seconds=90)
+"""Guesses that end later than this also say when that is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    line: str
+    details: tuple[str, ...] = ()
+    caption: str = ""
+
+
+Clock = Callable[[datetime], str]
+
+
+def say(view: JobView, now: datetime, clock: Clock, session: SessionView | None) -> Said:
+    """Put a job as it stands into words."""
+    match view.status:
+        case Queued() as queued:
+            place = ordinal(queued.position)
+            line = _with_guess(waiting_words(queued.waiting_for, place), queued.eta, now)
+            return Said(line=line, caption=_asked(view))
+        case ColdStart() as cold:
+            return _cold_start(view, cold, now, clock)
+        case Running() as running:
+            return Said(line=_with_guess(_painting(view, running), running.eta, now), caption=_asked(view))
+        case Succeeded() as succeeded:
+            return _succeeded(view, succeeded, clock, session)
+        case Failed(failure=failure):
+            return Said(line=sentence(failure.key, failure.values), details=_spent(view.cost), caption=_asked(view))
+        case Cancelled() as cancelled:
+            return Said(line=_cancelled(view, cancelled), caption=_asked(view))
+        case _:
+            assert_never(view.status)
+
+
+def _cold_start(view: JobView, cold: ColdStart, now: datetime, clock: Clock) -> Said:
+    line = "Warming up a GPU for you"
+    details: list[str] = []
+    if cold.trouble is not None:
+        line = trouble_words(cold.trouble.reason, cold.trouble.step, machine=max(cold.attempt, 2))
+        details.append("nothing is lost: same prompt, same seed")
+    details += [_machine(cold.machine)] if cold.machine else []
+    return Said(
+        line=f"{line}{_ready(cold.eta, now, clock)}",
+        details=(*details, *_spent(cold.cost)),
+        caption=_asked(view),
+    )
+
+
+def _ready(eta: Eta | None, now: datetime, clock: Clock) -> str:
+    if eta is None:
+        return ""
+    low, high = left(eta, now - eta.at)
+    at = f" ({clock(eta.at + eta.high)})" if eta.high > SAID_AS_A_TIME and high > 0 else ""
+    return f" · ready in {guess(low, high)}{at}" if high > 0 else " · ready any moment"
+
+
+def _with_guess(line: str, eta: Eta | None, now: datetime) -> str:
+    if eta is None:
+        return line
+    low, high = left(eta, now - eta.at)
+    return f"{line} · about {guess(low, high).removeprefix('about ')}" if high > 0 else line
+
+
+def _painting(view: JobView, running: Running) -> str:
+    count = int(view.values.get("count", 1))
+    what = "Painting" if count == 1 else f"Painting {count} pictures"
+    return f"{what} on {running.served_by}" if running.served_by else what
+
+
+def _machine(machine: MachineView) -> str:
+    parts = (f"rented {machine.gpu}", f"{price(machine.price)}/h", machine.location)
+    return ", ".join(part for part in parts if part)
+
+
+def _spent(cost: MicroUsd) -> tuple[str, ...]:
+    return (f"so far {price(cost)}",) if cost > 0 else ()
+
+
+def _succeeded(view: JobView, succeeded: Succeeded, clock: Clock, session: SessionView | None) -> Said:
+    served = succeeded.served
+    took = ((view.ended_at or view.submitted_at) - view.submitted_at).total_seconds()
+    line = f"{plural(len(succeeded.images), 'picture')} in {span(took)}"
+    by = served.by
+    if session is not None and session.warm_until is not None and is_of(view, session):
+        by = f"{by}, warm until {clock(session.warm_until)}"
+    facts = (str(view.values.get("prompt", "")), f"seed {view.seed}", span(served.seconds), price(view.cost), by)
+    return Said(line=line, caption=" · ".join(fact for fact in facts if fact))
+
+
+def _cancelled(view: JobView, cancelled: Cancelled) -> str:
+    after = ((view.ended_at or view.submitted_at) - view.submitted_at).total_seconds()
+    cost = f" · cost {price(cancelled.cost)}" if cancelled.cost > 0 else ""
+    return f"Cancelled at {clock_span(after)}{cost}"
+
+
+def _asked(view: JobView) -> str:
+    facts = (str(view.values.get("prompt", "")), _size(view.values), f"seed {view.seed}")
+    return " · ".join(fact for fact in facts if fact)
+
+
+def _size(values: Mapping[str, Value]) -> str:
+    return f"{values['width']}{TIMES}{values['height']}" if {"width", "height"} <= values.keys() else ""

@@ -1,0 +1,206 @@
+"""Words that every chat shares: who speaks, where a card is, what was asked for, and what is answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.chat.card import Card
+from bot.chat.handle import ReplyHandle
+from orchestrator.api import InstanceId, JobId, UserId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """
+    Whoever speaks.
+
+    Attributes:
+        surface: Where they speak: the name of the surface.
+    """
+
+    user: UserId
+    surface: str
+    is_admin: bool
+
+
+# What can be asked for. A surface builds these from its own buttons and options, or reads them from typed text.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imagine:
+    """Attributes: text: The prompt as it was typed, options included."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """The same once more with a new seed. Attributes: job: None is the person's newest."""
+
+    job: JobId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vary:
+    """Image to image. Attributes: picture: Which one of the job's pictures, from 1."""
+
+    job: JobId | None = None
+    picture: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Attributes: job: None is the person's newest unfinished one."""
+
+    job: JobId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowSession:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    minutes: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    job: JobId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflows:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Me:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Help:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    days: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopMachine:
+    instance: InstanceId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    on: bool
+
+
+JobCommand = Imagine | Again | Vary | Cancel
+MachineCommand = ShowSession | Keep | Release
+ReadingCommand = Details | History | Workflows | Me | Help
+AdminCommand = Status | Cost | Sessions | StopMachine | Drain
+Command = JobCommand | MachineCommand | ReadingCommand | AdminCommand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """
+    One command by one person.
+
+    Attributes:
+        handle: Where the card is to be, for commands that start one.
+        key: The same key starts the same jobs once, however often it is called.
+    """
+
+    person: Person
+    command: Command
+    handle: ReplyHandle
+    key: str
+
+
+# What comes back.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """
+    Jobs were accepted.
+
+    Attributes:
+        note: What to say beside the cards, such as how many of many could be started; often empty.
+    """
+
+    cards: tuple[Card, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """A question: *text* is what the person agrees to, *command* is what does it."""
+
+    text: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """
+    Words.
+
+    Attributes:
+        data: The same for programs, ready for JSON.
+    """
+
+    text: str
+    lines: tuple[str, ...] = ()
+    confirm: Confirm | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Nothing was done; the sentence says what to change."""
+
+    sentence: str
+
+
+Answer = Started | Reply | Refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """
+    Something to tell a person beside the cards.
+
+    Attributes:
+        user: None means the admins.
+        topic: Notes of one topic are the same news.
+    """
+
+    user: UserId | None
+    sentence: str
+    topic: str = ""

@@ -1,0 +1,207 @@
+"""``a cat --ar 16:9 --seed 7 {red, blue} hat``: what a person typed, as one or more requests. Pure."""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from bot.chat import braces
+from bot.chat.flags import Grammar, split
+from bot.chat.values import read_lora, read_size, read_value
+from orchestrator.api import (
+    Parameter,
+    ParameterKind,
+    RequestError,
+    Value,
+    WorkflowCard,
+    WorkflowName,
+    closest,
+)
+
+LONGEST = 4000
+"""Characters that may be typed at once."""
+
+MOST_JOBS = 40
+MOST_IN_ALL = MOST_JOBS * 10
+YES = "--yes"
+"""Said at the end, it starts several requests without asking."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """One request: what a person said of it, and nothing else."""
+
+    workflow: WorkflowName
+    values: Mapping[str, Value]
+
+    @property
+    def pictures(self) -> int:
+        return int(self.values.get("count", 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """
+    All that one text asks for.
+
+    Attributes:
+        is_confirmed: The person has said yes to several.
+    """
+
+    wishes: tuple[Wish, ...]
+    is_confirmed: bool
+
+    @property
+    def pictures(self) -> int:
+        return sum(wish.pictures for wish in self.wishes)
+
+
+def parse(text: str, workflows: tuple[WorkflowCard, ...]) -> Wishes:
+    """
+    Read what was typed after ``/imagine``.
+
+    Args:
+        workflows: The first one is used where the text names none.
+
+    Raises:
+        RequestError: One sentence that names the mistake and what would be right.
+    """
+    if not workflows:
+        raise RequestError("no_workflows")
+    clean = _clean(text)
+    if len(clean) > LONGEST:
+        raise RequestError("too_long", name="The prompt", length=len(clean), allowed=LONGEST)
+    choices = braces.read(clean)
+    _check_number(braces.count(choices))
+    read = [_one(single, workflows) for single in braces.texts(choices)]
+    wishes = tuple(part for wishes, _ in read for part in wishes)
+    _check_number(len(wishes))
+    return Wishes(wishes=wishes, is_confirmed=all(is_confirmed for _, is_confirmed in read))
+
+
+def _clean(text: str) -> str:
+    """Without what no keyboard types and no database keeps: control characters and halves of characters."""
+    return "".join(c if c.isspace() or unicodedata.category(c) not in {"Cc", "Cs"} else " " for c in text).strip()
+
+
+def _check_number(jobs: int) -> None:
+    if jobs > MOST_JOBS:
+        asked = f"{jobs}" if jobs < 10**6 else "over a million"
+        raise RequestError("too_many_jobs_at_once", jobs=asked, allowed=MOST_JOBS)
+
+
+def _one(text: str, workflows: tuple[WorkflowCard, ...]) -> tuple[list[Wish], bool]:
+    """The requests of a text without braces: several where one may not have so many pictures."""
+    card = _chosen(text, workflows)
+    parts = split(text, _grammar(card))
+    given = dict(parts.given)
+    is_confirmed = given.pop("yes", None) is not None
+    given.pop("workflow", None)
+    if not parts.words:
+        raise RequestError("empty_prompt")
+    if card.takes_image:
+        raise RequestError("needs_picture", workflow=card.name)
+    count = _count(card, given)
+    values = {"prompt": parts.words} | _values(card, given)
+    return _in_jobs(Wish(workflow=card.name, values=values), count, card), is_confirmed
+
+
+def _chosen(text: str, workflows: tuple[WorkflowCard, ...]) -> WorkflowCard:
+    """The workflow that the text names; it decides which other options there are."""
+    every = frozenset(flag for card in workflows for flag in _grammar(card).names)
+    refuse = _refusal(workflows[0], every)
+    lenient = Grammar(names=every, greedy=_greedy(workflows), bare=frozenset({"yes"}), refuse=refuse)
+    name = split(text, lenient).given.get("workflow")
+    if name is None:
+        return workflows[0]
+    by_name = {card.name.lower(): card for card in workflows}
+    if name.lower() not in by_name:
+        known = [card.name for card in workflows]
+        meant = closest(name.lower(), [*known])
+        raise RequestError("unknown_workflow", name=name, closest=meant, known=", ".join(known))
+    return by_name[name.lower()]
+
+
+def _grammar(card: WorkflowCard) -> Grammar:
+    names = {parameter.flag for parameter in card.parameters if parameter.flag} | {"workflow", "yes", "n"}
+    if _parameter(card, "width") and _parameter(card, "height"):
+        names.add("size")
+    return Grammar(
+        names=frozenset(names), greedy=_greedy((card,)), bare=frozenset({"yes"}), refuse=_refusal(card, names)
+    )
+
+
+def _greedy(cards: tuple[WorkflowCard, ...]) -> frozenset[str]:
+    return frozenset(p.flag for card in cards for p in card.parameters if p.kind is ParameterKind.TEXT and p.flag)
+
+
+def _refusal(card: WorkflowCard, names: Iterable[str]) -> Callable[[str], RequestError]:
+    known = sorted(names)
+
+    def refuse(name: str) -> RequestError:
+        meant = closest(name, known)
+        return RequestError("unknown_flag", name=f"--{name}", workflow=card.name, closest=f"--{meant}" if meant else "")
+
+    return refuse
+
+
+def _parameter(card: WorkflowCard, name: str) -> Parameter | None:
+    return next((parameter for parameter in card.parameters if parameter.name == name), None)
+
+
+def _count(card: WorkflowCard, given: dict[str, str]) -> int:
+    """How many pictures; as many jobs as that needs are made of it."""
+    raw = given.pop("n", None)
+    if raw is None:
+        return 1
+    known = _parameter(card, "count") or Parameter(name="count", kind=ParameterKind.INTEGER, title="Pictures", flag="n")
+    return int(read_value(replace(known, minimum=1, maximum=MOST_IN_ALL), raw))
+
+
+def _values(card: WorkflowCard, given: Mapping[str, str]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    by_flag = {parameter.flag: parameter for parameter in card.parameters if parameter.flag}
+    for flag, raw in given.items():
+        if flag == "size":
+            values |= _size(card, raw)
+        elif by_flag[flag].kind is ParameterKind.LORA:
+            values |= _lora(card, by_flag[flag], raw)
+        else:
+            values[by_flag[flag].name] = read_value(by_flag[flag], raw)
+    return values
+
+
+def _size(card: WorkflowCard, raw: str) -> dict[str, Value]:
+    sides = dict(zip(("width", "height"), read_size(raw), strict=True))
+    found = [(parameter, sides[parameter.name]) for parameter in card.parameters if parameter.name in sides]
+    return {p.name: read_value(replace(p, flag=f"size's {p.name}"), side) for p, side in found}
+
+
+def _lora(card: WorkflowCard, parameter: Parameter, raw: str) -> dict[str, Value]:
+    name, strength = read_lora(card, raw)
+    known = _parameter(card, "strength")
+    if strength is None or known is None:
+        return {parameter.name: name}
+    return {parameter.name: name, known.name: read_value(known, f"{strength:f}")}
+
+
+def _in_jobs(wish: Wish, count: int, card: WorkflowCard) -> list[Wish]:
+    """Share *count* pictures out over as few jobs as may have them; each with a seed of its own."""
+    parameter = _parameter(card, "count")
+    at_once = int(parameter.maximum or 1) if parameter else 1
+    if parameter and count <= at_once:
+        return [replace(wish, values={**wish.values, "count": count}) if count > 1 else wish]
+    jobs = -(-count // at_once)
+    shares = [min(at_once, count - at_once * job) for job in range(jobs)]
+    return [
+        replace(wish, values={**wish.values, **_seed(wish, job, card), **({"count": share} if share > 1 else {})})
+        for job, share in enumerate(shares)
+    ]
+
+
+def _seed(wish: Wish, job: int, card: WorkflowCard) -> dict[str, Value]:
+    """The same seed twice would paint the same picture twice."""
+    parameter = _parameter(card, "seed")
+    if parameter is None or "seed" not in wish.values or not job:
+        return {}
+    seed = int(wish.values["seed"]) + job
+    return {"seed": seed if parameter.maximum is None or seed <= parameter.maximum else seed - 2 * job}

@@ -1,0 +1,232 @@
+"""Every sentence that a person reads when something is refused, fails or is news, by key."""
+
+import string
+from collections.abc import Mapping
+
+from bot.chat.words import clipped, usd
+from orchestrator.api import EndReason, Step
+
+LONGEST_VALUE = 80
+"""What a person typed is quoted back no longer than this."""
+
+# A key has one or more sentences: the first whose values are all there is the one to say.
+
+REQUESTS: Mapping[str, tuple[str, ...]] = {
+    # What is typed.
+    "empty_prompt": ("Say what to paint, for example: /imagine a lighthouse at dusk.",),
+    "too_long": ("{name} is too long: {length} characters, at most {allowed}. Shorten it.", "That is too long."),
+    "unknown_flag": ("There is no option {name} for {workflow}.{meant} /workflows lists them.",),
+    "flag_twice": ("{name} is there twice; say it once.",),
+    "missing_value": ("{name} needs a value, for example: {example}.",),
+    "unbalanced_quote": ("The value of {name} begins with a quote that never ends; close it.",),
+    "unbalanced_brace": (
+        "A brace is opened or closed once too often; close each {{, or write \\{{ and \\}} for the braces themselves.",
+    ),
+    "too_deep": ("Braces are nested more than {allowed} deep; use fewer.",),
+    "too_many_jobs_at_once": ("That makes {jobs} requests, at most {allowed} can be started at once; take fewer.",),
+    "bad_size": ("--size wants a width and a height such as 1024x768, not {value}.",),
+    "needs_picture": ("{workflow} starts from a picture: use Vary below one, or /vary ID.",),
+    "no_workflows": ("No workflow is installed, so nothing can be painted; an admin has to add one.",),
+    "unknown_command": ("There is no command {name}.{meant} /help lists them all.",),
+    "bad_argument": ("{command} does not understand {value}; write it like this: {example}.",),
+    "admins_only": ("{command} is for admins.",),
+    "bad_user": ("A name has 1 to 40 characters, all of them printable.",),
+    # What is asked for.
+    "unknown_workflow": (
+        "There is no workflow {name}.{meant} Known are: {known}.",
+        "There is no workflow {name} any more.",
+    ),
+    "unknown_parameter": ("{workflow} has no {name}.{meant}",),
+    "missing_parameter": ("{name} is missing; say it.",),
+    "not_a_number": ("{name} must be {allowed}, not {value}.", "{name} must be a number, not {value}."),
+    "not_a_whole_number": ("{name} must be a whole number, {allowed}, not {value}.",),
+    "out_of_range": ("{name} must be {allowed}, not {value}.",),
+    "not_a_multiple": ("{name} must be a multiple of {step}, not {value}.",),
+    "not_a_choice": ("{name} can be {allowed}, not {value}.{meant}",),
+    "unknown_lora": (
+        'The LoRA "{name}" does not exist.{meant} Known are: {known}.',
+        'The LoRA "{name}" does not exist.{meant}',
+    ),
+    "takes_no_picture": ("{workflow} does not start from a picture.",),
+    "bad_source": ("The picture to start from is gone, or none was named; choose another one.",),
+    "unknown_picture": ("That request has no picture {picture}; it has {known}.", "There is no such picture."),
+    "no_vary": ("No workflow that starts from a picture is installed.",),
+    "not_painted": ("That request has no picture yet; wait until it is done.",),
+    # What is allowed.
+    "too_many_jobs": ("You have {unfinished} requests under way, at most {limit}; wait for one or cancel it.",),
+    "over_budget": (
+        "The budget {cap} of {limit_usd} is used up; ask an admin to raise it, or come back when it starts anew.",
+        "The budget does not allow another machine; ask an admin to raise it, or come back tomorrow.",
+    ),
+    "draining": ("No new request is accepted right now; an admin has switched that off.",),
+    # What does not exist.
+    "unknown_job": ("There is no request {job}; /history lists yours.", "You have not asked for anything yet."),
+    "not_yours": ("That request is somebody else's.",),
+    "already_over": ("That request is over already.",),
+    "nothing_to_cancel": ("Nothing of yours is under way.",),
+    "nothing_to_keep": ("You have no warm machine to keep; ask for a picture to warm one up.",),
+    "nothing_to_release": ("You have no machine to give back; nothing costs money.",),
+    "unknown_machine": ("There is no live machine {machine}; /admin sessions lists them.",),
+}
+
+FAILURES: Mapping[str, tuple[str, ...]] = {
+    "deadline": (
+        "No machine was ready within {minutes} minutes, so this was given up; try again, or later when more are free.",
+    ),
+    "gave_up": ("Given up after {tries} machines; of the last one: {reason}. Try again later.",),
+    "graph_rejected": ("{sentence}",),
+    "out_of_vram": ("The GPU has too little memory for this; ask for a smaller size or fewer pictures.",),
+    "account": ("{cloud} refuses our key or our balance; an admin has to look at the account.",),
+    "no_cloud": ("No GPU cloud is set up; an admin has to add a key.",),
+    "no_offer": ("No cloud has a suitable GPU at an acceptable price; try again later.",),
+    "bridge_failed": ("{api} could not paint it; try again.",),
+}
+
+NOTICES: Mapping[str, tuple[str, ...]] = {
+    "cloud_account": ("{cloud} refuses our key or our balance: {problem}. Nothing is rented there meanwhile.",),
+    "orphan_ended": ("A machine at {cloud} ({machine}) carried our label and belonged to nobody; it is being ended.",),
+    "machine_will_not_die": (
+        "{cloud} still shows the machine {machine}, {minutes} minutes after its end; end it in the cloud's console.",
+    ),
+    "budget_nearly_used": ("{share} % of the budget {cap} ({limit_usd}) is used.",),
+    "over_budget": ("The budget {cap} is used up; machines are given back.", "The budget is used up."),
+}
+
+SENTENCES: Mapping[str, tuple[str, ...]] = {**NOTICES, **FAILURES, **REQUESTS}
+
+CAPS: Mapping[str, str] = {
+    "person_day": "for one person and day",
+    "day": "for one day",
+    "month": "for one month",
+}
+
+REASONS: Mapping[EndReason, str] = {
+    EndReason.IDLE: "The machine was idle and was given back",
+    EndReason.RELEASED: "The machine was given back",
+    EndReason.NOT_NEEDED: "The machine was no longer needed",
+    EndReason.SHUTDOWN: "The bot was stopped and its machines were ended",
+    EndReason.ADMIN: "An admin ended the machine",
+    EndReason.OVER_BUDGET: "The budget is used up",
+    EndReason.NO_OFFER: "No suitable GPU is on offer",
+    EndReason.OFFER_GONE: "Somebody else rented the machine first",
+    EndReason.ACCOUNT: "The cloud refuses our key or our balance",
+    EndReason.CLOUD_UNAVAILABLE: "The cloud does not answer",
+    EndReason.LAUNCH_LOST: "The cloud lost the order",
+    EndReason.BOOT_FAILED: "The machine did not start",
+    EndReason.BOOT_TOO_SLOW: "The machine took too long to start",
+    EndReason.SSH_UNREACHABLE: "The machine never let us in",
+    EndReason.WRONG_MACHINE: "The machine has another GPU than the one ordered",
+    EndReason.DISK_FULL: "The machine's disk is full",
+    EndReason.BAD_DOWNLOAD: "The machine got damaged model files",
+    EndReason.DOWNLOAD_TOO_SLOW: "The machine loaded the models too slowly",
+    EndReason.PREPARE_FAILED: "The machine could not be prepared",
+    EndReason.COMFYUI_FAILED: "ComfyUI failed on the machine",
+    EndReason.VANISHED: "The machine vanished",
+    EndReason.HOST_LOST: "The machine stopped answering",
+    EndReason.ORPHAN: "The machine belonged to nobody",
+}
+
+STEPS: Mapping[Step, str] = {
+    Step.PROVISION: "while it was ordered",
+    Step.BOOT: "while it started",
+    Step.SSH: "before it let us in",
+    Step.AGENT: "while our agent started",
+    Step.CLONE: "while ComfyUI was fetched",
+    Step.TORCH: "while PyTorch was installed",
+    Step.REQUIREMENTS: "while ComfyUI's packages were installed",
+    Step.COMFYUI: "while ComfyUI started",
+    Step.MODELS: "while the models were loading",
+    Step.SMOKE: "during its test picture",
+}
+
+STEP_NAMES: Mapping[Step, str] = {
+    Step.PROVISION: "renting",
+    Step.BOOT: "starting",
+    Step.SSH: "SSH",
+    Step.AGENT: "agent",
+    Step.CLONE: "ComfyUI's source",
+    Step.TORCH: "PyTorch",
+    Step.REQUIREMENTS: "ComfyUI's packages",
+    Step.COMFYUI: "ComfyUI",
+    Step.MODELS: "models",
+    Step.SMOKE: "test picture",
+}
+
+_STEP_ADDS_SOMETHING = frozenset(
+    {EndReason.VANISHED, EndReason.HOST_LOST, EndReason.PREPARE_FAILED, EndReason.CLOUD_UNAVAILABLE},
+)
+_NO_MACHINE = frozenset(
+    {EndReason.NO_OFFER, EndReason.OFFER_GONE, EndReason.ACCOUNT, EndReason.CLOUD_UNAVAILABLE, EndReason.LAUNCH_LOST},
+)
+"""Reasons that speak of a search, not of a machine that was had."""
+
+
+def sentence(key: str, values: Mapping[str, str | float]) -> str:
+    """
+    Say what *key* means.
+
+    Never fails: a key that is not known here still gives a sentence that helps whoever looks into it.
+    """
+    said = _Said(values)
+    for template in SENTENCES.get(key, ()):
+        if _fields(template) <= said.keys():
+            return template.format_map(said)
+    facts = ", ".join(f"{name} {clipped(str(value), LONGEST_VALUE)}" for name, value in values.items())
+    return f"This cannot be done ({key.replace('_', ' ')}{': ' + facts if facts else ''}); /help says what can."
+
+
+class _Said(dict[str, str]):
+    """Values as they are read out."""
+
+    def __init__(self, values: Mapping[str, str | float]) -> None:
+        super().__init__({name: _read_out(name, value) for name, value in values.items()})
+        closest = self.get("closest", "")
+        self["meant"] = f" Did you mean {closest}?" if closest else ""
+
+
+def _read_out(name: str, value: str | float) -> str:
+    if name.endswith("_usd") and not isinstance(value, str):
+        return usd(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    match name:
+        case "cap":
+            return CAPS.get(str(value), str(value))
+        case "reason":
+            return reason_words(str(value)).lower()
+        case "sentence" | "problem" | "known" | "allowed":
+            return clipped(str(value), 600)
+        case _:
+            return clipped(str(value), LONGEST_VALUE)
+
+
+def _fields(template: str) -> set[str]:
+    return {field for _, field, _, _ in string.Formatter().parse(template) if field}
+
+
+def reason_words(reason: str) -> str:
+    """Why a machine was given up, as the beginning of a sentence."""
+    return REASONS[EndReason(reason)] if reason in set(EndReason) else "The machine failed"
+
+
+def trouble_words(reason: EndReason, step: Step | None, *, machine: int) -> str:
+    """What happened to the machine before, and that the next one is on its way."""
+    what = REASONS[reason]
+    if step is not None and reason in _STEP_ADDS_SOMETHING:
+        what = f"{what} {STEPS[step]}"
+    return f"{what}; starting another (machine {machine})"
+
+
+def waiting_words(waiting_for: str, place: str) -> str:
+    """Why a request that waits for its turn is not begun. *place* is its place in the person's queue."""
+    match waiting_for:
+        case "":
+            return "You are next" if place == "next" else f"You are {place} in your own queue"
+        case "machine":
+            return "Looking for a GPU for you"
+        case "capacity":
+            return f"{REASONS[EndReason.NO_OFFER]}; asking again until one is"
+        case _ if waiting_for in _NO_MACHINE:
+            return f"{reason_words(waiting_for)}; trying again"
+        case _:
+            return f"{reason_words(waiting_for)}; looking for another one"

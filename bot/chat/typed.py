@@ -1,0 +1,164 @@
+"""A typed line as a command: ``/cancel abc``, or a prompt without any slash. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bot.chat.model import (
+    Again,
+    Cancel,
+    Command,
+    Cost,
+    Details,
+    Drain,
+    Help,
+    History,
+    Imagine,
+    Keep,
+    Me,
+    Release,
+    Sessions,
+    ShowSession,
+    Status,
+    StopMachine,
+    Vary,
+    Workflows,
+)
+from orchestrator.api import InstanceId, JobId, RequestError, closest
+
+LONGEST_KEEP = 24 * 60
+LONGEST_REPORT = 3660
+MOST_PICTURES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """
+    One word that begins a command.
+
+    Attributes:
+        read: Makes the command of the words after it; None when they make no sense.
+        is_for_admins: Help shows it to admins alone.
+    """
+
+    example: str
+    purpose: str
+    read: Callable[[list[str]], Command | None]
+    is_for_admins: bool = False
+
+
+def read_command(text: str) -> Command:
+    """
+    Read what a person typed; what does not begin with a slash is a prompt.
+
+    Raises:
+        RequestError: There is no such command, or it is written differently.
+    """
+    line = text.strip()
+    if not line.startswith("/"):
+        return Imagine(text=line)
+    first, *_ = line.split(maxsplit=1)
+    rest = line[len(first) :].strip()
+    name = first.lower().partition("@")[0]  # a group chat adds @botname
+    if name == "/imagine":
+        return Imagine(text=rest)
+    spoken = COMMANDS.get(name)
+    if spoken is None:
+        raise RequestError("unknown_command", name=name, closest=closest(name, list(COMMANDS)))
+    command = spoken.read(rest.split())
+    if command is None:
+        raise RequestError("bad_argument", command=name, value=rest or "that", example=spoken.example)
+    return command
+
+
+def _alone(command: Command) -> Callable[[list[str]], Command | None]:
+    return lambda words: None if words else command
+
+
+def _with_job(make: Callable[[JobId | None], Command]) -> Callable[[list[str]], Command | None]:
+    return lambda words: None if len(words) > 1 else make(JobId(words[0]) if words else None)
+
+
+def _vary(words: list[str]) -> Command | None:
+    if len(words) > 2:
+        return None
+    picture = _number(words[1:], otherwise=1, most=MOST_PICTURES)
+    job = JobId(words[0]) if words else None
+    return None if picture is None else Vary(job=job, picture=picture)
+
+
+def _session(words: list[str]) -> Command | None:
+    match words:
+        case []:
+            return ShowSession()
+        case ["keep", *rest]:
+            return _keep(rest)
+        case ["release"]:
+            return Release()
+        case _:
+            return None
+
+
+def _keep(words: list[str]) -> Command | None:
+    minutes = _number(words, otherwise=30, most=LONGEST_KEEP)
+    return None if minutes is None else Keep(minutes=minutes)
+
+
+def _cost(words: list[str]) -> Command | None:
+    days = _number(words, otherwise=30, most=LONGEST_REPORT)
+    return None if days is None else Cost(days=days)
+
+
+def _admin(words: list[str]) -> Command | None:
+    match words:
+        case ["sessions"]:
+            return Sessions()
+        case ["stop", machine]:
+            return StopMachine(instance=InstanceId(machine))
+        case ["drain", "on" | "off" as state]:
+            return Drain(on=state == "on")
+        case _:
+            return None
+
+
+def _number(words: list[str], *, otherwise: int, most: int) -> int | None:
+    """The one number of *words*, from 1 to *most*; None when they are something else."""
+    if not words:
+        return otherwise
+    is_number = len(words) == 1 and words[0].isascii() and words[0].isdecimal() and len(words[0]) <= 6
+    return int(words[0]) if is_number and 1 <= int(words[0]) <= most else None
+
+
+COMMANDS: Mapping[str, Spoken] = {
+    "/imagine": Spoken(
+        example="/imagine a lighthouse at dusk --ar 16:9",
+        purpose="paint a picture; a text without a slash does the same",
+        read=lambda words: Imagine(text=" ".join(words)),
+    ),
+    "/again": Spoken(example="/again", purpose="the same with a new seed", read=_with_job(lambda job: Again(job=job))),
+    "/vary": Spoken(example="/vary ID 2", purpose="paint anew from a picture of a request", read=_vary),
+    "/cancel": Spoken(
+        example="/cancel", purpose="stop your newest unfinished request", read=_with_job(lambda job: Cancel(job=job))
+    ),
+    "/session": Spoken(example="/session keep 30", purpose="see, keep or release your machine", read=_session),
+    "/keep": Spoken(example="/keep 30", purpose="keep your warm machine for some minutes", read=_keep),
+    "/release": Spoken(example="/release", purpose="give your machine back now", read=_alone(Release())),
+    "/history": Spoken(example="/history", purpose="what you asked for lately", read=_alone(History())),
+    "/details": Spoken(
+        example="/details ID", purpose="everything about a request", read=_with_job(lambda job: Details(job=job))
+    ),
+    "/workflows": Spoken(
+        example="/workflows", purpose="what can be painted, and its options", read=_alone(Workflows())
+    ),
+    "/me": Spoken(example="/me", purpose="your pictures, your costs, your machine", read=_alone(Me())),
+    "/help": Spoken(example="/help", purpose="this list", read=lambda _: Help()),
+    "/status": Spoken(
+        example="/status", purpose="machines, queue and clouds", read=_alone(Status()), is_for_admins=True
+    ),
+    "/cost": Spoken(example="/cost 7", purpose="what the last days cost", read=_cost, is_for_admins=True),
+    "/admin": Spoken(
+        example="/admin sessions | stop ID | drain on | drain off",
+        purpose="see sessions, end a machine, accept nothing new",
+        read=_admin,
+        is_for_admins=True,
+    ),
+}

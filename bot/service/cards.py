@@ -1,0 +1,77 @@
+"""Cards of jobs, each held to what its last version said."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from bot.chat.card import Card, Telling, draw
+from bot.chat.surface import CardReader, ChatSurface
+from orchestrator.api import JobId, JobView, Orchestrator, SessionView, Succeeded, UserId
+
+FRESH = timedelta(seconds=2)
+"""A session is looked up once for all the cards that are made within this time."""
+
+MOST_SESSIONS = 200
+
+
+class CardBook(CardReader):
+    """
+    Makes every card that a person sees.
+
+    It remembers the last version of the cards of unfinished jobs, and nothing that would be missed after a restart.
+    """
+
+    def __init__(
+        self, orchestrator: Orchestrator, surfaces: Mapping[str, ChatSurface], now: Callable[[], datetime]
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._surfaces = surfaces
+        self._now = now
+        self._unfinished: dict[JobId, Card] = {}
+        self._sessions: dict[UserId, tuple[datetime, SessionView | None]] = {}
+
+    async def of(self, view: JobView) -> Card:
+        """The card of *view*, or the newer one that was made before."""
+        session = await self._session(view)
+        surface = self._surfaces.get(view.surface)
+        telling = Telling(
+            now=self._now(),
+            workflows=self._orchestrator.workflows(),
+            session=session,
+            clock=surface.time_of_day if surface else _utc,
+        )
+        card = draw(view, telling, self._unfinished.get(view.id))
+        if card.is_over:
+            self._unfinished.pop(view.id, None)
+        else:
+            self._unfinished[view.id] = card
+        return card
+
+    async def _session(self, view: JobView) -> SessionView | None:
+        """The person's session, where the card offers to keep its machine."""
+        if not isinstance(view.status, Succeeded):
+            return None
+        at, session = self._sessions.get(view.user, (None, None))
+        now = self._now()
+        if at is not None and now - at < FRESH:
+            return session
+        session = await self._orchestrator.session(view.user)
+        if len(self._sessions) >= MOST_SESSIONS:
+            self._sessions.clear()
+        self._sessions[view.user] = now, session
+        return session
+
+    def forget_session(self, user: UserId) -> None:
+        """The person's machine was kept or given back: look anew."""
+        self._sessions.pop(user, None)
+
+    async def card(self, job: JobId) -> Card | None:
+        view = await self._orchestrator.job(job)
+        return None if view is None else await self.of(view)
+
+    async def cards(self, *, user: UserId | None, before: JobId | None, limit: int) -> tuple[Card, ...]:
+        views = await self._orchestrator.jobs(user=user, before=before, limit=limit)
+        return tuple([await self.of(view) for view in views])
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%H:%M} UTC"

@@ -1,0 +1,109 @@
+"""What a surface has yet to show: the newest version of each job, ends first, no faster than the surface allows."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from bot.chat.handle import ReplyHandle
+from bot.chat.surface import Budget, Scope
+from orchestrator.api import JobId, JobView
+
+
+@dataclass(slots=True, kw_only=True)
+class _Entry:
+    view: JobView
+    lane: str
+    not_before: float = 0.0
+
+    @property
+    def is_end(self) -> bool:
+        return self.view.ended_at is not None
+
+
+class Outbox:
+    """
+    Bounded by the number of jobs that are unfinished or not yet told: a newer version takes the older one's place.
+
+    Taken by one task; put into by any.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self._scope = budget.scope
+        self._pace = Pace(edits=budget.edits, per=budget.per.total_seconds())
+        self._waiting: dict[JobId, _Entry] = {}
+        self._busy: set[JobId] = set()
+        self._news = asyncio.Event()
+
+    def put(self, view: JobView, *, after: float = 0.0) -> None:
+        """Queue *view*, not to be taken before *after* seconds; an older version never replaces a newer one."""
+        known = self._waiting.get(view.id)
+        if known is not None and known.view.revision > view.revision:
+            return
+        not_before = asyncio.get_running_loop().time() + after if after else 0.0
+        self._waiting[view.id] = _Entry(view=view, lane=self._lane(view), not_before=not_before)
+        self._news.set()
+
+    def _lane(self, view: JobView) -> str:
+        return view.id if self._scope is Scope.CARD else ReplyHandle.decode(view.origin).chat
+
+    async def take(self) -> JobView:
+        """
+        The next version to show, as soon as its chat may be written to again.
+
+        Until :meth:`done` is called, no other version of that job is taken.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            self._news.clear()
+            now = loop.time()
+            due = {job: self._due(entry, now) for job, entry in self._waiting.items() if job not in self._busy}
+            ready = [job for job, at in due.items() if at <= now]
+            if ready:
+                return self._taken(min(ready, key=self._rank), now)
+            await self._wait(min(due.values(), default=None), now)
+
+    def _due(self, entry: _Entry, now: float) -> float:
+        return max(entry.not_before, self._pace.free_at(entry.lane, now))
+
+    def _rank(self, job: JobId) -> bool:
+        return not self._waiting[job].is_end
+
+    def _taken(self, job: JobId, now: float) -> JobView:
+        entry = self._waiting.pop(job)
+        self._busy.add(job)
+        self._pace.spend(entry.lane, now)
+        return entry.view
+
+    async def _wait(self, until: float | None, now: float) -> None:
+        try:
+            async with asyncio.timeout(None if until is None else max(until - now, 0.001)):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    def done(self, job: JobId) -> None:
+        self._busy.discard(job)
+        self._news.set()
+
+
+class Pace:
+    """How often each lane was written to lately: at most *edits* in any stretch of *per* seconds."""
+
+    def __init__(self, *, edits: int, per: float) -> None:
+        self._edits = edits
+        self._per = per
+        self._written: dict[str, deque[float]] = {}
+
+    def free_at(self, lane: str, now: float) -> float:
+        """When it may be written to again; *now* or earlier means at once."""
+        times = self._written.get(lane)
+        if not times:
+            return now
+        while times and times[0] + self._per <= now:
+            times.popleft()
+        if not times:
+            del self._written[lane]
+        return now if len(times) < self._edits else times[0] + self._per
+
+    def spend(self, lane: str, now: float) -> None:
+        self._written.setdefault(lane, deque()).append(now)

@@ -1,0 +1,112 @@
+"""
+The loops that keep people posted.
+
+    keep_posted
+    ├─ feed          one reader of the orchestrator's updates
+    ├─ notices
+    └─ one poster a surface, with a few posts under way at once
+
+A surface that is down or slow holds up nobody: the feed only ever replaces what waits for it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from bot.chat.surface import ChatSurface, SurfaceUnavailable
+from bot.service.delivery import deliver
+from bot.service.desk import Desk
+from bot.service.notices import tell_notices
+from bot.service.outbox import Outbox
+from bot.service.progress import show
+from orchestrator.api import JobId, JobView
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+
+
+async def keep_posted(desk: Desk) -> None:
+    """Show progress, deliver ends and tell notices on every surface, until cancelled."""
+    posters = {name: Poster(desk, surface) for name, surface in desk.surfaces.items()}
+    async with asyncio.TaskGroup() as group:
+        for name, poster in posters.items():
+            group.create_task(poster.run(), name=f"poster:{name}")
+        group.create_task(_feed(desk, posters), name="feed")
+        group.create_task(tell_notices(desk), name="notices")
+
+
+async def _feed(desk: Desk, posters: Mapping[str, "Poster"]) -> None:
+    """Every end that nobody was told of comes first, so nothing is lost by a restart."""
+    while True:
+        try:
+            async for view in desk.orchestrator.updates():
+                if view.surface in posters:
+                    posters[view.surface].put(view)
+        except Exception:
+            log.exception("the updates broke off; they are asked for again")
+        await asyncio.sleep(FIRST_PAUSE_S)
+
+
+class Poster:
+    """Brings one surface up to date."""
+
+    def __init__(self, desk: Desk, surface: ChatSurface) -> None:
+        self._desk = desk
+        self._surface = surface
+        self._outbox = Outbox(surface.budget)
+        self._failures: dict[JobId, int] = {}
+        self._is_away = False
+
+    def put(self, view: JobView) -> None:
+        self._outbox.put(view)
+
+    async def run(self) -> None:
+        slots = asyncio.Semaphore(self._surface.budget.at_once)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await slots.acquire()
+                view = await self._outbox.take()
+                post = group.create_task(self._post(view), name=f"post:{view.id}")
+                post.add_done_callback(lambda _: slots.release())
+
+    async def _post(self, view: JobView) -> None:
+        try:
+            async with asyncio.timeout(self._surface.budget.limit.total_seconds()):
+                await self._tell(view)
+            self._note_back()
+            self._failures.pop(view.id, None)
+        except (SurfaceUnavailable, TimeoutError) as error:
+            self._note_away(error)
+            self._later(view, error)
+        except Exception as error:
+            log.exception("the card of job %s could not be posted", view.id)
+            self._later(view, error)
+        finally:
+            self._outbox.done(view.id)
+
+    async def _tell(self, view: JobView) -> None:
+        if view.ended_at is None:
+            await show(self._desk, self._surface, view)
+        else:
+            await deliver(self._desk, self._surface, view)
+
+    def _later(self, view: JobView, error: Exception) -> None:
+        """Offer an end again, after what the surface asked for or ever longer pauses."""
+        if view.ended_at is None:
+            return
+        failures = self._failures[view.id] = self._failures.get(view.id, 0) + 1
+        asked = error.retry_after if isinstance(error, SurfaceUnavailable) else None
+        pause = min(FIRST_PAUSE_S * 2 ** min(failures - 1, 10), LONGEST_PAUSE_S)
+        self._outbox.put(view, after=asked.total_seconds() if asked else pause)
+
+    def _note_away(self, error: Exception) -> None:
+        if not self._is_away:
+            log.warning("%s does not take cards (%s); they are kept", self._surface.name, error or "too slow")
+        self._is_away = True
+
+    def _note_back(self) -> None:
+        if self._is_away:
+            log.info("%s takes cards again", self._surface.name)
+        self._is_away = False

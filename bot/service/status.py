@@ -1,0 +1,45 @@
+"""``/status``: everything at a glance."""
+
+from bot.chat.documents import name_of, overview_document
+from bot.chat.model import Answer, Reply
+from bot.chat.words import plural, price
+from bot.service.desk import Desk
+from orchestrator.api import CloudView, InstanceView, Overview
+
+
+async def show(desk: Desk) -> Answer:
+    overview = await desk.orchestrator.overview()
+    machines = [_machine(instance) for instance in overview.instances]
+    clouds = [_cloud(cloud) for cloud in overview.clouds]
+    return Reply(
+        text=_summary(overview),
+        lines=(*machines, *clouds, *_warnings(overview)),
+        data=overview_document(overview),
+    )
+
+
+def _summary(overview: Overview) -> str:
+    parts = (
+        plural(len(overview.instances), "machine"),
+        plural(len(overview.sessions), "session"),
+        f"{plural(overview.queue, 'request')} under way",
+        f"{price(overview.today)} today",
+        f"{price(overview.month)} this month",
+    )
+    return " · ".join(parts)
+
+
+def _machine(instance: InstanceView) -> str:
+    parts = (instance.gpu, instance.cloud, str(instance.state), f"{price(instance.price)}/h", name_of(instance.user))
+    return " · ".join([*(part for part in parts if part), f"{price(instance.cost)} so far", str(instance.id)])
+
+
+def _cloud(cloud: CloudView) -> str:
+    return f"{cloud.name}: {cloud.problem or 'answers'}"
+
+
+def _warnings(overview: Overview) -> list[str]:
+    lines = ["No new request is accepted: /admin drain off"] if overview.draining else []
+    if overview.unknown_machines:
+        lines.append(f"{plural(overview.unknown_machines, 'machine')} with our label in no book of ours; being ended")
+    return lines
