@@ -60,12 +60,12 @@ LABELS = {
 }
 COMMANDS = {
     "cancel": "/cancel {job}",
-    "again": "/imagine again {job}",
-    "vary": "/imagine vary {job}",
+    "again": "/again {job}",
+    "vary": "/vary {job}",
     "edit": "/imagine a lighthouse at dusk --seed 7",
-    "keep": "/session keep 30",
-    "release": "/session release",
-    "details": "",
+    "keep": "/keep 30",
+    "release": "/release",
+    "details": "/details {job}",
 }
 CAPTION = f"{PROMPT} · 1024\N{MULTIPLICATION SIGN}1024 · seed 7"
 VIEWS: dict[str, dict[str, Any]] = {

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from bot.chat.typed import COMMANDS
 from tests.browser.conftest import PHONE, OpenPage
 from tests.browser.fake_bot import FakeBot
 from tests.browser.stories import buttons, card
@@ -78,7 +79,8 @@ async def test_a_slash_offers_commands_and_tab_takes_one(open_page: OpenPage, sc
     page = await open_page()
 
     await page.locator("#text").press_sequentially("/")
-    await expect(page.locator(".suggestion")).to_have_count(8)
+    await expect(page.locator(".suggestion")).to_have_count(len(COMMANDS))
+    assert await page.locator(".suggestion-label").all_text_contents() == list(COMMANDS)
     await page.screenshot(path=screenshots / "commands-1280.png")
     await page.keyboard.type("im")
     await page.keyboard.press("Tab")
@@ -89,6 +91,8 @@ async def test_a_slash_offers_commands_and_tab_takes_one(open_page: OpenPage, sc
 
 OFFERED = {
     "a cat --": ["--seed", "--steps", "--n", "--ar", "--lora", "--workflow"],
+    "a cat --n 2 --s": ["--seed", "--steps"],
+    "a cat --seed 7 --s": ["--steps"],
     "a cat --lora ": ["none", "b0throps", "inkwash", "polaroid"],
     "/imagine a cat --lora in": ["inkwash"],
     "a cat --ar 1": ["1:1", "16:9"],

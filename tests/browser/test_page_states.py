@@ -22,7 +22,7 @@ SAYS = {
     "cold_start": [
         "Warming up a GPU for you",
         "models 12.4 of 34.5 GB, 310 MB/s",
-        "Boot",
+        "Starting",
         "9.4 s",
         "so far $0.006",
         "Cancel",
@@ -48,8 +48,8 @@ SAYS = {
 
 async def show(bot: FakeBot, open_page: OpenPage, name: str, size: tuple[int, int], theme: str = "dark") -> Page:
     bot.cards = {each["id"]: each for each in states()[name]}
-    bot.session = session(BEGIN.timestamp() + 10**9)
     page = await open_page(size, theme=theme)
+    await bot.set_session(session(await page.evaluate("() => Date.now() / 1000")))
     for picture in await page.locator(".picture img").all():
         await expect(picture).to_be_visible()
     return page
@@ -153,7 +153,7 @@ async def test_the_session_bar_says_what_runs_and_until_when(
 
 async def test_release_says_what_it_saved(bot: FakeBot, open_page: OpenPage) -> None:
     bot.session = session(BEGIN.timestamp() + 10**9)
-    bot.answers["/session release"] = {"reply": {"text": "Given back. That saved $0.05.", "lines": []}}
+    bot.answers["/release"] = {"reply": {"text": "Given back. That saved $0.05.", "lines": []}}
     page = await open_page()
 
     await page.click("#release")
@@ -170,11 +170,22 @@ async def test_only_the_newest_picture_offers_to_keep_the_machine(bot: FakeBot, 
 
 
 async def test_details_unfold_below_the_card(bot: FakeBot, open_page: OpenPage, screenshots: Path) -> None:
+    """What is known here at once, and then what the bot says."""
+    lines = ["workflow flux-schnell-lora", "steps 4", "cold start 54 s"]
     page = await show(bot, open_page, "succeeded", DESKTOP)
 
+    await page.route("**/api/commands", lambda route: None)
     await page.click("[data-action='details']")
-
     await expect(page.locator(".details")).to_contain_text("Models 31 s")
+    await page.click("[data-action='details']")
+    await expect(page.locator(".details")).to_be_hidden()
+    await page.reload()
+    await page.unroute_all()
+    bot.answers["/details job-1"] = {"reply": {"text": "", "lines": lines}}
+    await page.click("[data-action='details']")
+    await expect(page.locator(".details li")).to_have_text(lines)
+    await expect(page.locator(".details-list")).to_be_hidden()
+
     await page.screenshot(path=screenshots / "details-1280.png")
 
 
@@ -215,5 +226,5 @@ async def test_a_second_machine_begins_its_steps_anew(bot: FakeBot, open_page: O
 
     await bot.tell(card("cold_start", stages=stages("boot"), view=TROUBLE))
 
-    await expect(page.locator(".step[data-state='running']")).to_contain_text("Boot")
+    await expect(page.locator(".step[data-state='running']")).to_contain_text("Starting")
     await expect(page.locator(".step[data-state='done']")).to_have_count(1)

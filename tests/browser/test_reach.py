@@ -85,7 +85,7 @@ async def test_every_text_can_be_read(bot: FakeBot, open_page: OpenPage, theme: 
 async def test_the_keyboard_alone_is_enough(bot: FakeBot, open_page: OpenPage, screenshots: Path) -> None:
     """From the top of the page: skip to the composer, ask, reach the card, look, ask again."""
     bot.answers[f"/imagine {PROMPT}"] = {"card": card("succeeded")}
-    bot.answers["/imagine again job-1"] = {"card": card("queued", id="job-2", at=60)}
+    bot.answers["/again job-1"] = {"card": card("queued", id="job-2", at=60)}
     page = await open_page()
     await page.evaluate("() => { document.body.tabIndex = -1; document.body.focus(); }")
 
@@ -122,4 +122,4 @@ async def test_pictures_cards_and_bars_have_names(bot: FakeBot, open_page: OpenP
     bar = page.get_by_role("progressbar")
     await expect(bar).to_have_attribute("aria-valuenow", "36")
     await expect(bar).to_have_attribute("aria-valuetext", "models 12.4 of 34.5 GB, 310 MB/s")
-    await expect(page.locator(".step").nth(1)).to_contain_text("Boot done 9.4 s")
+    await expect(page.locator(".step").nth(1)).to_contain_text("Starting done 9.4 s")

@@ -150,7 +150,7 @@ export class Card {
 /** The first line without its guess where the page counts that down itself. */
 function headline({ view, eta_s: eta }) {
   if (!eta) return view.line;
-  return view.line.split(" · ").filter((part, index) => index === 0 || !/^(ready in|about|in about)\b/.test(part)).join(" · ");
+  return view.line.split(" · ").filter((part, index) => index === 0 || !/^(ready (in|any)|about) /.test(part)).join(" · ");
 }
 
 /** The line below a picture, without the prompt that stands above it already. */

@@ -24,10 +24,11 @@ export class Details {
     return !this.element.hidden;
   }
 
-  /** What the bot says beyond what the card carries. */
+  /** The bot knows more than the card carries; what it says takes the place of what is known here. */
   add(reply) {
     const lines = reply ? [reply.text, ...(reply.lines ?? [])].filter(Boolean) : [];
     this.lines.replaceChildren(...lines.map((text) => el("li", { text })));
+    this.list.hidden = lines.length > 0;
   }
 
   #fill() {

@@ -5,8 +5,8 @@ import { clock, dollars, epoch, plural, timeOfDay } from "./format.js";
 import { everySecond } from "./ticking.js";
 
 /** What the buttons of the bar say to the bot. */
-const KEEP = "/session keep 30";
-const RELEASE = "/session release";
+const KEEP = "/keep 30";
+const RELEASE = "/release";
 
 const COLD = { name: "No machine is running", facts: "You pay nothing right now" };
 

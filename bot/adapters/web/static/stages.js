@@ -5,13 +5,13 @@ import { span } from "./format.js";
 
 /** What people call the steps; an unknown one is called by its own name. */
 const TITLES = {
-  provision: "Rent",
-  boot: "Boot",
+  provision: "Renting",
+  boot: "Starting",
   ssh: "SSH",
   agent: "Agent",
-  clone: "Source",
+  clone: "ComfyUI's source",
   torch: "PyTorch",
-  requirements: "Packages",
+  requirements: "ComfyUI's packages",
   comfyui: "ComfyUI",
   models: "Models",
   smoke: "Test picture",

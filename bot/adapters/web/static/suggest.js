@@ -1,17 +1,23 @@
 /** What could be typed next: commands, options of the workflow, values of an option. Pure. */
 
 const COMMANDS = [
-  ["/imagine", "make a picture"],
-  ["/cancel", "stop what is under way"],
-  ["/session", "your machine: keep or release it"],
-  ["/history", "what you asked for before"],
-  ["/workflows", "what can be made, with which options"],
+  ["/imagine", "paint a picture"],
+  ["/again", "the same with a new seed"],
+  ["/vary", "paint anew from a picture"],
+  ["/cancel", "stop your newest request"],
+  ["/session", "see, keep or release your machine"],
+  ["/keep", "keep your warm machine for some minutes"],
+  ["/release", "give your machine back now"],
+  ["/history", "what you asked for lately"],
+  ["/details", "everything about a request"],
+  ["/workflows", "what can be painted, with which options"],
+  ["/me", "your pictures, your costs, your machine"],
+  ["/help", "all commands"],
   ["/status", "machines, queue and clouds"],
-  ["/cost", "what it has cost"],
-  ["/help", "all commands and options"],
+  ["/cost", "what the last days cost"],
+  ["/admin", "see sessions, end a machine, accept nothing new"],
 ];
-const ASPECTS = ["1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16"];
-const MOST = 8;
+const MOST = 16;
 
 /**
  * @param {string} text
@@ -26,7 +32,7 @@ export function suggest(text, caret, workflows) {
   if (before.startsWith("/") && !before.startsWith("/imagine ")) return null;
   const workflow = chosen(text, workflows);
   const flag = /(?:^|\s)(--[\w-]*)$/.exec(before);
-  if (flag) return found(flag[1], caret - flag[1].length, options(workflow, workflows));
+  if (flag) return found(flag[1], caret - flag[1].length, options(workflow, workflows, text.slice(0, caret - flag[1].length)));
   const value = /(?:^|\s)--([\w-]+)\s+(\S*)$/.exec(before);
   return value ? found(value[2], caret - value[2].length, values(value[1], workflow, workflows)) : null;
 }
@@ -47,11 +53,14 @@ function chosen(text, workflows) {
 
 const flagOf = (parameter) => `--${(parameter.flag ?? "").replace(/^-+/, "")}`;
 
-function options(workflow, workflows) {
-  const own = workflow.parameters.filter((parameter) => parameter.flag).map((parameter) => ({ label: flagOf(parameter), note: noteOn(parameter) }));
-  const all = [...own, { label: "--ar", note: "aspect ratio, such as 16:9" }];
-  if (workflows.length > 1) all.push({ label: "--workflow", note: "another way to make it" });
-  return all.filter(({ label }, index) => all.findIndex((other) => other.label === label) === index);
+/** What can still be said: an option is said once. Both sides are said in one. */
+function options(workflow, workflows, text) {
+  const names = new Set(workflow.parameters.map((parameter) => parameter.name));
+  const own = workflow.parameters.filter(({ flag, name }) => flag && name !== "width" && name !== "height");
+  const all = own.map((parameter) => ({ label: flagOf(parameter), note: noteOn(parameter) }));
+  if (names.has("width") && names.has("height")) all.push({ label: "--size", note: "width and height, such as 1024x768" });
+  if (workflows.length > 1) all.push({ label: "--workflow", note: "another way to paint" });
+  return all.filter(({ label }) => !text.split(/\s+/).includes(label));
 }
 
 function noteOn({ title, minimum, maximum, default: usual }) {
@@ -65,5 +74,5 @@ function values(name, workflow, workflows) {
   const parameter = workflow.parameters.find((each) => flagOf(each) === `--${name}`);
   if (name === "lora" || parameter?.kind === "lora") return ["none", ...workflow.loras].map((label) => ({ label, note: label === "none" ? "without one" : "add :0.8 for its strength" }));
   if (parameter?.choices?.length) return parameter.choices.map((label) => ({ label, note: label === parameter.default ? "usual" : "" }));
-  return name === "ar" ? ASPECTS.map((label) => ({ label })) : [];
+  return [];
 }
