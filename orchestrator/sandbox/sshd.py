@@ -124,7 +124,8 @@ class _Command(asyncssh.SSHServerSession[bytes]):
         self._child: subprocess.Popen[bytes] | None = None
         self._serving: asyncio.Task[None] | None = None
         self._stdin: asyncio.WriteTransport | None = None
-        self._input: _Input | None = None
+        self._early: list[bytes] = []  # input that came before there was a pipe to put it into; one window at most
+        self._is_at_end = False
         self._outputs: list[_Output] = []
 
     def connection_made(self, chan: "asyncssh.SSHServerChannel[bytes]") -> None:
@@ -137,14 +138,17 @@ class _Command(asyncssh.SSHServerSession[bytes]):
         return True
 
     def session_started(self) -> None:
-        self._channel.pause_reading()  # until there is a pipe to put it into
         self._serving = self._tasks.create_task(self._serve())
 
     def data_received(self, data: bytes, datatype: int | None) -> None:  # noqa: ARG002  (the library's signature)
-        if self._stdin is not None and not self._stdin.is_closing():
+        if self._stdin is None:
+            self._early.append(data)
+            self._channel.pause_reading()  # not sooner: the library resumes it once the session has started
+        elif not self._stdin.is_closing():
             self._stdin.write(data)
 
     def eof_received(self) -> bool:
+        self._is_at_end = True
         if self._stdin is not None:
             self._stdin.close()  # once it has written what it holds
         return True
@@ -189,7 +193,11 @@ class _Command(asyncssh.SSHServerSession[bytes]):
         await self._attach(child.stdout, None)
         await self._attach(child.stderr, asyncssh.EXTENDED_DATA_STDERR)
         loop = asyncio.get_running_loop()
-        self._stdin, self._input = await loop.connect_write_pipe(lambda: _Input(self._channel), child.stdin)
+        self._stdin, _ = await loop.connect_write_pipe(lambda: _Input(self._channel), child.stdin)
+        self._stdin.writelines(self._early)
+        self._early.clear()
+        if self._is_at_end:
+            self._stdin.close()
         self._channel.resume_reading()
 
     async def _attach(self, pipe: IO[bytes] | None, datatype: int | None) -> None:
@@ -204,7 +212,7 @@ class _Command(asyncssh.SSHServerSession[bytes]):
             self._channel.exit_with_signal(signal.Signals(-status).name.removeprefix("SIG"))
 
     def _close_pipes(self) -> None:
-        if self._stdin is not None and self._input is not None and not self._input.is_closed:
+        if self._stdin is not None and not self._stdin.is_closing():
             self._stdin.abort()
         for output in self._outputs:
             output.close()
@@ -215,7 +223,6 @@ class _Input(asyncio.BaseProtocol):
 
     def __init__(self, channel: "asyncssh.SSHServerChannel[bytes]") -> None:
         self._channel = channel
-        self.is_closed = False
 
     def pause_writing(self) -> None:
         self._channel.pause_reading()
@@ -224,7 +231,6 @@ class _Input(asyncio.BaseProtocol):
         self._channel.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (asyncio's signature)
-        self.is_closed = True
         self._channel.resume_reading()  # nobody reads it any more; let the rest run off
 
 
