@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from orchestrator.sandbox.launch import SandboxOptions, ensure_sandbox
 from rich.console import Console
 
 from bot.adapters.web.server import WebOptions, run_web
@@ -21,6 +20,7 @@ from orchestrator.api import InstanceView
 from orchestrator.app import SandboxAddress, open_orchestrator
 from orchestrator.control.service import Service
 from orchestrator.domain.errors import StoreError
+from orchestrator.sandbox.launch import SandboxOptions, ensure_sandbox
 from orchestrator.settings import Settings
 
 END_LIMIT = timedelta(seconds=30)

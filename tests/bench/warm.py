@@ -9,7 +9,6 @@ is one JSON document; dispatch is the time from the accepted command to the mome
 import asyncio
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -166,16 +165,17 @@ def key_file(data: Path) -> Path:
     return next(path for path in sorted(data.iterdir()) if path.name.startswith("ssh") and path.suffix != ".pub")
 
 
+def measured(paint_ms: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="glowplug-bench-") as folder:
+        return asyncio.run(measure(Path(folder), paint_ms))
+
+
 def main() -> None:
-    for paint_ms in (0, 50):
-        with tempfile.TemporaryDirectory(prefix="glowplug-bench-") as folder:
-            figures = asyncio.run(measure(Path(folder), paint_ms))
-        if paint_ms == 0:
-            print(f"painter at 0 ms (no bound): {json.dumps(figures)}")
-        else:
-            print(f"painter at {paint_ms} ms: ours {figures['ours_p50_ms']} ms, bare {figures['bare_p50_ms']} ms")
-    print(json.dumps({k: figures[k] for k in ("dispatch_p50_ms", "dispatch_p95_ms", "round_trip_ratio")}))
+    print(f"painter at 0 ms (no bound): {json.dumps(measured(0))}")
+    figures = measured(50)
+    print(f"painter at 50 ms: ours {figures['ours_p50_ms']} ms, bare {figures['bare_p50_ms']} ms")
+    print(json.dumps({key: figures[key] for key in ("dispatch_p50_ms", "dispatch_p95_ms", "round_trip_ratio")}))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -33,7 +33,7 @@ def test_a_known_secret_is_struck_out(logger: logging.Logger, stream: io.StringI
 
 def test_a_secret_in_a_traceback_is_struck_out(logger: logging.Logger, stream: io.StringIO) -> None:
     try:
-        raise ValueError("key s3cr3t-key refused")
+        int("s3cr3t-key")
     except ValueError:
         logger.exception("failed")
 
