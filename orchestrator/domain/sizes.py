@@ -35,7 +35,7 @@ def _landscape(ratio: float, multiple: int) -> tuple[int, int]:
     ideal = math.sqrt(PIXELS * ratio)
     widths = range(multiple, 2 * round(ideal), multiple)
     sizes = [(width, max(multiple, _nearest(width / ratio, multiple))) for width in widths]
-    return min(sizes, key=lambda size: _fault(*size, ratio))
+    return min(sizes, key=lambda size: _fault(size[0], size[1], ratio))
 
 
 def _fault(width: int, height: int, ratio: float) -> float:
