@@ -21,7 +21,7 @@ from orchestrator.sandbox.comfyui.sockets import Sockets
 from orchestrator.sandbox.comfyui.values import Inputs, Interrupted, NodeFailed, Result, out_of_memory
 
 LATE_SHARE = 0.2
-LATE_S = 0.02
+"""How often the history is written only after success was told, as measured on the real server (12 of 60)."""
 
 
 class PaintFault(StrEnum):
@@ -37,6 +37,8 @@ class Pace:
     """One prompt's sampling, over all its steps."""
     loading_s: float
     """Loading all models of the first prompt; later ones load at the same bytes per second."""
+    history_late_s: float = 0.02
+    """How late the history is, when it is. Which prompts it hits is decided by their ids."""
 
 
 class Executor:
@@ -72,7 +74,7 @@ class Executor:
             run = _Run(self, prompt, fault)
             await run.run()
             if run.succeeded and random.Random(prompt.prompt_id).random() < LATE_SHARE:
-                await asyncio.sleep(LATE_S)
+                await asyncio.sleep(self.pace.history_late_s)
             self._prompts.finish(prompt, run.history_entry())
             run.tell("executing", {"node": None, "prompt_id": prompt.prompt_id})
 

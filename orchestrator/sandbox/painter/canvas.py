@@ -170,7 +170,7 @@ class Canvas:
         for octave in range(octaves):
             across = cells * 2**octave * size[0] / min(size) / stretch
             down = cells * 2**octave * size[1] / min(size)
-            if min(across, down) > min(size):
+            if octave and min(across, down) > min(size):
                 break
             lattice = self.rng.random((max(2, math.ceil(down) + 1), max(2, math.ceil(across) + 1)), dtype=np.float32)
             total += weight * np.asarray(Image.fromarray(lattice).resize(size, Image.Resampling.BICUBIC))

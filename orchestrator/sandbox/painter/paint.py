@@ -1,7 +1,9 @@
 """The painter's one door: a brief becomes a picture, the same brief the same pixels."""
 
+import math
+
 import numpy as np
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from orchestrator.sandbox.painter.brief import Brief, Picture
 from orchestrator.sandbox.painter.canvas import Canvas
@@ -11,6 +13,8 @@ from orchestrator.sandbox.painter.vary import vary
 from orchestrator.sandbox.painter.words import prompt_seed, read_scene
 
 GRAIN = 2.2
+LEAST_SIDE = 256
+WIDEST = 3
 
 
 def paint(brief: Brief) -> Picture:
@@ -20,9 +24,10 @@ def paint(brief: Brief) -> Picture:
     Takes about 0.15 s for a megapixel and is safe to call in several threads.
     """
     rng = np.random.default_rng([brief.seed, prompt_seed(brief.prompt, brief.negative)])
-    canvas = Canvas(Image.new("RGB", (brief.width, brief.height)), rng)
+    canvas = Canvas(Image.new("RGB", _canvas_size(brief.width, brief.height)), rng)
     paint_scene(canvas, read_scene(brief.prompt, brief.negative, rng))
     _bloom(canvas)
+    canvas.image = ImageOps.fit(canvas.image, (brief.width, brief.height), Image.Resampling.LANCZOS)
     if brief.source is not None:
         canvas.image = vary(brief.source, canvas.image, brief.change, rng)
     else:
@@ -31,6 +36,16 @@ def paint(brief: Brief) -> Picture:
         canvas.image = apply_style(canvas.image, style, rng)
     _grain(canvas)
     return np.asarray(canvas.image)
+
+
+def _canvas_size(width: int, height: int) -> tuple[int, int]:
+    """Find a canvas on which things have room: not tiny, not a strip. The picture is cut from it."""
+    least = max(LEAST_SIDE, min(width, height), math.ceil(max(width, height) / WIDEST))
+    scale = max(1.0, LEAST_SIDE / min(width, height))
+    return (
+        min(max(least, round(width * scale)), least * WIDEST),
+        min(max(least, round(height * scale)), least * WIDEST),
+    )
 
 
 def _bloom(canvas: Canvas) -> None:
