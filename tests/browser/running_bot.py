@@ -1,6 +1,8 @@
 """The real bot as a process of its own, with its embedded sandbox, for tests that go through everything."""
 
 import asyncio
+import contextlib
+import json
 import os
 import signal
 import socket
@@ -57,6 +59,7 @@ async def running_bot(data: Path, *, idle_timeout_s: int) -> AsyncIterator[Runni
         if process.returncode is None:
             process.kill()
             await process.wait()
+        _end_sandbox(data)
 
 
 async def _until_ready(bot: RunningBot, data: Path) -> None:
@@ -74,6 +77,14 @@ async def _is_ready(bot: RunningBot) -> bool:
         return bool((await bot.get("/healthz"))["ok"])
     except (aiohttp.ClientError, ValueError):
         return False
+
+
+def _end_sandbox(data: Path) -> None:
+    """The sandbox outlives its bot for a minute; a test does not wait for that."""
+    known = data / "sandbox.json"
+    if known.exists():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(json.loads(known.read_text())["pid"], signal.SIGTERM)
 
 
 def _environment() -> dict[str, str]:

@@ -139,6 +139,10 @@ def _parameter(name: str, kind: str, title: str, **changes: Any) -> dict[str, An
     return {"name": name, "kind": kind, "title": title} | plain | changes
 
 
+def _workflow(name: str, title: str, *, takes_image: bool = False) -> dict[str, Any]:
+    return {"name": name, "title": title, "description": "", "parameters": [], "loras": [], "takes_image": takes_image}
+
+
 WORKFLOWS: list[dict[str, Any]] = [
     {
         "name": "flux-schnell-lora",
@@ -156,5 +160,6 @@ WORKFLOWS: list[dict[str, Any]] = [
         ],
         "loras": ["b0throps", "inkwash", "polaroid"],
     },
-    {"name": "flux-schnell-img2img", "title": "Vary", "description": "From a picture.", "parameters": [], "loras": []},
+    _workflow("flux-dev", "Flux dev"),
+    _workflow("flux-schnell-img2img", "Vary", takes_image=True),
 ]

@@ -96,7 +96,7 @@ OFFERED = {
     "a cat --lora ": ["none", "b0throps", "inkwash", "polaroid"],
     "/imagine a cat --lora in": ["inkwash"],
     "a cat --ar 1": ["1:1", "16:9"],
-    "a cat --workflow flux-schnell-i": ["flux-schnell-img2img"],
+    "a cat --workflow fl": ["flux-schnell-lora", "flux-dev"],
     "/status --": [],
     "a cat": [],
 }

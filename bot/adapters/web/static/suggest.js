@@ -30,6 +30,7 @@ export function suggest(text, caret, workflows) {
   const before = text.slice(0, caret);
   if (/^\/\w*$/.test(before)) return found(before, 0, COMMANDS.map(([label, note]) => ({ label, note })));
   if (before.startsWith("/") && !before.startsWith("/imagine ")) return null;
+  workflows = workflows.filter((each) => !each.takes_image); // those begin with a picture, which cannot be typed
   const workflow = chosen(text, workflows);
   const flag = /(?:^|\s)(--[\w-]*)$/.exec(before);
   if (flag) return found(flag[1], caret - flag[1].length, options(workflow, workflows, text.slice(0, caret - flag[1].length)));
