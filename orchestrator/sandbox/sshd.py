@@ -150,7 +150,8 @@ class _Command(asyncssh.SSHServerSession[bytes]):
     def eof_received(self) -> bool:
         self._is_at_end = True
         if self._stdin is not None:
-            self._stdin.close()  # once it has written what it holds
+            # Later, not now: closed from within its own resume_writing, the pipe drops what it still holds.
+            asyncio.get_running_loop().call_soon(self._stdin.close)
         return True
 
     def signal_received(self, signal: str) -> None:

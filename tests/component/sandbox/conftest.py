@@ -1,0 +1,38 @@
+"""A sandbox in this process, twenty times as fast as people see it, and somebody who rents from it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from orchestrator.sandbox.options import DataFolder, SandboxOptions
+from orchestrator.sandbox.server import open_sandbox
+from tests.component.sandbox.renter import Renter
+
+KEY = "the-key"
+RenterOf = Callable[..., AbstractAsyncContextManager[Renter]]
+
+
+@pytest.fixture
+def renter_of(tmp_path: Path) -> RenterOf:
+    """Open a sandbox with the options that are named."""
+
+    @asynccontextmanager
+    async def opened(**options: Any) -> AsyncIterator[Renter]:
+        given = SandboxOptions(**({"key": KEY, "speed": 20.0} | options))
+        async with (
+            open_sandbox(DataFolder(tmp_path / "sandbox"), given) as sandbox,
+            aiohttp.ClientSession() as http,
+        ):
+            yield Renter(sandbox.url, sandbox.key, http)
+
+    return opened
+
+
+@pytest.fixture
+async def renter(renter_of: RenterOf) -> AsyncIterator[Renter]:
+    async with renter_of() as renter:
+        yield renter
