@@ -11,7 +11,7 @@ A surface that is down or slow holds up nobody: the feed only ever replaces what
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from bot.chat.surface import ChatSurface, SurfaceUnavailable
 from bot.service.delivery import deliver
@@ -33,20 +33,25 @@ async def keep_posted(desk: Desk) -> None:
     async with asyncio.TaskGroup() as group:
         for name, poster in posters.items():
             group.create_task(poster.run(), name=f"poster:{name}")
-        group.create_task(_feed(desk, posters), name="feed")
-        group.create_task(tell_notices(desk), name="notices")
+        group.create_task(_unceasing("updates", lambda: _feed(desk, posters)), name="feed")
+        group.create_task(_unceasing("notices", lambda: tell_notices(desk)), name="notices")
+
+
+async def _unceasing(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do *work*, which starts from what is not yet acknowledged, again whenever it breaks off."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("%s broke off; they are asked for again", name)
+        await asyncio.sleep(FIRST_PAUSE_S)
 
 
 async def _feed(desk: Desk, posters: Mapping[str, "Poster"]) -> None:
     """Every end that nobody was told of comes first, so nothing is lost by a restart."""
-    while True:
-        try:
-            async for view in desk.orchestrator.updates():
-                if view.surface in posters:
-                    posters[view.surface].put(view)
-        except Exception:
-            log.exception("the updates broke off; they are asked for again")
-        await asyncio.sleep(FIRST_PAUSE_S)
+    async for view in desk.orchestrator.updates():
+        if view.surface in posters:
+            posters[view.surface].put(view)
 
 
 class Poster:
@@ -103,7 +108,7 @@ class Poster:
 
     def _note_away(self, error: Exception) -> None:
         if not self._is_away:
-            log.warning("%s does not take cards (%s); they are kept", self._surface.name, error or "too slow")
+            log.warning("%s does not take cards (%s); they are kept", self._surface.name, str(error) or "too slow")
         self._is_away = True
 
     def _note_back(self) -> None:

@@ -1,0 +1,56 @@
+"""Work on picture files: what they are, and smaller copies. The slow part happens in threads."""
+
+import asyncio
+import io
+from collections import OrderedDict
+
+from PIL import Image
+
+from orchestrator.api import ImageKey
+
+WIDTHS = (256, 512, 1024)
+"""The smaller copies that exist; what is asked for is rounded up to one of them."""
+
+KEPT = 64
+AT_ONCE = 2
+QUALITY = 85
+
+_SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+
+
+def content_type(picture: bytes) -> str:
+    """What the bytes are, by how they begin; never by a name that somebody gave them."""
+    if picture[:4] == b"RIFF" and picture[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for start, kind in _SIGNATURES.items() if picture.startswith(start)), "application/octet-stream")
+
+
+class Thumbnails:
+    """Smaller copies, the newest few kept in memory."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[ImageKey, int], bytes] = OrderedDict()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def get(self, key: ImageKey, picture: bytes, width: int) -> bytes:
+        """*picture* as WebP at the next of :data:`WIDTHS`, or as it is when it is no wider."""
+        rounded = next((known for known in WIDTHS if known >= width), WIDTHS[-1])
+        if (key, rounded) in self._kept:
+            self._kept.move_to_end((key, rounded))
+            return self._kept[key, rounded]
+        async with self._slots:
+            small = await asyncio.to_thread(_shrunk, picture, rounded)
+        self._kept[key, rounded] = small
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return small
+
+
+def _shrunk(picture: bytes, width: int) -> bytes:
+    with Image.open(io.BytesIO(picture)) as image:
+        if image.width <= width:
+            return picture
+        small = image.convert("RGB").resize((width, max(1, round(image.height * width / image.width))))
+        out = io.BytesIO()
+        small.save(out, "WEBP", quality=QUALITY)
+        return out.getvalue()

@@ -1,0 +1,47 @@
+"""The local page as a chat surface. It keeps nothing: cards come from the orchestrator whenever a page is opened."""
+
+from datetime import datetime, timedelta
+
+from bot.adapters.web.readers import Readers, send
+from bot.adapters.web.wire import card_document
+from bot.chat.card import Card
+from bot.chat.documents import name_of
+from bot.chat.handle import ReplyHandle
+from bot.chat.model import Note
+from bot.chat.surface import Budget, ChatSurface, Scope, SurfaceUnavailable
+from orchestrator.api import UserId
+
+NAME = "web"
+
+
+def user_id(name: str) -> UserId:
+    """A person of the page, by the name that they typed."""
+    return UserId(f"{NAME}:{name}")
+
+
+class WebSurface(ChatSurface):
+    """Sends cards to every open page. A page that is opened later reads them itself, so nothing waits for it."""
+
+    name = NAME
+    budget = Budget(edits=5, per=timedelta(seconds=1), scope=Scope.CARD, limit=timedelta(seconds=10), at_once=8)
+
+    def __init__(self) -> None:
+        self.readers = Readers()
+
+    def time_of_day(self, moment: datetime) -> str:
+        """In this computer's time zone: the page is read on this computer."""
+        return f"{moment.astimezone():%H:%M}"
+
+    async def show(self, card: Card) -> ReplyHandle:
+        send(self.readers.of(name_of(card.user)), "card", card.job, card_document(card))
+        return card.handle
+
+    async def deliver(self, card: Card) -> ReplyHandle:
+        return await self.show(card)
+
+    async def notify(self, note: Note) -> None:
+        name = None if note.user is None else name_of(note.user)
+        readers = self.readers.of(name)
+        if not readers:
+            raise SurfaceUnavailable("no page is open")
+        send(readers, "notice", note.topic or note.sentence, {"user": name, "text": note.sentence})
