@@ -9,6 +9,7 @@ from yarl import URL
 
 from orchestrator.adapters.clouds.vast.client import AnswerLost, unanswered
 from orchestrator.adapters.clouds.vast.cloud import VAST, VAST_URL, VastCloud
+from orchestrator.adapters.clouds.vast.limits import Limits
 from orchestrator.domain.errors import AccountProblem, CloudError, CloudProtocolError, CloudUnavailable, LaunchUncertain
 from tests.adapters.vast.conftest import OpenVast
 from tests.adapters.vast.scripted import KEY, Reply, ScriptedVast
@@ -141,6 +142,25 @@ async def test_a_key_that_is_none_is_a_problem_of_the_account(
 
     assert vast.seen == []
     assert key not in str(raised.value)
+
+
+async def test_a_key_that_the_cloud_repeats_is_not_passed_on(open_vast: OpenVast, vast: ScriptedVast) -> None:
+    """Hidden for what it is, not only for looking like one."""
+    vast.script("account", Reply(status=400, body={"error": "odd", "msg": "who is correct-horse-battery?"}))
+
+    with pytest.raises(CloudProtocolError) as raised:
+        await open_vast(key="correct-horse-battery").account()
+
+    assert str(raised.value) == "vast: account: 400 odd: who is [hidden]?"
+
+
+async def test_an_answer_is_read_up_to_its_limit_and_no_further(open_vast: OpenVast, vast: ScriptedVast) -> None:
+    answer = b'{"credit": 1.0}'
+    vast.always(Reply(body=answer), "account")
+
+    await open_vast(limits=Limits(answer_bytes=len(answer))).account()
+    with pytest.raises(CloudProtocolError, match="more than 14 bytes"):
+        await open_vast(limits=Limits(answer_bytes=len(answer) - 1)).account()
 
 
 async def test_an_address_may_have_a_path(open_vast: OpenVast, vast: ScriptedVast) -> None:

@@ -3,14 +3,17 @@
 import asyncio
 import os
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from orchestrator.adapters.clouds.vast.cloud import VastCloud
+from orchestrator.adapters.clouds.vast.limits import Limits
 from orchestrator.adapters.clouds.vast.onstart import LONGEST, first_steps, plain_key
 from orchestrator.domain.errors import AccountProblem, CloudUnavailable, LaunchUncertain
 from orchestrator.domain.ids import LaunchKey
+from tests.adapters.vast.conftest import OpenVast
 from tests.adapters.vast.scripted import Reply, ScriptedVast, recorded
 from tests.contract.cloud_suite import KEY, NEEDS, ORDER
 
@@ -75,10 +78,15 @@ async def test_a_machine_that_exists_is_told_even_if_it_did_not_get_the_key(
     assert [rental.ref for rental in await cloud.rentals()] == [ref]
 
 
-async def test_nothing_is_ordered_while_the_key_cannot_be_registered(vast: ScriptedVast, cloud: VastCloud) -> None:
+@pytest.mark.parametrize("operation", ["keys", "add_key"])
+@pytest.mark.parametrize("then", ["send", "hang"])
+async def test_nothing_is_ordered_while_the_key_cannot_be_registered(
+    vast: ScriptedVast, open_vast: OpenVast, operation: str, then: str
+) -> None:
     vast.stock(1)
+    cloud = open_vast(limits=Limits(launch=timedelta(seconds=0.1 if then == "hang" else 60)))
     offer = (await cloud.offers(NEEDS))[0]
-    vast.script("add_key", Reply(status=502, body=b""))
+    vast.always(Reply(status=502, body=b"", then=then), operation)
 
     with pytest.raises(CloudUnavailable) as raised:
         await cloud.launch(offer, KEY, ORDER)
@@ -130,15 +138,30 @@ def test_first_steps_can_be_repeated_and_stay_in_their_folder(tmp_path: Path) ->
     ]
     assert (tmp_path / "root" / ".no_auto_tmux").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"root", "onstart.sh"}
-    assert keys.parent.stat().st_mode & 0o077 == 0 or keys.stat().st_mode & 0o022 == 0
 
 
-def _run(script: str, folder: Path) -> None:
+def test_logins_see_the_environment_of_the_container_and_nobody_else_does(tmp_path: Path) -> None:
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    (etc / "environment").write_text('LANG="C.UTF-8"\n')
+    script = first_steps(ORDER.ssh_public_key).replace("/etc", str(etc))
+
+    for container in ("1", "2"):
+        _run(script, tmp_path, GLOWPLUG_ROOT="", CONTAINER_ID=container, CONTAINER_API_KEY="own key", ODD="a\nB")
+
+    lines = (etc / "environment").read_text().splitlines()
+    assert lines[0] == 'LANG="C.UTF-8"'
+    own = sorted(line for line in lines if line.startswith("CONTAINER_"))
+    assert own == ["CONTAINER_API_KEY=own key", "CONTAINER_ID=2"]
+    assert [path.name for path in etc.iterdir() if path.stat().st_mode & 0o077] == []
+
+
+def _run(script: str, folder: Path, **more: str) -> None:
     root = folder / "root"
     root.mkdir(exist_ok=True)
     path = folder / "onstart.sh"
     path.write_text(script)
     path.chmod(0o700)
-    environment = {"PATH": os.environ["PATH"], "HOME": str(root), "GLOWPLUG_ROOT": str(root)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(root), "GLOWPLUG_ROOT": str(root), **more}
     done = subprocess.run(["bash", path], check=False, cwd=root, env=environment, capture_output=True, timeout=30)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -61,6 +61,15 @@ async def test_one_page_that_fails_fails_the_listing(vast: ScriptedVast, cloud: 
         await cloud.rentals()
 
 
+async def test_pages_that_lead_in_a_circle_are_given_up_at_once(vast: ScriptedVast, cloud: VastCloud) -> None:
+    vast.script("list", *[_page(range(1, 2), total=9, following="t")] * 5)
+
+    with pytest.raises(CloudProtocolError, match="next_token"):
+        await cloud.rentals()
+
+    assert vast.count("list") == 2
+
+
 async def test_pages_without_end_are_given_up(vast: ScriptedVast, open_vast: OpenVast) -> None:
     vast.script("list", *[_page(range(n, n + 1), total=9, following=f"t{n}") for n in range(1, 6)])
 

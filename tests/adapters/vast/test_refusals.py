@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.adapters.clouds.vast.answers import Answer, asked_wait
 from orchestrator.adapters.clouds.vast.cloud import VastCloud
 from orchestrator.domain import errors
 from orchestrator.domain.errors import CloudError, LaunchUncertain, RateLimited
@@ -93,3 +94,11 @@ async def test_words_of_the_cloud_are_cut_to_one_safe_line(vast: ScriptedVast, c
     assert secret not in said
     assert said.isprintable()
     assert len(said) < 300
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Aug 2026 99:00:00 GMT"])
+def test_a_quota_without_a_date_is_asked_again_in_an_hour(date: str | None) -> None:
+    """Without the cloud's own clock its hour of reset says nothing."""
+    headers = {"X-RateLimit-Reset": "1786406400", **({} if date is None else {"Date": date})}
+
+    assert asked_wait(Answer(status=429, headers=headers, text="", body={"error": "search_quota_exceeded"})) == 3600

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.adapters.clouds.vast import wire
+from orchestrator.adapters.clouds.vast import asking, wire
+from orchestrator.adapters.clouds.vast.asking import Taste
 from orchestrator.adapters.clouds.vast.cloud import VAST
-from orchestrator.adapters.clouds.vast.wire import Taste
 from orchestrator.domain.errors import CloudProtocolError
 from orchestrator.domain.ids import CloudRef, LaunchKey
 from orchestrator.domain.instance import Address
@@ -80,7 +80,7 @@ def test_no_offers_is_an_empty_list_and_nothing_else(body: object) -> None:
 def test_a_search_asks_for_what_can_be_ordered_now() -> None:
     needs = Requirements(vram_mib=24_576, disk_gib=60, cuda=12.4, inet_down_mbps=500)
 
-    body = wire.search_body(needs, Taste(gpus=("RTX_4090", "RTX 5090"), reliability=0.97))
+    body = asking.search_body(needs, Taste(gpus=("RTX_4090", "RTX 5090"), reliability=0.97))
 
     assert faults_of_request("search", {}, body) == []
     assert body == {
@@ -104,14 +104,14 @@ def test_a_search_asks_for_what_can_be_ordered_now() -> None:
 
 
 def test_a_wish_left_open_is_no_filter() -> None:
-    body = wire.search_body(Requirements(vram_mib=8_000, disk_gib=2), Taste())
+    body = asking.search_body(Requirements(vram_mib=8_000, disk_gib=2), Taste())
 
     assert not {"gpu_name", "cuda_max_good", "inet_down"} & body.keys()
     assert body["disk_space"] == {"gte": 8}
 
 
 def test_an_order_is_no_bid_and_leaves_nothing_behind() -> None:
-    body = wire.order_body(LaunchKey("glowplug-a-1-b"), ORDER)
+    body = asking.order_body(LaunchKey("glowplug-a-1-b"), ORDER)
 
     assert faults_of_request("launch", {}, body) == []
     assert "price" not in body
@@ -125,7 +125,7 @@ def test_an_order_is_no_bid_and_leaves_nothing_behind() -> None:
 def test_an_order_keeps_to_the_smallest_disk() -> None:
     order = LaunchOrder(image="i", disk_gib=1, ssh_public_key=ORDER.ssh_public_key)
 
-    assert wire.order_body(LaunchKey("k"), order)["disk"] == 8
+    assert asking.order_body(LaunchKey("k"), order)["disk"] == 8
 
 
 def test_a_running_machine_reads_whole() -> None:

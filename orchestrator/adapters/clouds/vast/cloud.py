@@ -7,14 +7,15 @@ from urllib.parse import quote
 
 import aiohttp
 
+from orchestrator.adapters.clouds.vast import asking, wire
 from orchestrator.adapters.clouds.vast import limits as endpoints
-from orchestrator.adapters.clouds.vast import wire
 from orchestrator.adapters.clouds.vast.answers import Answer, launch_refusal, refusal
+from orchestrator.adapters.clouds.vast.asking import Taste
 from orchestrator.adapters.clouds.vast.client import AnswerLost, AnswerUnreadable, Request, VastClient
 from orchestrator.adapters.clouds.vast.limits import Endpoint, Limits
 from orchestrator.adapters.clouds.vast.onstart import plain_key
 from orchestrator.adapters.clouds.vast.pace import Pace
-from orchestrator.adapters.clouds.vast.wire import Page, Taste
+from orchestrator.adapters.clouds.vast.wire import Page
 from orchestrator.domain.errors import (
     AccountProblem,
     CloudError,
@@ -79,7 +80,7 @@ class VastCloud(CloudProvider):
             path="/api/v0/bundles/",
             doing="search",
             limit=self._limits.search,
-            body=wire.search_body(requirements, self._taste),
+            body=asking.search_body(requirements, self._taste),
         )
         answer = await self._ask(request)
         return wire.read_offers(self._name, answer.body, disk_gib=requirements.disk_gib)
@@ -92,7 +93,7 @@ class VastCloud(CloudProvider):
             path=f"/api/v0/asks/{quote(offer.id, safe='')}/",
             doing="launch",
             limit=self._limits.launch,
-            body=wire.order_body(key, order),
+            body=asking.order_body(key, order),
         )
         ssh_key = plain_key(order.ssh_public_key)
         is_registered = await self._is_registered(ssh_key)
@@ -189,7 +190,7 @@ class VastCloud(CloudProvider):
             path="/api/v1/instances/",
             doing="list",
             limit=self._limits.read,
-            query=wire.page_query(after),
+            query=asking.page_query(after),
         )
         return wire.read_page(self._name, (await self._ask(request)).body)
 

@@ -6,8 +6,8 @@ LONGEST = 4096
 """Characters of `onstart`, by the cloud's own check of an order."""
 
 # Runs again whenever the container starts, so that each line may be repeated. The environment of the container is not
-# that of a login: it is copied to where logins look, beside what the image has there. GLOWPLUG_ROOT is set where a
-# machine is only a folder, and then nothing outside that folder is touched.
+# that of a login: it is copied to where logins look, beside what the image has there, and for root alone, because the
+# machine's own key is in it. GLOWPLUG_ROOT is set where a machine is only a folder; then nothing outside it is touched.
 _SCRIPT = """\
 #!/bin/bash
 key={key}
@@ -17,11 +17,11 @@ mkdir -p "$home/.ssh"
 touch "$home/.no_auto_tmux" "$home/.ssh/authorized_keys"
 grep -qF "$key" "$home/.ssh/authorized_keys" || printf '\\n%s\\n' "$key" >> "$home/.ssh/authorized_keys"
 if [ -z "$GLOWPLUG_ROOT" ] && [ -w /etc ]; then
-  umask 022
-  [ -e /etc/environment.image ] || touch /etc/environment && cp -n /etc/environment /etc/environment.image
-  env | grep -E '^[A-Za-z_][A-Za-z0-9_]*=' | grep -vE '^(HOME|PWD|OLDPWD|SHLVL|_|TERM)=' > /etc/environment.container
+  touch /etc/environment
+  [ -e /etc/environment.image ] || cp /etc/environment /etc/environment.image
+  env | grep -E '^[A-Za-z_][A-Za-z0-9_]*=' | grep -vE '^(HOME|PWD|OLDPWD|SHLVL|TERM|_)=' > /etc/environment.container
+  chmod 600 /etc/environment
   cat /etc/environment.image /etc/environment.container > /etc/environment
-  chmod 600 /etc/environment.container
 fi
 """
 

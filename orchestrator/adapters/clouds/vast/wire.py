@@ -1,12 +1,11 @@
 """
-Their JSON, our values, both ways. Nothing of pydantic leaves this module.
+Their JSON as our values. Nothing of pydantic leaves this module; what we say to them is in ``asking``.
 
 Types are taken strictly: a field of another type is an API that we no longer understand. What may be null is null-safe.
 Units are theirs until they leave: memory in MB that count 2**20 bytes (a 24 GB card has 24564), networks in Mb/s,
 traffic in dollars per 10**9 bytes, storage in dollars per GB and month of 30 days.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,96 +15,21 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, ValidationError
 
 from orchestrator.adapters.clouds.vast.answers import tidy
-from orchestrator.adapters.clouds.vast.onstart import first_steps, plain_key
+from orchestrator.adapters.clouds.vast.asking import SMALLEST_DISK_GB
+from orchestrator.adapters.clouds.vast.onstart import plain_key
 from orchestrator.adapters.clouds.vast.states import Status, state_of
 from orchestrator.domain.errors import CloudProtocolError
-from orchestrator.domain.ids import CloudName, CloudRef, HostId, LaunchKey, MachineId, OfferId
+from orchestrator.domain.ids import CloudName, CloudRef, HostId, MachineId, OfferId
 from orchestrator.domain.instance import Address
 from orchestrator.domain.money import micro_usd, micro_usd_per_hour
-from orchestrator.domain.offer import Offer, Requirements, Tariff
-from orchestrator.domain.policy.placement import VRAM_SLACK
-from orchestrator.ports.cloud import Account, LaunchOrder, Rental, RentalState
+from orchestrator.domain.offer import Offer, Tariff
+from orchestrator.ports.cloud import Account, Rental, RentalState
 
-MOST_OFFERS = 64
-PAGE = 25
-SMALLEST_DISK_GB = 8
 HOURS_A_MONTH = 720
 SSH_PORT = "22/tcp"
 GB_PER_GIB = 2**30 / 10**9
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taste:
-    """
-    What we ask of every machine, whatever the workflow.
-
-    Attributes:
-        gpus: Names of cards to accept, with spaces or underscores; none accepts all that are big enough.
-        reliability: The cloud's own figure, 0 to 1.
-    """
-
-    gpus: tuple[str, ...] = ()
-    reliability: float = 0.98
-
-
-# --- what we say
-
-
-def search_body(requirements: Requirements, taste: Taste) -> dict[str, Any]:
-    """Ask for what can be ordered now, with prices for the disk that we are going to order."""
-    disk = max(requirements.disk_gib, SMALLEST_DISK_GB)
-    filters: dict[str, Any] = {
-        "verified": {"eq": True},
-        "rentable": {"eq": True},
-        "rented": {"eq": False},
-        "external": {"eq": False},
-        "num_gpus": {"eq": 1},
-        "gpu_ram": {"gte": int(requirements.vram_mib * VRAM_SLACK)},
-        "disk_space": {"gte": disk},
-        "reliability": {"gte": taste.reliability},
-        "direct_port_count": {"gte": 1},
-        "type": "on-demand",
-        "allocated_storage": disk,
-        "order": [["dph_total", "asc"]],
-        "limit": MOST_OFFERS,
-    }
-    if taste.gpus:
-        filters["gpu_name"] = {"in": [gpu.replace("_", " ") for gpu in taste.gpus]}
-    if requirements.cuda > 0:
-        filters["cuda_max_good"] = {"gte": requirements.cuda}
-    if requirements.inet_down_mbps > 0:
-        filters["inet_down"] = {"gte": requirements.inet_down_mbps}
-    return filters
-
-
-def order_body(key: LaunchKey, order: LaunchOrder) -> dict[str, Any]:
-    """
-    Order for good or not at all.
-
-    No price: with one the machine is a bid that others can top. `cancel_unavail`: without it a machine that cannot
-    start is kept stopped, and its disk is billed.
-    """
-    return {
-        "client_id": "me",
-        "image": order.image,
-        "disk": max(order.disk_gib, SMALLEST_DISK_GB),
-        "label": key,
-        "env": {},
-        "onstart": first_steps(order.ssh_public_key),
-        "runtype": "ssh_direc ssh_proxy",
-        "target_state": "running",
-        "cancel_unavail": True,
-    }
-
-
-def page_query(after: str | None) -> dict[str, str]:
-    """Ask for one page of all machines; a fixed order keeps pages from overlapping."""
-    query = {"limit": str(PAGE), "order_by": json.dumps([{"col": "id", "dir": "asc"}])}
-    return query if after is None else {**query, "after_token": after}
-
-
-# --- what they say
 
 Id = Annotated[int, Field(gt=0, lt=2**63)]
 Text = Annotated[str, AfterValidator(tidy)]
