@@ -220,6 +220,7 @@ class Provisioner:
             ordered_gpu=offer.gpu if offer else "",
             ordered_vram_mib=offer.vram_mib if offer else 0,
             report=report,
+            resume=tuple(self._shared.board.stages(instance.id).values()),
         )
         now = self._shared.clock.now()
         instance = await self._reload(instance)
