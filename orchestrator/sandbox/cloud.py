@@ -10,7 +10,7 @@ from orchestrator.faults import Fault
 from orchestrator.sandbox.bill import Bill, Meter, storage_usd_hour
 from orchestrator.sandbox.machine import Ground, Machine, Order, Wanted
 from orchestrator.sandbox.market import Market, Rig
-from orchestrator.sandbox.query import matches, ordered
+from orchestrator.sandbox.query import check_filters, matches, ordered
 from orchestrator.sandbox.troubles import Troubles
 from orchestrator.sandbox.wire import Row, instance_row, offer_row
 
@@ -74,6 +74,7 @@ class Cloud:
         is_bid = query.get("type") in {"bid", "interruptible"}
         offers = [offer_row(rig, storage_gb=storage, now=self.now, is_bid=is_bid) for rig in self.market.free()]
         filters = {column: tests for column, tests in query.items() if column not in NO_FILTERS}
+        check_filters(filters)
         order = [(str(column), str(direction)) for column, direction in query.get("order") or [("score", "desc")]]
         found = ordered([row for row in offers if matches(row | _searchable(row), filters)], order)
         return found[: min(MOST_OFFERS, int(query.get("limit") or MOST_OFFERS))]

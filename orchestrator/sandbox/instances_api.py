@@ -14,7 +14,7 @@ from aiohttp import web
 from orchestrator.faults import Fault
 from orchestrator.sandbox.cloud import Cloud, Refusal
 from orchestrator.sandbox.machine import Machine, Wanted, public_data
-from orchestrator.sandbox.query import QueryError, matches, page
+from orchestrator.sandbox.query import QueryError, check_filters, matches, page
 from orchestrator.sandbox.replies import Route, number_in_path, read_object, reply
 from orchestrator.sandbox.wire import STORED_COLUMNS, Row, instance_row
 
@@ -199,6 +199,7 @@ def list_instances(rows: Sequence[Row], query: Any) -> dict[str, Any]:
     for column in [*filters, *(column for column, _ in order)]:
         if column not in STORED_COLUMNS:
             raise QueryError(f"{column} is not a valid search key")
+    check_filters(filters)
     found = [row for row in rows if matches(row, filters)]
     limit = _json(query, "limit", LARGEST_PAGE)
     limit = min(LARGEST_PAGE, limit) if limit > 0 else PAGE_FOR_NONSENSE

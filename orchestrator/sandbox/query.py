@@ -25,8 +25,25 @@ class QueryError(Exception):
     """A query that makes no sense; its text is for the one who asked."""
 
 
+def check_filters(filters: Mapping[str, object]) -> None:
+    """
+    Look at the shape of filters before any row is seen: an empty list must not hide a mistake.
+
+    Raises:
+        QueryError: One of them is no object of known operators.
+    """
+    for tests in filters.values():
+        if not isinstance(tests, dict):
+            raise QueryError(f"a filter is an object of operator and value, not {tests!r}")
+        for name, wanted in tests.items():
+            if name not in OPERATORS:
+                raise QueryError(f"{name} is not a valid operator")
+            if name in {"in", "notin"} and not isinstance(wanted, list):
+                raise QueryError(f"{name} needs a list")
+
+
 def matches(row: Row, filters: Mapping[str, object]) -> bool:
-    """Whether *row* passes every `{column: {operator: value}}` of *filters*."""
+    """Whether *row* passes every `{column: {operator: value}}` of *filters*, which have been checked."""
     return all(_passes(row.get(column), tests) for column, tests in filters.items())
 
 
@@ -62,19 +79,13 @@ def page(
     return cut, _make_token({column: cut[-1].get(column) for column, _ in order}) if more else None
 
 
-def _passes(value: object, tests: object) -> bool:
-    if not isinstance(tests, dict):
-        raise QueryError(f"a filter is an object of operator and value, not {tests!r}")
+def _passes(value: object, tests: Any) -> bool:
     return all(_passes_one(value, name, wanted) for name, wanted in tests.items())
 
 
-def _passes_one(value: object, name: str, wanted: object) -> bool:
-    test = OPERATORS.get(name)
-    if test is None:
-        raise QueryError(f"{name} is not a valid operator")
+def _passes_one(value: object, name: str, wanted: Any) -> bool:
+    test = OPERATORS[name]
     if name in {"in", "notin"}:
-        if not isinstance(wanted, list):
-            raise QueryError(f"{name} needs a list")
         return test(value, [_as(value, one) for one in wanted])
     if value is None and name not in {"eq", "neq"}:
         return False

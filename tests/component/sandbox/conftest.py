@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def renter_of(tmp_path: Path) -> RenterOf:
 
     @asynccontextmanager
     async def opened(**options: Any) -> AsyncIterator[Renter]:
-        given = SandboxOptions(**({"key": KEY, "speed": 20.0} | options))
+        given = replace(SandboxOptions(key=KEY, speed=20.0), **options)
         async with (
             open_sandbox(DataFolder(tmp_path / "sandbox"), given) as sandbox,
             aiohttp.ClientSession() as http,
