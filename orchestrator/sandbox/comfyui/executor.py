@@ -59,6 +59,7 @@ class Executor:
         self.keeps_metadata = keeps_metadata
         self.sockets = sockets
         self.results: dict[str, Result] = {}
+        self.current_node: str | None = None
         self._prompts = prompts
         self._fault_file = fault_file
         self._loaded: set[tuple[Path, int]] = set()
@@ -75,6 +76,7 @@ class Executor:
             await run.run()
             if run.succeeded and random.Random(prompt.prompt_id).random() < LATE_SHARE:
                 await asyncio.sleep(self.pace.history_late_s)
+            self.current_node = None
             self._prompts.finish(prompt, run.history_entry())
             run.tell("executing", {"node": None, "prompt_id": prompt.prompt_id})
 
@@ -186,6 +188,7 @@ class _Run:
         inputs = self._inputs(node)
         about = {"node_id": node_id, "node_type": node["class_type"], "executed": list(self._executed)}
         state = self._states[node_id] = _NodeState()
+        self.executor.current_node = node_id
         try:
             self._stop_if_asked()
             self._tell_states()

@@ -12,7 +12,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from orchestrator.sandbox.comfyui.folders import BrokenModelError, Folders, SavedPicture, check_safetensors
+from orchestrator.sandbox.comfyui.folders import (
+    BrokenModelError,
+    Folders,
+    OutsideError,
+    SavedPicture,
+    check_safetensors,
+)
 from orchestrator.sandbox.comfyui.plain_nodes import PLAIN_NODES
 from orchestrator.sandbox.comfyui.values import (
     Clip,
@@ -217,7 +223,12 @@ async def _preview_image(turn: Turn, inputs: Inputs) -> Result:
 async def _write(turn: Turn, inputs: Inputs, kind: str, prefix: str) -> Result:
     turn.die_if_told()
     pictures = inputs.of(Pictures, "images").pictures
-    saved = await asyncio.to_thread(_write_all, turn, pictures, kind, prefix)
+    try:
+        saved = await asyncio.to_thread(_write_all, turn, pictures, kind, prefix)
+    except OutsideError as error:
+        raise NodeFailed("Exception", f"Saving image outside the output folder is not allowed: {error}") from error
+    except OSError as error:
+        raise NodeFailed("OSError", str(error)) from error
     return Result((), {"images": [place.as_json() for place in saved]})
 
 

@@ -117,6 +117,9 @@ class _Server:
         client = request.query.get("clientId") or secrets.token_hex(16)
         self.sockets.join(client, socket)
         self.sockets.tell("status", {**self._status(), "sid": client}, client)
+        running = self._prompts.running
+        if running is not None and running.client == client and self.executor.current_node is not None:
+            self.sockets.tell("executing", {"node": self.executor.current_node}, client)
         try:
             async for message in socket:
                 if message.type is WSMsgType.ERROR:

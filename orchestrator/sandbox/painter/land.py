@@ -26,7 +26,9 @@ def paint_mountains(canvas: Canvas, light: Light, sun: Sun, horizon: float, *, s
         body = mix(mix(light.far, light.sky[-1][1], 0.25), light.near, (0.18, 0.45, 0.72, 0.95)[layer])
         snow_depth = (0.12, 0.17, 0.05, 0.0)[layer] if snow else (0.03, 0.04, 0.0, 0.0)[layer]
         faces = _faces(canvas, light, sun, ridge, body=body, snow_depth=snow_depth, haze=1 - depth)
-        canvas.below(ridge.astype(np.float32), canvas.enlarge(faces))
+        if layer == layers - 1:
+            _tree_row(canvas, ridge, canvas.unit * 0.045, mix(body, light.near, 0.6))
+        canvas.below(ridge, canvas.enlarge(faces))
         if layer < layers - 1:
             mist(canvas, mix(light.far, light.sky[-1][1], 0.5), base + 0.015, 0.045, 0.75)
 

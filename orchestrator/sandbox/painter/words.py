@@ -30,7 +30,7 @@ PLACES = {
     ),
 }
 TIMES = {
-    "dawn": "dawn sunrise morning daybreak misty",
+    "dawn": "dawn sunrise morning daybreak",
     "day": "day noon sunny daylight afternoon summer bright",
     "dusk": "dusk sunset evening twilight golden",
     "night": "night midnight moon moonlight moonlit stars starry dark neon cyberpunk aurora nocturnal",

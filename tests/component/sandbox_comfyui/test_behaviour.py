@@ -16,6 +16,7 @@ from PIL import Image
 from orchestrator.sandbox.comfyui.executor import Pace
 from orchestrator.sandbox.models import make_models
 from tests.component.sandbox_comfyui.painter_client import (
+    CLIENT,
     NO_TIME,
     PainterClient,
     bare_painter,
@@ -238,6 +239,17 @@ async def test_events_go_only_to_the_newest_socket_of_the_client_that_queued(tmp
             await older.receive_json(timeout=0.05)
 
 
+async def test_client_that_comes_back_is_told_which_node_runs(tmp_path: Path) -> None:
+    async with painter(tmp_path, pace=ENDLESS) as client:
+        async with client.listening() as socket:
+            await client.queue(flux())
+            while (await until(socket, "executing"))["data"]["node"] != "sampler":
+                pass
+        async with client.listening() as socket:
+            assert (await socket.receive_json())["data"]["sid"] == CLIENT
+            assert await socket.receive_json() == {"type": "executing", "data": {"node": "sampler"}}
+
+
 async def test_body_that_is_no_json_is_a_500_in_plain_text(tmp_path: Path) -> None:
     async with bare_painter(tmp_path) as client, client.session.post("/prompt", data=b"not json") as answer:
         assert answer.status == 500
@@ -348,6 +360,16 @@ async def test_saved_pictures_carry_the_graph_unless_told_otherwise(tmp_path: Pa
 
     texts = {name: json.loads(text) for name, text in image.info.items() if name in {"prompt", "workflow"}}
     assert texts == ({"prompt": graph, "workflow": {"nodes": []}} if metadata else {})
+
+
+async def test_picture_cannot_be_saved_outside_its_folder(tmp_path: Path) -> None:
+    graph = trivial()
+    graph["s"]["inputs"]["filename_prefix"] = "../outside"
+    async with bare_painter(tmp_path) as client, client.listening() as socket:
+        await client.queue(graph)
+        error = (await until(socket, "execution_error"))["data"]
+
+    assert "not allowed" in error["exception_message"]
 
 
 async def test_batch_gives_as_many_different_pictures(tmp_path: Path) -> None:
