@@ -126,21 +126,38 @@ async def _answers(running: RunningSandbox, http: aiohttp.ClientSession) -> bool
 
 async def _start(folder: DataFolder, options: SandboxOptions, http: aiohttp.ClientSession) -> RunningSandbox:
     child = await asyncio.to_thread(_spawn, folder, options)
+    try:
+        running = await _first_answer(folder, child, http)
+        if running is None:
+            raise SandboxLaunchError(await asyncio.to_thread(_what_went_wrong, folder, child))
+        return running
+    finally:
+        if child.poll() is None:
+            child.returncode = 0  # it is meant to outlive us, which is no reason for a warning
+
+
+async def _first_answer(
+    folder: DataFolder, child: subprocess.Popen[bytes], http: aiohttp.ClientSession
+) -> RunningSandbox | None:
     until = time.monotonic() + START_LIMIT_S
     while time.monotonic() < until and child.poll() is None:
         running = await _find(folder, http)
         if running is not None:
-            _let_go(child)
             return running
         await asyncio.sleep(LOOK_EVERY_S)
+    return None
+
+
+def _what_went_wrong(folder: DataFolder, child: subprocess.Popen[bytes]) -> str:
+    """End what has not come up, and say what it said last."""
     status = child.poll()
     if status is None:
         child.kill()
-        await asyncio.to_thread(child.wait)
+        child.wait()
     how = f"did not answer within {START_LIMIT_S:.0f} s" if status is None else f"ended with status {status}"
-    raise SandboxLaunchError(
+    return (
         f"the sandbox cloud {how}; its last words, from {folder.log}:\n{_tail(folder.log)}\n"
-        f"Try `glowplug sandbox --data {folder.root} --port 0` to see it start."
+        f"Try `glowplug sandbox --data {folder.root}` to see it start."
     )
 
 
@@ -217,11 +234,6 @@ def _try_lock(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _let_go(child: subprocess.Popen[bytes]) -> None:
-    """Leave a child to itself: it is meant to outlive us, which is no reason for a warning."""
-    child.returncode = 0
 
 
 def _tail(log: Path) -> str:

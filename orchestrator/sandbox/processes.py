@@ -94,6 +94,8 @@ def make_environment(
 
 async def ended(process: subprocess.Popen[bytes]) -> int:
     """Wait for a child and reap it; gives its status, negative for a signal. Costs no thread."""
+    if process.poll() is not None:
+        return process.returncode  # reaped already, perhaps by the start of another one; its number may be reused
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     handle = os.pidfd_open(process.pid)
     try:
