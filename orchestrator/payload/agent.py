@@ -22,6 +22,7 @@ import logging.handlers
 import math
 import os
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -1427,23 +1428,33 @@ def begin_log(places: Places) -> None:
 def call(places: Places) -> int:
     """Pass one request on and its events back; 0 when it ends well."""
     request = sys.stdin.buffer.readline(LONGEST_REQUEST)
-    last = b""
     try:
-        with dial(places) as connection, connection.makefile("rwb") as stream:
-            stream.write(request.strip() + b"\n")
-            stream.flush()
-            for line in stream:
-                last = line
-                sys.stdout.buffer.write(line)
-                sys.stdout.buffer.flush()
-        event = json.loads(last or b"{}").get("event")
-    except BrokenPipeError:
-        os._exit(1)  # our own caller is gone; the work goes on
+        with dial(places) as connection:
+            connection.sendall(request.strip() + b"\n")
+            event = json.loads(pass_on(connection) or b"{}").get("event")
     except (OSError, ValueError):
         event = None
     if event not in ("done", "failed"):
         print(json.dumps({"event": "failed", "code": "agent_gone", "detail": "the agent does not run"}), flush=True)
     return 0 if event == "done" else 1
+
+
+def pass_on(connection: socket.socket) -> bytes:
+    """Copy events to standard output as they come; gives the last line. Ends us when nobody reads them any more."""
+    last = b""
+    watch = select.poll()
+    watch.register(connection, select.POLLIN)
+    watch.register(1, 0)  # tells of errors alone: our caller is gone, and the work goes on without it
+    while True:
+        ready = dict(watch.poll())
+        if 1 in ready:
+            os._exit(1)
+        data = connection.recv(64 * KIB)
+        if not data:
+            return last.rpartition(b"\n")[2] or last
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        last = (last + data)[-LONGEST_REQUEST:]
 
 
 def main() -> int:

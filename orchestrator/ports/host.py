@@ -47,8 +47,9 @@ class Host(Protocol):
 
     def converse(self, command: str, *, stdin: bytes = b"") -> AbstractAsyncContextManager[AsyncIterator[str]]:
         """
-        Run *command* and read its standard output line by line while it runs; leaving the block ends it.
+        Run *command* and read its standard output line by line while it runs.
 
+        Leaving the block ends it, at the latest when it next writes: not every server passes signals on.
         The iterator ends when the command does. A line longer than 64 KiB is a HostUnreachable.
         """
         ...
