@@ -2,31 +2,40 @@
 Composition root of the bot: ensures the sandbox if it is needed, opens the orchestrator, builds the surfaces.
 
     run
+    ├─ the sandbox, kept alive while it is used
     ├─ orchestrator (its own tree, see orchestrator/app.py)
-    └─ surfaces: the page, and each chat that has a token
+    └─ surfaces
+       ├─ keep_posted: progress, ends and notices, one poster a surface
+       └─ web: the page
 """
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 
 from rich.console import Console
 
 from bot.adapters.web.server import WebOptions, run_web
+from bot.adapters.web.site import Site
+from bot.adapters.web.surface import WebSurface
+from bot.service.desk import open_desk
+from bot.service.posting import keep_posted
+from bot.service.router import Router
 from bot.settings import BotSettings
+from orchestrator.adapters.system import SystemClock
 from orchestrator.api import InstanceView
 from orchestrator.app import SandboxAddress, open_orchestrator
 from orchestrator.control.service import Service
-from orchestrator.domain.errors import StoreError
-from orchestrator.sandbox.launch import SandboxOptions, ensure_sandbox
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.sandbox.launch import SandboxLaunchError, SandboxOptions, attached_sandbox
 from orchestrator.settings import Settings
 
 END_LIMIT = timedelta(seconds=30)
 """How long Ctrl-C waits for the proof that every machine is gone."""
 
-out = Console(highlight=False)
+out = Console(highlight=False, soft_wrap=True)
 
 
 class Stopping:
@@ -65,11 +74,11 @@ async def run(settings: Settings, bot_settings: BotSettings) -> int:
     problem: Exception | None = None
     with stopping.signals():
         try:
-            sandbox = await _sandbox(settings)
-            out.print(_in_use(settings, sandbox))
-            async with open_orchestrator(settings, sandbox) as orchestrator:
-                await _serve(orchestrator, bot_settings, stopping)
-        except* (StoreError, OSError) as group:
+            async with _sandbox(settings) as sandbox:
+                out.print(_in_use(settings, sandbox))
+                async with open_orchestrator(settings, sandbox) as orchestrator:
+                    await _serve(orchestrator, bot_settings, stopping)
+        except* (OrchestratorError, SandboxLaunchError, OSError) as group:
             problem = _first(group)
     if problem is not None:
         out.print(f"glowplug cannot run: {problem}")
@@ -83,15 +92,23 @@ def _first(group: BaseExceptionGroup[Exception]) -> Exception:
 
 
 async def _serve(orchestrator: Service, bot_settings: BotSettings, stopping: Stopping) -> None:
+    page = WebSurface()
+    clock = SystemClock()
+    desk = open_desk(orchestrator, [page], clock.now)
+    site = Site(surface=page, handler=Router(desk), cards=desk.cards, orchestrator=orchestrator, now=clock.now)
     async with asyncio.TaskGroup() as group:
         options = WebOptions(port=bot_settings.web_port, on_listening=_announce)
-        surfaces = group.create_task(run_web(orchestrator, options), name="web")
+        surfaces = (
+            group.create_task(keep_posted(desk), name="keep posted"),
+            group.create_task(run_web(site, options), name="web"),
+        )
         await stopping.asked.wait()
         if stopping.by_hand:
             await _end_machines(orchestrator, stopping)
         else:
             out.print("stopping; machines are kept for the next start, unfinished jobs stay queued")
-        surfaces.cancel()
+        for surface in surfaces:
+            surface.cancel()
 
 
 def _announce(url: str) -> None:
@@ -122,13 +139,16 @@ def _say_what_is_left(left: tuple[InstanceView, ...]) -> None:
         out.print(f"still there: {machine.gpu} at {machine.cloud} ({machine.state}); see: glowplug sweep")
 
 
-async def _sandbox(settings: Settings) -> SandboxAddress | None:
+@asynccontextmanager
+async def _sandbox(settings: Settings) -> AsyncIterator[SandboxAddress | None]:
+    """The sandbox that these settings use, if any; the embedded one is started and kept alive inside the block."""
     if settings.sandbox_url:
-        return SandboxAddress(url=settings.sandbox_url.rstrip("/"), key=settings.sandbox_key.get_secret_value())
-    if not settings.needs_sandbox:
-        return None
-    running = await ensure_sandbox(settings.data, options=SandboxOptions(faults=settings.sandbox_faults))
-    return SandboxAddress(url=running.url, key=running.key)
+        yield SandboxAddress(url=settings.sandbox_url.rstrip("/"), key=settings.sandbox_key.get_secret_value())
+    elif settings.needs_sandbox:
+        async with attached_sandbox(settings.data, options=SandboxOptions(faults=settings.sandbox_faults)) as running:
+            yield SandboxAddress(url=running.url, key=running.key)
+    else:
+        yield None
 
 
 def _in_use(settings: Settings, sandbox: SandboxAddress | None) -> str:

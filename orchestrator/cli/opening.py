@@ -14,8 +14,8 @@ from orchestrator.app import SandboxAddress
 from orchestrator.sandbox.launch import SandboxOptions, ensure_sandbox
 from orchestrator.settings import Settings
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def stop(sentence: str, *, status: int = 1) -> NoReturn:
