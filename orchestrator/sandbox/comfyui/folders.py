@@ -89,15 +89,18 @@ class Folders:
             raise OutsideError(f"{subfolder}/{filename} is not in {kind}")
         return file
 
-    def free_place(self, kind: str, prefix: str) -> SavedPicture:
+    def free_places(self, kind: str, prefix: str, count: int) -> list[SavedPicture]:
         """Choose the next free `<prefix>_00001_.png`, as the real server counts them."""
         subfolder, _, stem = prefix.rpartition("/")
         folder = self.picture(kind, subfolder, "x").parent
         folder.mkdir(parents=True, exist_ok=True)
         pattern = re.compile(re.escape(stem) + r"_(\d+)_.*\.png")
         taken = [int(match.group(1)) for file in folder.iterdir() if (match := pattern.fullmatch(file.name))]
-        number = max(taken, default=0) + 1
-        return SavedPicture(filename=f"{stem}_{number:05}_.png", subfolder=subfolder, type=kind)
+        first = max(taken, default=0) + 1
+        return [
+            SavedPicture(filename=f"{stem}_{number:05}_.png", subfolder=subfolder, type=kind)
+            for number in range(first, first + count)
+        ]
 
     def keep_upload(self, kind: str, subfolder: str, filename: str, content: bytes, *, overwrite: bool) -> str:
         """Store an uploaded picture and say under which name: an equal one is shared, another one is numbered."""

@@ -1,7 +1,6 @@
 """Nodes that need more than their inputs: files, time, progress, the painter."""
 
 import asyncio
-import io
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -10,7 +9,6 @@ from typing import Protocol
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
 
 from orchestrator.sandbox.comfyui.folders import (
     BrokenModelError,
@@ -20,6 +18,7 @@ from orchestrator.sandbox.comfyui.folders import (
     check_safetensors,
 )
 from orchestrator.sandbox.comfyui.plain_nodes import PLAIN_NODES
+from orchestrator.sandbox.comfyui.png import encode_png, with_texts
 from orchestrator.sandbox.comfyui.values import (
     Clip,
     Conditioning,
@@ -38,7 +37,6 @@ from orchestrator.sandbox.comfyui.values import (
 from orchestrator.sandbox.painter.brief import Brief, Picture, Style
 from orchestrator.sandbox.painter.paint import paint
 
-PNG_EFFORT = 1
 SLOW_PLAIN_NODES = frozenset({"ImageScale", "ImageScaleBy", "ImageUpscaleWithModel", "LatentUpscaleBy"})
 
 
@@ -201,15 +199,17 @@ async def _sample(turn: Turn, brief: Brief, latent: Latent, steps: int) -> Laten
     for step in range(1, steps):
         await asyncio.sleep(started + turn.sampling_s * step / steps - time.monotonic())
         turn.progress(step, steps)
-    pictures = await painting
+    painted = await painting
     await asyncio.sleep(started + turn.sampling_s - time.monotonic())
     turn.progress(steps, steps)
-    return replace(latent, pictures=pictures)
+    return painted
 
 
-def _paint_all(brief: Brief, latent: Latent) -> tuple[Picture, ...]:
+def _paint_all(brief: Brief, latent: Latent) -> Latent:
+    """Paint and encode; both are slow, and there is time to pass anyway."""
     sources = latent.pictures or (None,) * latent.count
-    return tuple(paint(replace(brief, seed=brief.seed + index, source=it)) for index, it in enumerate(sources))
+    painted = tuple(paint(replace(brief, seed=brief.seed + index, source=it)) for index, it in enumerate(sources))
+    return replace(latent, pictures=painted, encoded=tuple(encode_png(picture) for picture in painted))
 
 
 async def _save_image(turn: Turn, inputs: Inputs) -> Result:
@@ -222,9 +222,8 @@ async def _preview_image(turn: Turn, inputs: Inputs) -> Result:
 
 async def _write(turn: Turn, inputs: Inputs, kind: str, prefix: str) -> Result:
     turn.die_if_told()
-    pictures = inputs.of(Pictures, "images").pictures
     try:
-        saved = await asyncio.to_thread(_write_all, turn, pictures, kind, prefix)
+        saved = await asyncio.to_thread(_write_all, turn, inputs.of(Pictures, "images"), kind, prefix)
     except OutsideError as error:
         raise NodeFailed("Exception", f"Saving image outside the output folder is not allowed: {error}") from error
     except OSError as error:
@@ -232,26 +231,13 @@ async def _write(turn: Turn, inputs: Inputs, kind: str, prefix: str) -> Result:
     return Result((), {"images": [place.as_json() for place in saved]})
 
 
-def _write_all(turn: Turn, pictures: tuple[Picture, ...], kind: str, prefix: str) -> list[SavedPicture]:
-    first = turn.folders.free_place(kind, prefix)
-    number = int(first.filename.removesuffix("_.png").rpartition("_")[2])
-    stem = first.filename[: -len(f"{number:05}_.png")]
-    places = []
-    for offset, picture in enumerate(pictures):
-        place = replace(first, filename=f"{stem}{number + offset:05}_.png")
-        content = _png(picture, turn.metadata)
-        turn.folders.picture(kind, place.subfolder, place.filename).write_bytes(content)
-        places.append(place)
+def _write_all(turn: Turn, pictures: Pictures, kind: str, prefix: str) -> list[SavedPicture]:
+    encoded = pictures.encoded or tuple(encode_png(picture) for picture in pictures.pictures)
+    places = turn.folders.free_places(kind, prefix, len(encoded))
+    for place, content in zip(places, encoded, strict=True):
+        file = turn.folders.picture(kind, place.subfolder, place.filename)
+        file.write_bytes(with_texts(content, turn.metadata))
     return places
-
-
-def _png(picture: Picture, metadata: dict[str, str]) -> bytes:
-    info = PngInfo()
-    for key, value in metadata.items():
-        info.add_text(key, value)
-    target = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(target, "PNG", compress_level=PNG_EFFORT, pnginfo=info)
-    return target.getvalue()
 
 
 Node = Callable[[Turn, Inputs], Awaitable[Result]]

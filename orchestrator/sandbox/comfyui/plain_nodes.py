@@ -62,7 +62,7 @@ def _vae_encode(inputs: Inputs) -> Result:
 def _vae_decode(inputs: Inputs) -> Result:
     latent = inputs.of(Latent, "samples")
     blank = np.full((latent.height, latent.width, 3), 127, dtype=np.uint8)
-    return Result((Pictures(latent.pictures or (blank,) * latent.count),))
+    return Result((Pictures(latent.pictures or (blank,) * latent.count, latent.encoded),))
 
 
 def _resized(pictures: tuple[Picture, ...], width: int, height: int) -> tuple[Picture, ...]:
@@ -100,7 +100,7 @@ def _latent_upscale_by(inputs: Inputs) -> Result:
     latent, factor = inputs.of(Latent, "samples"), inputs.number("scale_by")
     width, height = (round(side * factor / 8) * 8 for side in (latent.width, latent.height))
     pictures = _resized(latent.pictures, width, height)
-    return Result((replace(latent, width=width, height=height, pictures=pictures),))
+    return Result((replace(latent, width=width, height=height, pictures=pictures, encoded=()),))
 
 
 def _random_noise(inputs: Inputs) -> Result:

@@ -48,11 +48,14 @@ class Latent:
     count: int
     pictures: tuple[Picture, ...] = ()
     """Empty before the first sampling."""
+    encoded: tuple[bytes, ...] = ()
+    """The same pictures as PNG, where the sampler had the time to make them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
     pictures: tuple[Picture, ...]
+    encoded: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
