@@ -58,6 +58,7 @@ STALL_S = 10.0  # a connection without a byte for so long is given up
 NO_PROGRESS_S = 30.0
 PROGRESS_S = 0.25
 RATE_WINDOW_S = 3.0
+DOWN_AFTER = 3  # failures in a row; a mirror that is down keeps one connection, the others share the rest
 SLOW_SHARE = 0.05  # of the best mirror's speed: a slower one keeps one connection and single blocks
 LONGEST_REST_S = 5.0
 REDIRECTS = 5
@@ -167,9 +168,15 @@ class Mirror:
     def __init__(self, name: str) -> None:
         self.name = name
         self.speed = 0.0  # bytes per second of one connection; 0 until measured
+        self.failures = 0  # in a row, over all its files
+
+    @property
+    def is_down(self) -> bool:
+        return self.failures >= DOWN_AFTER
 
     def measured(self, count: int, seconds: float) -> None:
         if count and seconds > 0:
+            self.failures = 0
             speed = count / seconds
             self.speed = speed if not self.speed else 0.7 * self.speed + 0.3 * speed
 
@@ -193,6 +200,7 @@ class Source:
     def failed(self, problem: BaseException) -> None:
         """Rest, longer each time; a mirror that is down for a moment comes back."""
         self.failures += 1
+        self.mirror.failures += 1
         self.rest_until = time.monotonic() + min(LONGEST_REST_S, 0.1 * 2 ** min(self.failures, 10))
         self.problem = f"{type(problem).__name__}: {problem}"[:200]
         self.direct = ""
@@ -507,11 +515,14 @@ class Fetch:
         known = self._verified.size_of(path)
         if known is not None:
             return known
-        for source in sources:
-            try:
-                return ask_size(source.url, 4 * estimate)
-            except (http.client.HTTPException, OSError, BadAnswer) as problem:
-                source.failed(problem)
+        deadline = time.monotonic() + self._patience
+        while time.monotonic() < deadline:
+            for source in sources:
+                try:
+                    return ask_size(source.url, 4 * estimate)
+                except (http.client.HTTPException, OSError, BadAnswer) as problem:
+                    source.failed(problem)
+            time.sleep(0.5)
         raise Failure("no_progress", f"nobody tells how long {path} is: {problems(sources)}")
 
     def run(self, publish: Publish) -> Event:
@@ -543,9 +554,9 @@ class Fetch:
             raise Failure("disk_full", f"{wanted} bytes to fetch, {free} free")
 
     def _start(self) -> None:
-        per_mirror = max(1, self._connections // max(1, len(self._mirrors)))
         jobs: List[Tuple[Any, ...]] = [(self._hash,)] * HASHERS
-        jobs += [(self._work, mirror, number) for mirror in self._mirrors.values() for number in range(per_mirror)]
+        for mirror in self._mirrors.values():
+            jobs += [(self._work, mirror, number) for number in range(self._connections)]
         for job in jobs:
             threading.Thread(target=self._guarded, args=job, daemon=True).start()
 
@@ -637,21 +648,31 @@ class Fetch:
 
     def _next_span(self, mirror: Mirror, number: int) -> Optional[Span]:
         """Wait for something to do; None when the fetch is over."""
-        with self._changed:
-            while not self._is_over:
-                span = self._take(mirror, number)
-                if span is not None:
-                    span.download.spans.append(span)
-                    return span
-                self._changed.wait(0.1)
+        while not self._is_over:
+            with self._changed:
+                if number < self._quota(mirror):
+                    span = self._take(mirror)
+                    if span is not None:
+                        span.download.spans.append(span)
+                        return span
+                    self._changed.wait(0.1)
+                    continue
+            time.sleep(0.3)  # not one of those that a change of the plan should wake
         return None
 
-    def _take(self, mirror: Mirror, number: int) -> Optional[Span]:
+    def _quota(self, mirror: Mirror) -> int:
+        """How many connections that mirror gets just now."""
+        if mirror.is_down or self._is_slow(mirror):
+            return 1
+        up = sum(not (other.is_down or self._is_slow(other)) for other in self._mirrors.values())
+        return max(1, self._connections // up)
+
+    def _is_slow(self, mirror: Mirror) -> bool:
+        return 0 < mirror.speed < SLOW_SHARE * max(other.speed for other in self._mirrors.values())
+
+    def _take(self, mirror: Mirror) -> Optional[Span]:
         now = time.monotonic()
-        best = max(other.speed for other in self._mirrors.values())
-        is_slow = 0 < mirror.speed < SLOW_SHARE * best
-        if is_slow and number:
-            return None
+        is_slow = self._is_slow(mirror)
         usable = [(download, download.usable(mirror, now)) for download in self.downloads if not download.is_ready]
         for download, source in usable:
             if source is not None:
@@ -963,10 +984,13 @@ class Installer:
 
     def _torch(self) -> None:
         """A venv that sees what the image has installed, so that a PyTorch which is new enough stays."""
-        pip_is_there = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False)
-        without = ["--without-pip"] if pip_is_there.returncode == 0 else []
-        make = [sys.executable, "-m", "venv", "--clear", "--system-site-packages", *without]
-        self._command("torch", [*make, self._places.venv])
+        venv = [sys.executable, "-m", "venv", "--clear", "--system-site-packages", "--without-pip", self._places.venv]
+        self._command("torch", venv)
+        python = os.path.join(self._places.venv, "bin", "python")
+        try:
+            self._command("torch", [python, "-m", "pip", "--version"])  # the image's own will do
+        except Failure:
+            self._command("torch", [python, "-m", "ensurepip"])
         wanted = [str(name) for name in self._request.get("torch", [])]
         index = self._request.get("index_url")
         if wanted:
@@ -1451,7 +1475,7 @@ def pass_on(connection: socket.socket) -> bytes:
             os._exit(1)
         data = connection.recv(64 * KIB)
         if not data:
-            return last.rpartition(b"\n")[2] or last
+            return last.strip().rpartition(b"\n")[2]
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         last = (last + data)[-LONGEST_REQUEST:]
