@@ -11,7 +11,7 @@ from orchestrator.faults import SCOPES, Fault, Profile, Scope
 from orchestrator.sandbox.cloud import Cloud, Refusal
 from orchestrator.sandbox.mirror import MirrorFault, MirrorFaults
 from orchestrator.sandbox.models import ModelFile
-from orchestrator.sandbox.replies import Route, read_object, reply
+from orchestrator.sandbox.replies import OURS, Route, read_object, reply
 from orchestrator.sandbox.troubles import Pending
 
 HEARTBEAT_S = 0.5
@@ -49,7 +49,7 @@ class ControlApi:
 
     def routes(self) -> tuple[Route, ...]:
         def route(method: str, path: str, handler: Any, *, needs_key: bool = True) -> Route:
-            return Route(operation="sandbox", method=method, path=path, handler=handler, needs_key=needs_key)
+            return Route(operation=OURS, method=method, path=path, handler=handler, needs_key=needs_key)
 
         return (
             route("GET", "/sandbox/health", self._health, needs_key=False),

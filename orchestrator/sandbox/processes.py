@@ -19,7 +19,8 @@ FILE_BLOCKS = 4 * 1024 * 1024
 FULL_DISK_BLOCKS = 2048
 """The same where the disk is full: 1 MiB."""
 
-_LIMITED = 'ulimit -c 0; ulimit -n "$1"; ulimit -f "$2"; shift 2; exec "$@"'
+# A file that grows beyond its limit is a failed write, as on a full disk, and no deadly signal.
+_LIMITED = 'trap "" XFSZ; ulimit -c 0; ulimit -n "$1"; ulimit -f "$2"; shift 2; exec "$@"'
 
 
 @dataclass(slots=True, kw_only=True)

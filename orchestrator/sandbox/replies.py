@@ -9,6 +9,9 @@ from aiohttp import web
 
 from orchestrator.sandbox.cloud import Refusal
 
+OURS = "sandbox"
+"""Operation of what no real cloud has. No fault falls on it: whoever makes trouble can end it."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

@@ -77,7 +77,7 @@ async def open_sandbox(folder: DataFolder, options: SandboxOptions) -> AsyncIter
     """
     async with AsyncExitStack() as stack:
         folder.root.mkdir(parents=True, exist_ok=True)
-        lock = await stack.enter_async_context(_locked(folder.lock))
+        lock = await stack.enter_async_context(_locked(folder))
         models = await asyncio.to_thread(make_models, folder.models)
         mark = secrets.token_hex(16)
         await stack.enter_async_context(_watched(folder.machines, mark, lock))
@@ -198,32 +198,41 @@ async def _mirror(models: Path, speed: float) -> AsyncIterator[Mirror]:
 
 
 @asynccontextmanager
-async def _locked(file: Path) -> AsyncIterator[int]:
+async def _locked(folder: DataFolder) -> AsyncIterator[int]:
     """
     Hold the folder for this sandbox.
 
     The watchdog inherits the lock: a killed sandbox's folder is free only once the watchdog has tidied it up.
     """
-    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        await _lock(handle, file)
+        await _lock(handle, folder)
         yield handle
     finally:
         os.close(handle)
 
 
-async def _lock(handle: int, file: Path) -> None:
+async def _lock(handle: int, folder: DataFolder) -> None:
     until = time.monotonic() + LOCK_LIMIT_S
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            if time.monotonic() > until:
-                told = f"a sandbox already runs with {file.parent}; use another --data, or end that one first"
+            if _is_used(folder) or time.monotonic() > until:
+                told = f"a sandbox already runs with {folder.root}; use another --data, or end that one first"
                 raise SandboxError(told) from error
             await asyncio.sleep(LOOK_EVERY_S)
         else:
             return
+
+
+def _is_used(folder: DataFolder) -> bool:
+    """Whether the sandbox that says to be here is alive: otherwise it is its watchdog that holds the lock."""
+    try:
+        os.kill(int(json.loads(folder.info.read_text())["pid"]), 0)
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
 
 
 @asynccontextmanager

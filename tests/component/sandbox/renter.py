@@ -19,6 +19,18 @@ ORDER: dict[str, Any] = {
 }
 
 
+class NoAnswerError(Exception):
+    """The connection broke; what was asked may have been done."""
+
+
+async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep the client from sending a PUT again when no answer comes: that would order twice."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise NoAnswerError from error
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
@@ -39,7 +51,9 @@ class Renter:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         headers |= more.pop("headers", {})
         async with asyncio.timeout(LIMIT_S):
-            async with self.http.request(method, self.url + path, json=body, headers=headers, **more) as answer:
+            async with self.http.request(
+                method, self.url + path, json=body, headers=headers, middlewares=(once,), **more
+            ) as answer:
                 text = await answer.text()
                 is_json = answer.content_type == "application/json"
                 return Answer(answer.status, text, await answer.json() if is_json else None)
