@@ -47,6 +47,10 @@ class FakeBot:
         self.session = session
         self._say("event: session\ndata: {}\n\n")
 
+    async def notify(self, text: str, *, user: str | None = None) -> None:
+        """A notice for *user*, or for everybody."""
+        self._say(f"event: notice\ndata: {json.dumps({'user': user, 'text': text})}\n\n")
+
     def leave(self) -> None:
         """Be out of reach: end every event stream and answer nothing until :meth:`come_back`."""
         self.is_away = True
@@ -108,7 +112,10 @@ class FakeBot:
 
     async def _all_cards(self, request: web.Request) -> web.Response:
         mine = [card for card in self.cards.values() if card["user"] == request.query["user"]]
-        return web.json_response(sorted(mine, key=lambda card: str(card["created_at"]), reverse=True))
+        mine.sort(key=lambda card: str(card["created_at"]), reverse=True)
+        ids = [card["id"] for card in mine]
+        first = ids.index(request.query["before"]) + 1 if "before" in request.query else 0
+        return web.json_response(mine[first : first + int(request.query["limit"])])
 
     async def _image(self, request: web.Request) -> web.Response:
         return web.Response(body=png(request.match_info["key"]), content_type="image/png")

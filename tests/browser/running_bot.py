@@ -65,14 +65,14 @@ async def running_bot(data: Path, *, idle_timeout_s: int) -> AsyncIterator[Runni
 async def _until_ready(bot: RunningBot, data: Path) -> None:
     try:
         async with asyncio.timeout(START_LIMIT_S):
-            while not await _is_ready(bot):
+            while bot.process.returncode is None and not await _is_ready(bot):
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise AssertionError(f"the bot is not ready: {(data / 'output.txt').read_text()}") from None
+    assert bot.process.returncode is None, f"the bot has ended: {(data / 'output.txt').read_text()}"
 
 
 async def _is_ready(bot: RunningBot) -> bool:
-    assert bot.process.returncode is None, "the bot has ended"
     try:
         return bool((await bot.get("/healthz"))["ok"])
     except (aiohttp.ClientError, ValueError):

@@ -196,6 +196,18 @@ async def test_permutations_start_after_a_question(bot: FakeBot, open_page: Open
     await expect(page.get_by_role("button", name="Make 6 pictures")).to_have_count(0)
 
 
+async def test_what_could_not_be_started_is_said_beside_the_cards(bot: FakeBot, open_page: OpenPage) -> None:
+    note = "1 of 2 were started. You have 20 requests under way, at most 20; wait for one or cancel it."
+    bot.answers["/imagine a {red, blue} boat --yes"] = {"card": card("queued"), "note": note}
+    page = await open_page()
+
+    await page.fill("#text", "/imagine a {red, blue} boat --yes")
+    await page.keyboard.press("Enter")
+
+    await expect(page.locator("article")).to_have_count(1)
+    await expect(page.locator(".bubble")).to_have_text(note)
+
+
 async def test_declining_gives_the_text_back(bot: FakeBot, open_page: OpenPage) -> None:
     text = "/imagine a {red, blue} boat"
     confirm = {"text": "Make 2 pictures", "command": "/x"}

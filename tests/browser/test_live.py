@@ -50,6 +50,15 @@ async def test_cards_of_other_people_stay_away(bot: FakeBot, open_page: OpenPage
     await expect(page.locator("li[data-card='theirs']")).to_have_count(0)
 
 
+async def test_a_notice_is_said_to_those_it_concerns(bot: FakeBot, open_page: OpenPage) -> None:
+    page = await open_page()
+
+    await bot.notify("somebody else's", user="Mara")
+    await bot.notify("80 % of the budget is used.")
+
+    await expect(page.locator(".bubble")).to_have_text("80 % of the budget is used.")
+
+
 async def test_what_was_missed_while_away_is_made_up_for(bot: FakeBot, open_page: OpenPage) -> None:
     await bot.tell(card("running"))
     page = await open_page(allowed="Failed to load")

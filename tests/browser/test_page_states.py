@@ -174,13 +174,11 @@ async def test_details_unfold_below_the_card(bot: FakeBot, open_page: OpenPage, 
     lines = ["workflow flux-schnell-lora", "steps 4", "cold start 54 s"]
     page = await show(bot, open_page, "succeeded", DESKTOP)
 
-    await page.route("**/api/commands", lambda route: None)
+    bot.answers["/details job-1"] = {"reply": {"text": "", "lines": []}}
     await page.click("[data-action='details']")
     await expect(page.locator(".details")).to_contain_text("Models 31 s")
     await page.click("[data-action='details']")
     await expect(page.locator(".details")).to_be_hidden()
-    await page.reload()
-    await page.unroute_all()
     bot.answers["/details job-1"] = {"reply": {"text": "", "lines": lines}}
     await page.click("[data-action='details']")
     await expect(page.locator(".details li")).to_have_text(lines)
@@ -207,15 +205,18 @@ async def test_a_picture_opens_large_and_turns_by_keys(bot: FakeBot, open_page: 
 
 
 async def test_older_cards_come_on_request_and_above(bot: FakeBot, open_page: OpenPage) -> None:
-    bot.cards = {f"n{n}": card("cancelled", id=f"n{n}", at=n) for n in range(60)}
+    bot.cards = {f"n{n}": card("cancelled", id=f"n{n}", at=n) for n in range(230)}
     page = await open_page()
 
     await expect(page.locator("article")).to_have_count(24)
     await page.click("#earlier")
     await expect(page.locator("article")).to_have_count(48)
+    for shown in range(72, 230, 24):
+        await page.click("#earlier")
+        await expect(page.locator("article")).to_have_count(shown)
     await page.click("#earlier")
 
-    await expect(page.locator("article")).to_have_count(60)
+    await expect(page.locator("article")).to_have_count(230)
     await expect(page.locator("#earlier")).to_be_hidden()
     assert await page.locator(".entry").first.get_attribute("data-card") == "n0"
 

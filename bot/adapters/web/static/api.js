@@ -32,10 +32,20 @@ export function command(text, user, key) {
   return request("/api/commands", { method: "POST", headers: { "Content-Type": "application/json" }, body });
 }
 
-export const cards = (user) => request(`/api/cards?user=${encodeURIComponent(user)}`);
+/** How many cards the bot gives at once. */
+export const PAGE = 200;
+
+/** A person's cards, newest first: the newest, or those asked for before the card *before*. */
+export function cards(user, before = "") {
+  return request(`/api/cards?${new URLSearchParams({ user, limit: PAGE, ...(before && { before }) })}`);
+}
 export const session = (user) => request(`/api/session?user=${encodeURIComponent(user)}`).then((answer) => answer.session);
 export const workflows = () => request("/api/workflows");
-export const imageUrl = (key) => `/api/images/${encodeURIComponent(key)}`;
+
+/** Where a picture is; with *width*, no wider than that. */
+export function imageUrl(key, width = 0) {
+  return `/api/images/${encodeURIComponent(key)}${width ? `?w=${width}` : ""}`;
+}
 
 export function newKey() {
   return `web:${Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;

@@ -22,6 +22,7 @@ const stream = new Stream({
   run: (command) => run(command, api.newKey()),
   edit: (text) => composer.put(text),
   open: (card, position) => lightbox.open(card, position),
+  before: (id) => api.cards(person.name, id).catch(() => null),
   announce,
 });
 const bar = new SessionBar((command) => run(command, api.newKey()));
@@ -36,6 +37,7 @@ async function run(text, key) {
   const answer = await api.command(text, person.name, key);
   const cards = answer.cards ?? (answer.card ? [answer.card] : []);
   cards.filter(isMine).forEach((card) => stream.take(card));
+  if (answer.note) stream.reply("", { text: answer.note }, {});
   if (cards.length) stream.toEnd();
   void refreshSession();
   return answer;
@@ -101,6 +103,7 @@ if (matchMedia("(pointer: fine)").matches) composer.focus();
 follow({
   onOpen: () => void refresh(),
   onCard: (card) => isMine(card) && stream.take(card),
+  onNotice: (notice) => (notice.user ?? person.name) === person.name && stream.reply("", { text: notice.text }, {}),
   onSession: () => void refreshSession(),
   onAway: (away) => setText(byId("offline"), away ? "The bot is out of reach. Trying again …" : ""),
 });

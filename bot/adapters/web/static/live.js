@@ -6,7 +6,7 @@ const GIVE_IT_MS = 1500;
 /**
  * Follow the bot's events, for ever.
  *
- * @param {{onOpen: Function, onCard: Function, onSession: Function, onAway: Function}} listeners
+ * @param {{onOpen: Function, onCard: Function, onSession: Function, onNotice: Function, onAway: Function}} listeners
  *   `onOpen` on each new connection, `onAway(true|false)` when the bot is out of reach for more than a moment.
  */
 export function follow(listeners) {
@@ -20,6 +20,7 @@ export function follow(listeners) {
       listeners.onOpen();
     });
     source.addEventListener("card", (event) => listeners.onCard(JSON.parse(event.data)));
+    source.addEventListener("notice", (event) => listeners.onNotice(JSON.parse(event.data)));
     source.addEventListener("session", () => listeners.onSession());
     source.addEventListener("error", () => {
       away ||= setTimeout(() => listeners.onAway(true), GIVE_IT_MS);

@@ -3,6 +3,9 @@
 import { imageUrl } from "./api.js";
 import { el } from "./dom.js";
 
+/** Pixels across that a picture among several needs, on a fine screen too. */
+const IN_A_GRID = 640;
+
 export class Pictures {
   /** @param {Function} onOpen Called with the position of the picture that was clicked. */
   constructor(onOpen) {
@@ -15,7 +18,7 @@ export class Pictures {
   async update(keys, description) {
     if (keys.join() === this.keys) return;
     this.keys = keys.join();
-    const images = keys.map((key, position) => el("img", { src: imageUrl(key), alt: altText(description, position, keys.length), decoding: "async" }));
+    const images = keys.map((key, position) => el("img", { src: imageUrl(key, keys.length > 1 ? IN_A_GRID : 0), alt: altText(description, position, keys.length), decoding: "async" }));
     await Promise.allSettled(images.map((image) => image.decode()));
     if (keys.join() === this.keys) this.#hang(images);
   }

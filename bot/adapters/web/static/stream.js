@@ -1,5 +1,6 @@
 /** The stream: cards and replies in the order in which they were asked for, the newest next to the composer. */
 
+import { PAGE } from "./api.js";
 import { Books } from "./books.js";
 import { Card } from "./card.js";
 import { byId } from "./dom.js";
@@ -10,18 +11,20 @@ const AT_ONCE = 24;
 const NEAR = 140;
 
 export class Stream {
-  /** @param {Object} actions What a card needs, and `announce(text)`. */
+  /** @param {Object} actions What a card needs, `announce(text)`, and `before(id)`, which asks the bot for cards before one. */
   constructor(actions) {
     this.actions = actions;
     this.books = new Books();
     this.shown = new Map();
     this.older = [];
+    this.oldest = "";
+    this.isAll = true;
     this.pinned = true;
     this.scroller = byId("stream");
     this.list = byId("cards");
     this.earlier = byId("earlier");
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.earlier.addEventListener("click", () => this.#showEarlier());
+    this.earlier.addEventListener("click", () => void this.#showEarlier());
     new ResizeObserver(() => this.#follow()).observe(this.list);
     new ResizeObserver(() => this.#follow()).observe(this.scroller);
   }
@@ -31,6 +34,7 @@ export class Stream {
     this.shown.forEach((card) => card.stop?.());
     this.shown.clear();
     this.older = [];
+    this.isAll = true;
     this.pinned = true;
     this.list.replaceChildren();
     this.#afterChange();
@@ -45,6 +49,7 @@ export class Stream {
       else if (index < AT_ONCE && !known) this.#put(card);
       else if (!known) this.older.push(card);
     });
+    if (!known) this.#noteEnd(cards);
     this.#afterChange();
   }
 
@@ -89,7 +94,22 @@ export class Stream {
     this.list.insertBefore(element, next ?? null);
   }
 
-  #showEarlier() {
+  #noteEnd(cards) {
+    this.oldest = cards.at(-1)?.id ?? this.oldest;
+    this.isAll = cards.length < PAGE;
+  }
+
+  async #askForMore() {
+    this.earlier.disabled = true;
+    const cards = await this.actions.before(this.oldest);
+    this.earlier.disabled = false;
+    if (cards === null) return; // out of reach: the next click asks again
+    this.older.push(...cards);
+    this.#noteEnd(cards);
+  }
+
+  async #showEarlier() {
+    if (this.older.length < AT_ONCE && !this.isAll) await this.#askForMore();
     const height = this.scroller.scrollHeight - this.scroller.scrollTop;
     this.pinned = false;
     this.older.splice(0, AT_ONCE).forEach((card) => this.#put(card));
@@ -100,7 +120,7 @@ export class Stream {
 
   #afterChange() {
     byId("empty").hidden = this.list.childElementCount > 0;
-    this.earlier.hidden = this.older.length === 0;
+    this.earlier.hidden = this.older.length === 0 && this.isAll;
     this.#markLatest();
     this.#follow();
   }
