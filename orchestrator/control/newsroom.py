@@ -6,6 +6,7 @@ from what was published last. A subscriber that is slow gets the newest view of 
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -46,10 +47,16 @@ class Newsroom:
         self._views = views
         self._subscriptions: set[Subscription] = set()
         self._published: dict[JobId, JobView] = {}
+        self._last_round = -math.inf
 
     async def step(self) -> timedelta | None:
-        """Publish what changed since the last round."""
-        await asyncio.sleep(PACE.total_seconds())
+        """Publish what changed since the last round, ends at once and progress at its pace."""
+        loop = asyncio.get_running_loop()
+        too_soon = self._last_round + PACE.total_seconds() - loop.time()
+        if too_soon > 0:
+            await self._shared.wakeups.ends.wait(timedelta(seconds=too_soon))
+        self._shared.wakeups.ends.clear()
+        self._last_round = loop.time()
         if not self._subscriptions:
             return None
         for view in await self._changed():

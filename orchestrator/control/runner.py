@@ -178,6 +178,7 @@ class Runner:
             if current is not None and not current.is_over:
                 await end_instance(books, current, reason, now, details={"error": str(error)[:200]})
             await self._requeue_in(books, job, f"its machine failed: {reason}")
+        self._shared.wakeups.reconciler.wake()
 
     # Over a bridge.
 
@@ -254,10 +255,6 @@ class Runner:
             return await books.instances.get(instance)
 
     def _ring(self) -> None:
-        for wakeup in (
-            self._shared.wakeups.sessions,
-            self._shared.wakeups.dispatcher,
-            self._shared.wakeups.reconciler,
-            self._shared.wakeups.newsroom,
-        ):
+        wakeups = self._shared.wakeups
+        for wakeup in (wakeups.ends, wakeups.newsroom, wakeups.dispatcher, wakeups.sessions):
             wakeup.wake()

@@ -253,6 +253,7 @@ class Service(Orchestrator):
     def _ring(self) -> None:
         wakeups = self._shared.wakeups
         for wakeup in (
+            wakeups.ends,
             wakeups.sessions,
             wakeups.provisioner,
             wakeups.dispatcher,

@@ -45,12 +45,14 @@ class Sessions:
             snapshot = await books.sessions.snapshot(session)
             if snapshot is None:
                 return
-            await _Look(self._shared, books, snapshot, self._shared.clock.now()).settle()
+            has_moved = await _Look(self._shared, books, snapshot, self._shared.clock.now()).settle()
+        if has_moved:
+            self._ring()
+
+    def _ring(self) -> None:
         wakeups = self._shared.wakeups
-        wakeups.provisioner.wake()
-        wakeups.dispatcher.wake()
-        wakeups.reconciler.wake()
-        wakeups.newsroom.wake()
+        for wakeup in (wakeups.provisioner, wakeups.dispatcher, wakeups.reconciler, wakeups.ends, wakeups.newsroom):
+            wakeup.wake()
 
 
 class _Look:
@@ -62,9 +64,14 @@ class _Look:
         self._snapshot = snapshot
         self._now = now
         self._due: list[datetime] = []
+        self._has_moved = False
 
-    async def settle(self) -> None:
-        """Bring the session's row to where its jobs and machines are, and order or give back a machine."""
+    async def settle(self) -> bool:
+        """
+        Bring the session's row to where its jobs and machines are, and order or give back a machine.
+
+        Returns whether anything moved that others act on: a job, a machine, or the session itself.
+        """
         await self._fail_hopeless_jobs()
         session = await self._follow_machines(self._snapshot.session)
         session = await self._note_idleness(session)
@@ -77,6 +84,7 @@ class _Look:
         due_at = min(self._due, default=None)
         if due_at != session.due_at:
             await self._books.sessions.change(session, replace(session, due_at=due_at), reason="looked")
+        return self._has_moved or session.state is not self._snapshot.session.state
 
     async def _fail_hopeless_jobs(self) -> None:
         for job in self._snapshot.queued:
@@ -85,6 +93,7 @@ class _Look:
                 ended = replace(job.moved_to(JobState.FAILED, self._now), failure=failure)
                 await self._books.jobs.change(job, ended, reason=failure.key)
                 self._forget(job)
+                self._has_moved = True
             else:
                 self._due.append(job.deadline)
 
@@ -106,7 +115,7 @@ class _Look:
         if reason is EndReason.OVER_BUDGET:
             return Failure(key="over_budget", values={})
         if reason is EndReason.ACCOUNT and session.tries >= retry.ACCOUNT_TRIES:
-            return Failure(key="account", values={"cloud": str(last.cloud or "") if last else ""})
+            return Failure(key="account", values={"cloud": ", ".join(shared.clouds)})
         return None
 
     async def _follow_machines(self, session: Session) -> Session:
@@ -221,5 +230,5 @@ class _Look:
         return await self._books.instances.get(instance.id) or instance
 
     async def _change(self, before: Instance, after: Instance) -> None:
-        reason = str(after.end_reason or "")
-        await self._books.instances.change(before, after, reason=reason)
+        self._has_moved = True
+        await self._books.instances.change(before, after, reason=str(after.end_reason or ""))

@@ -14,6 +14,10 @@ class Wakeup:
     def wake(self) -> None:
         self._event.set()
 
+    def clear(self) -> None:
+        """Forget wakeups so far: whoever calls this is about to look."""
+        self._event.clear()
+
     async def wait(self, limit: timedelta | None) -> None:
         """Return when woken, or after *limit*; wakeups that came while nobody waited count."""
         try:
@@ -26,7 +30,12 @@ class Wakeup:
 
 @dataclass(frozen=True, slots=True)
 class Wakeups:
-    """The bells of all loops: whoever commits a change rings those that it may concern."""
+    """
+    The bells of all loops: whoever commits a change rings those that it may concern.
+
+    Attributes:
+        ends: Rung with ``newsroom`` when a job has ended: that is told at once, progress at a reader's pace.
+    """
 
     sessions: Wakeup = field(default_factory=Wakeup)
     provisioner: Wakeup = field(default_factory=Wakeup)
@@ -34,4 +43,5 @@ class Wakeups:
     runner: Wakeup = field(default_factory=Wakeup)
     reconciler: Wakeup = field(default_factory=Wakeup)
     newsroom: Wakeup = field(default_factory=Wakeup)
+    ends: Wakeup = field(default_factory=Wakeup)
     notices: Wakeup = field(default_factory=Wakeup)

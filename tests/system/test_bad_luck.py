@@ -97,7 +97,7 @@ async def test_no_money_is_one_sentence_and_no_storm(cloud: Running, client: Cli
     card = await client.card_in(asked["card"]["id"], "succeeded", "failed", limit=60)
 
     assert card["state"] == "failed"
-    assert "operator" in card["error"]
+    assert "sandbox refuses our key or our balance" in card["error"]
     assert (await bill(cloud))["machines"] == []
 
 
