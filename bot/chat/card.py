@@ -200,7 +200,7 @@ def _error(view: JobView) -> str:
 
 def _after(previous: Card, card: Card) -> Card:
     """Hold *card* to what *previous* has already said."""
-    if card.revision < previous.revision or (previous.is_over and not card.is_over):
+    if card.revision < previous.revision or (previous.is_over and card.state is not previous.state):
         return previous
     if card.is_over:
         return card

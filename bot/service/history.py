@@ -18,7 +18,7 @@ async def show(desk: Desk, person: Person) -> Answer:
     if not cards:
         return Reply(text="You have not asked for anything yet. Try: /imagine a lighthouse at dusk")
     return Reply(
-        text=f"Your last {plural(len(cards), 'request')}:",
+        text="What you asked for lately, the newest first:",
         lines=tuple(_line(desk, card) for card in cards),
         data={"jobs": [card.job for card in cards]},
     )
@@ -26,7 +26,10 @@ async def show(desk: Desk, person: Person) -> Answer:
 
 def _line(desk: Desk, card: Card) -> str:
     ago = desk.now() - card.created_at
-    when = f"{minutes(ago)} ago" if ago < timedelta(hours=2) else f"{card.created_at:%Y-%m-%d %H:%M} UTC"
+    if ago < timedelta(minutes=1):
+        when = "just now"
+    else:
+        when = f"{minutes(ago)} ago" if ago < timedelta(hours=2) else f"{card.created_at:%Y-%m-%d %H:%M} UTC"
     return f"{clipped(card.prompt, 60)} · {clipped(card.line, 80)} · {price(card.cost)} · {when} · {card.job}"
 
 

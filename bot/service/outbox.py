@@ -30,6 +30,7 @@ class Outbox:
     def __init__(self, budget: Budget) -> None:
         self._scope = budget.scope
         self._pace = Pace(edits=budget.edits, per=budget.per.total_seconds())
+        self._reserve = min(1, budget.edits - 1)  # progress leaves room for an end
         self._waiting: dict[JobId, _Entry] = {}
         self._busy: set[JobId] = set()
         self._news = asyncio.Event()
@@ -63,7 +64,8 @@ class Outbox:
             await self._wait(min(due.values(), default=None), now)
 
     def _due(self, entry: _Entry, now: float) -> float:
-        return max(entry.not_before, self._pace.free_at(entry.lane, now))
+        reserve = 0 if entry.is_end else self._reserve
+        return max(entry.not_before, self._pace.free_at(entry.lane, now, reserve=reserve))
 
     def _rank(self, job: JobId) -> bool:
         return not self._waiting[job].is_end
@@ -94,8 +96,8 @@ class Pace:
         self._per = per
         self._written: dict[str, deque[float]] = {}
 
-    def free_at(self, lane: str, now: float) -> float:
-        """When it may be written to again; *now* or earlier means at once."""
+    def free_at(self, lane: str, now: float, *, reserve: int = 0) -> float:
+        """When it may be written to with *reserve* edits left over; *now* or earlier means at once."""
         times = self._written.get(lane)
         if not times:
             return now
@@ -103,7 +105,8 @@ class Pace:
             times.popleft()
         if not times:
             del self._written[lane]
-        return now if len(times) < self._edits else times[0] + self._per
+        too_many = len(times) - (self._edits - reserve)
+        return now if too_many < 0 else times[too_many] + self._per
 
     def spend(self, lane: str, now: float) -> None:
         self._written.setdefault(lane, deque()).append(now)

@@ -1,0 +1,335 @@
+"""
+The orchestrator in memory, held to its port: jobs move only when a test moves them.
+
+It checks a request as the real one does where the bot depends on it (the key, draining), and no further.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from orchestrator.api import (
+    Cancelled,
+    CancelOutcome,
+    CloudView,
+    CostReport,
+    DayCostView,
+    Failed,
+    Failure,
+    ImageKey,
+    InstanceId,
+    InstanceState,
+    InstanceView,
+    JobId,
+    JobRequest,
+    JobTicket,
+    JobUpdate,
+    JobView,
+    KeepOutcome,
+    MachineView,
+    MicroUsd,
+    MicroUsdPerHour,
+    Notice,
+    Orchestrator,
+    Overview,
+    Parameter,
+    ParameterKind,
+    Queued,
+    ReleaseOutcome,
+    RequestError,
+    Served,
+    SessionId,
+    SessionState,
+    SessionView,
+    Status,
+    Succeeded,
+    UserId,
+    WorkflowCard,
+    WorkflowName,
+)
+
+BEGIN = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
+MACHINE = MachineView(gpu="RTX 4090", location="Sweden", price=MicroUsdPerHour(340_000), cloud="sandbox")
+ENDED = (Succeeded, Failed, Cancelled)
+
+
+def _number(name: str, low: float, high: float, **changes: Any) -> Parameter:
+    plain = Parameter(name=name, kind=ParameterKind.INTEGER, title=name.title(), minimum=low, maximum=high, flag=name)
+    return replace(plain, **changes)
+
+
+_COMMON = (
+    Parameter(name="prompt", kind=ParameterKind.TEXT, title="What to paint", maximum=4000),
+    Parameter(name="negative", kind=ParameterKind.TEXT, title="What to leave out", default="", flag="no"),
+    Parameter(
+        name="aspect",
+        kind=ParameterKind.CHOICE,
+        title="Shape",
+        default="1:1",
+        choices=("1:1", "16:9", "9:16"),
+        flag="ar",
+    ),
+    _number("width", 64, 2048, step=16),
+    _number("height", 64, 2048, step=16),
+    _number("seed", 0, 2**53 - 1),
+    _number("steps", 1, 50, default=4),
+)
+PAINT = WorkflowCard(
+    name=WorkflowName("paint"),
+    title="Paint",
+    description="Text to picture.",
+    parameters=(
+        *_COMMON,
+        _number("count", 1, 10, default=1, flag="n"),
+        Parameter(name="lora", kind=ParameterKind.LORA, title="LoRA", default="none", flag="lora"),
+        Parameter(
+            name="strength",
+            kind=ParameterKind.NUMBER,
+            title="Strength",
+            default=1.0,
+            minimum=-2,
+            maximum=2,
+            flag="strength",
+        ),
+    ),
+    loras=("b0throps", "inkwash"),
+    takes_image=False,
+)
+REPAINT = WorkflowCard(
+    name=WorkflowName("repaint"),
+    title="Repaint",
+    description="Picture to picture.",
+    parameters=(*_COMMON, Parameter(name="image", kind=ParameterKind.IMAGE, title="The picture")),
+    loras=(),
+    takes_image=True,
+)
+
+
+@dataclass(kw_only=True)
+class FakeOrchestrator(Orchestrator):
+    """
+    Attributes:
+        now: The time; a test moves it on.
+        requests: Everything that was accepted, in order.
+        acknowledged: Jobs whose end was told, in order.
+        refuse: What ``submit`` raises from now on.
+    """
+
+    now: datetime = BEGIN
+    requests: list[JobRequest] = field(default_factory=list)
+    views: dict[JobId, JobView] = field(default_factory=dict)
+    acknowledged: list[JobId] = field(default_factory=list)
+    sessions: dict[UserId, SessionView] = field(default_factory=dict)
+    images: dict[ImageKey, bytes] = field(default_factory=dict)
+    open_notices: dict[int, Notice] = field(default_factory=dict)
+    instances: list[InstanceId] = field(default_factory=list)
+    refuse: RequestError | None = None
+    draining: bool = False
+    _keys: dict[str, JobId] = field(default_factory=dict)
+    _listeners: list[asyncio.Queue[JobView]] = field(default_factory=list)
+    _revisions: "count[int]" = field(default_factory=lambda: count(1))
+
+    # What a test does.
+
+    def move(self, job: JobId, status: Status, *, cost: int = 0) -> JobView:
+        """Bring *job* to *status* and tell whoever listens."""
+        over = isinstance(status, ENDED)
+        view = replace(
+            self.views[job],
+            status=status,
+            cost=MicroUsd(cost),
+            ended_at=self.now if over else None,
+            revision=next(self._revisions),
+        )
+        self.views[job] = view
+        for listener in self._listeners:
+            listener.put_nowait(view)
+        return view
+
+    def succeed(self, job: JobId, *pictures: bytes) -> JobView:
+        keys = tuple(ImageKey(f"{job}-{place}") for place in range(len(pictures)))
+        self.images |= dict(zip(keys, pictures, strict=True))
+        served = Served(by="your RTX 4090", seconds=14.2, cost=MicroUsd(1_300))
+        return self.move(job, Succeeded(images=keys, served=served), cost=1_300)
+
+    def fail(self, job: JobId, key: str, **values: str | float) -> JobView:
+        return self.move(job, Failed(failure=Failure(key=key, values=values)))
+
+    def warm(self, user: UserId) -> None:
+        """Give *user* a warm machine with ten minutes left."""
+        self.sessions[user] = SessionView(
+            id=SessionId(f"session-{user}"),
+            user=user,
+            state=SessionState.WARM,
+            machine=MACHINE,
+            instance=InstanceId("machine1"),
+            warm_until=self.now + timedelta(minutes=10),
+            ready_since=self.now - timedelta(minutes=5),
+            images=3,
+            cost=MicroUsd(119_000),
+            unfinished=0,
+        )
+        self.instances.append(InstanceId("machine1"))
+
+    def restart(self) -> None:
+        """Forget who listens, as a restart does; jobs and what is acknowledged last."""
+        self._listeners.clear()
+
+    # The port.
+
+    async def submit(self, request: JobRequest) -> JobTicket:
+        if request.idempotency_key in self._keys:
+            return JobTicket(job=self._keys[request.idempotency_key], is_new=False)
+        if self.refuse is not None:
+            raise self.refuse
+        if self.draining:
+            raise RequestError("draining")
+        job = JobId(f"job{len(self.requests) + 1}")
+        self._keys[request.idempotency_key] = job
+        self.requests.append(request)
+        self.views[job] = self._new(job, request)
+        self.move(job, Queued(position=1, eta=None))
+        return JobTicket(job=job, is_new=True)
+
+    def _new(self, job: JobId, request: JobRequest) -> JobView:
+        seed = int(request.values.get("seed", 1000 + len(self.requests)))
+        defaults = {p.name: p.default for p in PAINT.parameters if p.default is not None}
+        return JobView(
+            id=job,
+            user=request.user,
+            surface=request.surface,
+            origin=request.origin,
+            workflow=request.workflow or PAINT.name,
+            values=defaults | dict(request.values) | {"seed": seed},
+            source=request.source,
+            seed=seed,
+            submitted_at=self.now,
+            ended_at=None,
+            status=Queued(position=1, eta=None),
+            stages=(),
+            cost=MicroUsd(0),
+            acknowledged=False,
+            revision=0,
+        )
+
+    async def cancel(self, job: JobId, *, by: UserId, is_admin: bool = False) -> CancelOutcome:
+        view = self.views.get(job)
+        if view is None:
+            return CancelOutcome.UNKNOWN
+        if view.user != by and not is_admin:
+            return CancelOutcome.NOT_YOURS
+        if view.ended_at is not None:
+            return CancelOutcome.ALREADY_OVER
+        self.move(job, Cancelled(cost=MicroUsd(4_000)), cost=4_000)
+        return CancelOutcome.CANCELLED
+
+    async def job(self, job: JobId) -> JobView | None:
+        return self.views.get(job)
+
+    async def jobs(
+        self, *, user: UserId | None = None, before: JobId | None = None, limit: int = 50
+    ) -> tuple[JobView, ...]:
+        newest = [view for view in reversed(self.views.values()) if user in {None, view.user}]
+        if before is not None:
+            places = [place for place, view in enumerate(newest) if view.id == before]
+            newest = newest[places[0] + 1 :] if places else []
+        return tuple(newest[:limit])
+
+    async def rebind(self, job: JobId, origin: str) -> None:
+        self.views[job] = replace(self.views[job], origin=origin)
+
+    async def updates(self) -> AsyncIterator[JobUpdate]:
+        listener: asyncio.Queue[JobView] = asyncio.Queue()
+        for view in self.views.values():
+            if view.ended_at is None or view.id not in self.acknowledged:
+                listener.put_nowait(view)
+        self._listeners.append(listener)
+        while True:
+            yield await listener.get()
+
+    async def acknowledge(self, job: JobId) -> None:
+        self.acknowledged.append(job)
+        self.views[job] = replace(self.views[job], acknowledged=True)
+
+    async def notices(self) -> AsyncIterator[Notice]:
+        for notice in tuple(self.open_notices.values()):
+            yield notice
+        await asyncio.Event().wait()
+
+    async def acknowledge_notice(self, notice: int) -> None:
+        self.open_notices.pop(notice, None)
+
+    async def image(self, key: ImageKey) -> bytes | None:
+        return self.images.get(key)
+
+    async def session(self, user: UserId) -> SessionView | None:
+        return self.sessions.get(user)
+
+    async def keep(self, user: UserId, span: timedelta) -> KeepOutcome:
+        session = self.sessions.get(user)
+        if session is None:
+            return KeepOutcome(warm_until=None, cost=MicroUsd(0))
+        self.sessions[user] = replace(session, warm_until=self.now + span)
+        return KeepOutcome(warm_until=self.now + span, cost=MicroUsd(113_334))
+
+    async def release(self, user: UserId) -> ReleaseOutcome:
+        session = self.sessions.pop(user, None)
+        return ReleaseOutcome(released=session is not None, saved=MicroUsd(56_000 if session else 0))
+
+    def workflows(self) -> tuple[WorkflowCard, ...]:
+        return PAINT, REPAINT
+
+    def seconds_per_image(self) -> float:
+        return 4.0
+
+    async def overview(self) -> Overview:
+        live = [self._instance(instance) for instance in self.instances]
+        return Overview(
+            now=self.now,
+            sessions=tuple(self.sessions.values()),
+            instances=tuple(live),
+            queue=sum(view.ended_at is None for view in self.views.values()),
+            clouds=(CloudView(name="sandbox", problem="", unknown_machines=0, checked_at=self.now),),
+            unknown_machines=0,
+            checked_at=self.now - timedelta(seconds=3),
+            today=MicroUsd(119_000),
+            month=MicroUsd(1_250_000),
+            draining=self.draining,
+        )
+
+    def _instance(self, instance: InstanceId) -> InstanceView:
+        return InstanceView(
+            id=instance,
+            cloud="sandbox",
+            state=InstanceState.READY,
+            gpu=MACHINE.gpu,
+            price=MACHINE.price,
+            session=None,
+            user=UserId("web:ada"),
+            cost=MicroUsd(119_000),
+            created_at=self.now,
+            end_reason=None,
+        )
+
+    async def costs(self, days: int) -> CostReport:
+        amount = MicroUsd(1_250_000)
+        return CostReport(
+            days=days,
+            total=amount,
+            by_day=(DayCostView(key="2026-03-01", amount=amount),),
+            by_cloud=(DayCostView(key="sandbox", amount=amount),),
+            by_user=(DayCostView(key="web:ada", amount=amount),),
+            images=250,
+        )
+
+    async def end_instance(self, instance: InstanceId) -> bool:
+        if instance not in self.instances:
+            return False
+        self.instances.remove(instance)
+        return True
+
+    async def drain(self, *, on: bool) -> None:
+        self.draining = on
