@@ -11,7 +11,7 @@ from rich.console import Console
 
 from orchestrator import logs
 from orchestrator.app import SandboxAddress
-from orchestrator.sandbox.launch import SandboxOptions, ensure_sandbox
+from orchestrator.sandbox.launch import SandboxLaunchError, SandboxOptions, ensure_sandbox
 from orchestrator.settings import Settings
 
 out = Console(highlight=False, soft_wrap=True)
@@ -41,7 +41,10 @@ async def sandbox_of(settings: Settings, *, wanted: bool = False) -> SandboxAddr
         return SandboxAddress(url=settings.sandbox_url.rstrip("/"), key=settings.sandbox_key.get_secret_value())
     if not (wanted or settings.needs_sandbox):
         return None
-    running = await ensure_sandbox(settings.data, options=SandboxOptions(faults=settings.sandbox_faults))
+    try:
+        running = await ensure_sandbox(settings.data, options=SandboxOptions(faults=settings.sandbox_faults))
+    except SandboxLaunchError as error:
+        stop(str(error))
     return SandboxAddress(url=running.url, key=running.key)
 
 
