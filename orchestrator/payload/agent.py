@@ -60,7 +60,7 @@ PROGRESS_S = 0.25
 RATE_WINDOW_S = 3.0
 DOWN_AFTER = 3  # failures in a row; a mirror that is down keeps one connection, the others share the rest
 SLOW_SHARE = 0.05  # of the best mirror's speed: a slower one keeps one connection and single blocks
-LONGEST_REST_S = 5.0
+LONGEST_REST_S = 3.0
 REDIRECTS = 5
 
 MOST_FILES = 1024
@@ -103,12 +103,13 @@ class Places:
     def in_state(self, name: str) -> str:
         return os.path.join(self.state, name)
 
-    def below(self, *names: str) -> str:
-        """A path below the root; anything else is refused."""
-        path = os.path.normpath(os.path.join(self.root, *names))
+    def below(self, folder: str, name: str) -> str:
+        """The path of a file below a folder below the root; anything else is refused."""
+        top = os.path.normpath(os.path.join(self.root, folder))
+        path = os.path.normpath(os.path.join(top, name))
         real = os.path.realpath(path)
-        if not (path.startswith(self.root + os.sep) and real.startswith(self.root + os.sep)):
-            raise Failure("bad_request", f"{names!r} does not lie below the root")
+        if not (path.startswith(top + os.sep) and real.startswith(self.root + os.sep)):
+            raise Failure("bad_request", f"{name!r} does not lie below {folder!r} below the root")
         return path
 
     def environment(self) -> Dict[str, str]:
@@ -199,9 +200,11 @@ class Source:
 
     def failed(self, problem: BaseException) -> None:
         """Rest, longer each time; a mirror that is down for a moment comes back."""
-        self.failures += 1
-        self.mirror.failures += 1
-        self.rest_until = time.monotonic() + min(LONGEST_REST_S, 0.1 * 2 ** min(self.failures, 10))
+        now = time.monotonic()
+        if now >= self.rest_until:  # requests that fail together count once
+            self.failures += 1
+            self.mirror.failures += 1
+            self.rest_until = now + min(LONGEST_REST_S, 0.1 * 2 ** min(self.failures, 10))
         self.problem = f"{type(problem).__name__}: {problem}"[:200]
         self.direct = ""
         log.info("%s: %s", self.mirror.name, self.problem)

@@ -1,0 +1,125 @@
+"""An agent, and two mirrors of the same files."""
+
+import hashlib
+import random
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Handler
+
+from orchestrator.sandbox.mirror import MIRROR_FAULTS, MirrorFault, MirrorFaults, mirror_app
+from tests.adapters.agent.machine import AgentMachine, Event
+
+FAST = 2**31
+SIZES = {"unet/flux.safetensors": 1_500_000, "clip/t5.safetensors": 700_001, "vae/ae.safetensors": 3}
+
+
+@dataclass
+class Mirrors:
+    """
+    Servers of the same files.
+
+    Attributes:
+        served: Bytes of bodies sent, by server.
+        asked: Requests, by server.
+        headers: Of each request.
+    """
+
+    folder: Path
+    servers: list[TestServer] = field(default_factory=list)
+    served: list[int] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    async def add(self, *, bytes_per_s: int = FAST, per_connection: int = FAST) -> TestServer:
+        app = mirror_app(self.folder, bytes_per_s=bytes_per_s, bytes_per_s_per_connection=per_connection)
+        number = len(self.servers)
+        self.served.append(0)
+        self.asked.append(0)
+
+        @web.middleware
+        async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+            self.asked[number] += 1
+            self.headers.append(dict(request.headers))
+            response = await handler(request)
+            with suppress(ConnectionError):
+                await response.write_eof()  # only then does it know how much it has sent
+            self.served[number] += response.body_length
+            return response
+
+        app.middlewares.append(count)
+        server = TestServer(app)
+        await server.start_server()
+        self.servers.append(server)
+        return server
+
+    def faults(self, number: int) -> MirrorFaults:
+        return self.servers[number].app[MIRROR_FAULTS]
+
+    def switch_on(self, fault: MirrorFault) -> None:
+        """Let every mirror suffer it."""
+        for number in range(len(self.servers)):
+            self.faults(number).switch_on(fault)
+
+    def manifest(self, *paths: str, **changes: object) -> Event:
+        """A request for those files, or all, from every mirror."""
+        return {
+            "op": "fetch",
+            "dest": "comfyui/models",
+            "files": [self.entry(path) for path in paths or SIZES],
+        } | changes
+
+    def entry(self, path: str) -> Event:
+        content = (self.folder / path).read_bytes()
+        urls = [str(server.make_url(f"/models/{path}")) for server in self.servers]
+        return {"path": path, "size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "urls": urls}
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for path, size in SIZES.items():
+        (folder / path).parent.mkdir(parents=True)
+        (folder / path).write_bytes(random.Random(path).randbytes(size))
+    return folder
+
+
+@pytest.fixture
+async def mirrors(models: Path) -> AsyncIterator[Mirrors]:
+    """Two of them, as fast as this computer."""
+    found = Mirrors(models)
+    await found.add()
+    await found.add()
+    yield found
+    for server in found.servers:
+        await server.close()
+
+
+@pytest.fixture
+async def bare_machine(tmp_path: Path) -> AsyncIterator[AgentMachine]:
+    """A machine without its agent."""
+    folders = [tmp_path / name for name in ("root", "programs", "home")]
+    for folder in folders:
+        folder.mkdir()
+    machine = AgentMachine(root=folders[0], programs=folders[1], home=folders[2])
+    yield machine
+    await machine.end()
+
+
+@pytest.fixture
+async def machine(bare_machine: AgentMachine) -> AgentMachine:
+    await bare_machine.start()
+    return bare_machine
+
+
+def assert_complete(machine: AgentMachine, mirrors: Mirrors, *paths: str) -> None:
+    """Hold what was fetched against what the mirrors have; and nothing may be left lying beside it."""
+    folder = machine.root / "comfyui" / "models"
+    for path in paths or SIZES:
+        assert (folder / path).read_bytes() == (mirrors.folder / path).read_bytes(), path
+    assert not [file for file in folder.rglob("*") if ".part" in file.name]
