@@ -80,7 +80,6 @@ class Machine:
         key: Lets the machine see, stop and destroy itself, and do nothing else.
         instance_keys: SSH keys attached since, by number.
         status: `actual_status` on the wire; None until somebody has looked at the order.
-        ssh_port: None while nothing runs.
         is_listed: False once the cloud has lost it, and before a late one turns up.
     """
 
@@ -98,9 +97,9 @@ class Machine:
     status: str | None = None
     message: str | None = None
     wanted: Wanted = Wanted.RUNNING
-    ssh_port: int | None = None
     is_listed: bool = True
     _is_lost: bool = False
+    _bound: socket.socket = field(default_factory=reserve_port)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _more_faults: asyncio.Event = field(default_factory=asyncio.Event)
     _host_key: asyncssh.SSHKey = field(default_factory=lambda: asyncssh.generate_private_key("ssh-ed25519"))
@@ -129,6 +128,11 @@ class Machine:
     @property
     def programs(self) -> Path:
         return self.folder / "image" / "bin"
+
+    @property
+    def ssh_port(self) -> int:
+        """Where its SSH server is or will be; another one after each stop and reboot."""
+        return int(self._bound.getsockname()[1])
 
     @property
     def mark(self) -> str:
@@ -185,9 +189,9 @@ class Machine:
                 stay = tasks.create_task(self._be())
                 await self._changed.wait()
                 stay.cancel()
-            self.ssh_port = None
             await self._processes.end_all()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        self._bound.close()
 
     async def _be(self) -> None:
         if self._is_lost:
@@ -212,13 +216,15 @@ class Machine:
         return not self.faults & {Fault.BOOT_FAILS, Fault.BOOT_EXITS, Fault.STUCK_LOADING}
 
     async def _run(self) -> None:
-        with reserve_port() as bound:
-            self.ssh_port = bound.getsockname()[1]
-            self._show("running", f"success, running {self.order.image}/ssh")
-            self._run_onstart()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(suffer(self, self._more_faults))
-                await self._serve_ssh(bound)
+        self._show("running", f"success, running {self.order.image}/ssh")
+        self._run_onstart()
+        try:
+            with self._bound as bound:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(suffer(self, self._more_faults))
+                    await self._serve_ssh(bound)
+        finally:
+            self._bound = reserve_port()
 
     async def _serve_ssh(self, bound: socket.socket) -> None:
         await self.wait(0.5, 0.9)

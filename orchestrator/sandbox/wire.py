@@ -52,7 +52,6 @@ def offer_row(rig: Rig, *, storage_gb: float, now: float, is_bid: bool) -> Row:
         **_hardware(rig),
         "id": rig.ask_id,
         "ask_contract_id": rig.ask_id,
-        "bundle_id": 40_000 + rig.index,
         "bundled_results": None,
         "disk_space": rig.disk_gb,
         "direct_port_count": 24,
@@ -74,7 +73,6 @@ def offer_row(rig: Rig, *, storage_gb: float, now: float, is_bid: bool) -> Row:
         "duration": float(OFFER_DAYS * DAY_S),
         "rentable": True,
         "rented": False,
-        "hosting_type": 0,
         "gpu_ids": [rig.index],
         "rn": 1,
         "score": round(rig.gpu.dlperf * rig.reliability / total, 4),
@@ -140,8 +138,8 @@ def instance_row(machine: Machine, *, now: float, credit: float) -> Row:
         "search": prices,
         "instance": prices,
         "disk_space": order.disk_gb,
-        "disk_usage": None,
-        "disk_util": None,
+        "disk_usage": 0.0,
+        "disk_util": 0.0,
         "mem_limit": None,
         "mem_usage": None,
         "vmem_usage": None,
@@ -149,15 +147,17 @@ def instance_row(machine: Machine, *, now: float, credit: float) -> Row:
         "rentable": False,
         "credit_balance": credit,
         "credit_discount": None,
-        "credit_discount_max": None,
+        "credit_discount_max": 0.0,
         "client_run_time": 1.0,
         "host_run_time": 1.0,
         "country_code": None,
         "time_remaining": "",
         "time_remaining_isbid": "",
-        "score": None,
-        "dlperf_per_dphtotal": None,
-        "flops_per_dphtotal": None,
+        "external": False,
+        "score": 0.0,
+        "dlperf_per_dphtotal": round(gpu.dlperf / meter.usd_hour, 2),
+        "flops_per_dphtotal": round(gpu.tflops / meter.usd_hour, 2),
+        "vram_costperhour": round(meter.gpu_usd_hour / gpu.ram_mb, 8),
         "volume_info": [],
     }
 
@@ -167,6 +167,8 @@ def _hardware(rig: Rig) -> Row:
     return {
         "machine_id": rig.id,
         "host_id": rig.host_id,
+        "bundle_id": 40_000 + rig.index,
+        "hosting_type": 0,
         "gpu_name": gpu.name,
         "num_gpus": 1,
         "gpu_frac": 1.0,
@@ -240,14 +242,12 @@ def _prices(base: float, disk: float) -> Row:
 
 def _ports(machine: Machine) -> Row | None:
     """Direct logins alone have a port of their own; the others go by `ssh_host` and `ssh_port`."""
-    if machine.status != "running" or machine.ssh_port is None or "ssh_direc" not in machine.order.runtype:
+    if machine.status != "running" or "ssh_direc" not in machine.order.runtype:
         return None
     any_address = ("0.0.0.0", "::")  # noqa: S104  (what the wire says; we listen on loopback)
     return {"22/tcp": [{"HostIp": address, "HostPort": str(machine.ssh_port)} for address in any_address]}
 
 
-def _ssh_port(machine: Machine) -> int | None:
+def _ssh_port(machine: Machine) -> int:
     """Where Jupyter has the port that is told, SSH is one above."""
-    if machine.ssh_port is None:
-        return None
     return machine.ssh_port - ("jupyter" in machine.order.runtype)

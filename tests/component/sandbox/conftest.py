@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from orchestrator.sandbox.models import make_models
 from orchestrator.sandbox.options import DataFolder, SandboxOptions
 from orchestrator.sandbox.server import open_sandbox
 from tests.component.sandbox.renter import Renter
@@ -17,9 +18,19 @@ KEY = "the-key"
 RenterOf = Callable[..., AbstractAsyncContextManager[Renter]]
 
 
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Model files that all sandboxes of a test run serve: making them is most of a sandbox's start."""
+    folder = tmp_path_factory.mktemp("models")
+    make_models(folder)
+    return folder
+
+
 @pytest.fixture
-def renter_of(tmp_path: Path) -> RenterOf:
+def renter_of(tmp_path: Path, models: Path) -> RenterOf:
     """Open a sandbox with the options that are named."""
+    (tmp_path / "sandbox").mkdir()
+    (tmp_path / "sandbox" / "models").symlink_to(models)
 
     @asynccontextmanager
     async def opened(**options: Any) -> AsyncIterator[Renter]:
