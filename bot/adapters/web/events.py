@@ -56,7 +56,7 @@ class Events:
                 known = await self._tell_changes(known)
             except Exception:
                 log.exception("the sessions could not be read; they are looked at again")
-            await asyncio.sleep(LOOK_S)
+            await self._site.surface.readers.wait_for_stir(LOOK_S)
 
     async def _tell_changes(self, known: dict[SessionId, Document]) -> dict[SessionId, Document]:
         overview = await self._site.orchestrator.overview()

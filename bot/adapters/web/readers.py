@@ -38,8 +38,12 @@ class Reader:
         self._news.set()
 
     async def take(self) -> bytes:
-        """Everything that is unsent; empty once the reader is closed."""
+        """Wait for news; empty once the reader is closed."""
         await self._news.wait()
+        return self.unsent()
+
+    def unsent(self) -> bytes:
+        """Everything that is unsent; it counts as sent from now on."""
         self._news.clear()
         events = b"".join(self._unsent.values())
         self._unsent.clear()
@@ -53,6 +57,7 @@ class Readers:
         self.is_closed = False
         self._readers: set[Reader] = set()
         self._first = asyncio.Event()
+        self._stirred = asyncio.Event()
 
     def add(self, user: str) -> Reader | None:
         """Open a stream; None when there are too many already, or the bot is being stopped."""
@@ -71,6 +76,20 @@ class Readers:
     async def wait_for_one(self) -> None:
         """Return as soon as a page is open."""
         await self._first.wait()
+
+    def stir(self) -> None:
+        """Something happened after which sessions may look different."""
+        self._stirred.set()
+
+    async def wait_for_stir(self, limit_s: float) -> None:
+        """Return as soon as something happened, or after *limit_s* seconds."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._stirred.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._stirred.clear()
 
     def of(self, user: str | None) -> list[Reader]:
         """The pages that want *user*'s events; all of them for None."""

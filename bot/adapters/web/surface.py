@@ -37,6 +37,7 @@ class WebSurface(ChatSurface):
         return card.handle
 
     async def deliver(self, card: Card) -> ReplyHandle:
+        self.readers.stir()
         return await self.show(card)
 
     async def notify(self, note: Note) -> None:

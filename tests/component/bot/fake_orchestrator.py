@@ -116,6 +116,7 @@ class FakeOrchestrator(Orchestrator):
         requests: Everything that was accepted, in order.
         acknowledged: Jobs whose end was told, in order.
         refuse: What ``submit`` raises from now on.
+        room: How many requests are accepted in all.
     """
 
     now: datetime = BEGIN
@@ -127,6 +128,7 @@ class FakeOrchestrator(Orchestrator):
     open_notices: dict[int, Notice] = field(default_factory=dict)
     instances: list[InstanceId] = field(default_factory=list)
     refuse: RequestError | None = None
+    room: int = 1000
     draining: bool = False
     _keys: dict[str, JobId] = field(default_factory=dict)
     _listeners: list[asyncio.Queue[JobView]] = field(default_factory=list)
@@ -187,6 +189,8 @@ class FakeOrchestrator(Orchestrator):
             raise self.refuse
         if self.draining:
             raise RequestError("draining")
+        if len(self.requests) >= self.room:
+            raise RequestError("too_many_jobs", unfinished=self.room, limit=self.room)
         job = JobId(f"job{len(self.requests) + 1}")
         self._keys[request.idempotency_key] = job
         self.requests.append(request)
