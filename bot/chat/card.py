@@ -117,8 +117,10 @@ def draw(view: JobView, telling: Telling, previous: Card | None = None) -> Card:
     Args:
         previous: The version before, if any: nothing moves backwards from it.
     """
-    card = _drawn(view, telling)
-    return card if previous is None else _after(previous, card)
+    if previous is None:
+        return _drawn(view, telling)
+    spent = view.cost if view.ended_at else max(view.cost, previous.cost)
+    return _after(previous, _drawn(replace(view, cost=spent), telling))
 
 
 def _drawn(view: JobView, telling: Telling) -> Card:
@@ -202,9 +204,9 @@ def _after(previous: Card, card: Card) -> Card:
     """Hold *card* to what *previous* has already said."""
     if card.revision < previous.revision or (previous.is_over and card.state is not previous.state):
         return previous
+    known = replace(card, attempt=max(previous.attempt, card.attempt))
     if card.is_over:
-        return card
-    known = replace(card, cost=max(previous.cost, card.cost), attempt=max(previous.attempt, card.attempt))
+        return known
     if _is_new_machine(previous, card):
         return known
     if _RANK[card.state] < _RANK[previous.state]:

@@ -67,7 +67,7 @@ def _cold_start(view: JobView, cold: ColdStart, now: datetime, clock: Clock) -> 
     details += [_machine(cold.machine)] if cold.machine else []
     return Said(
         line=f"{line}{_ready(cold.eta, now, clock)}",
-        details=(*details, *_spent(cold.cost)),
+        details=(*details, *_spent(view.cost)),
         caption=_asked(view),
     )
 

@@ -71,6 +71,7 @@ async def test_an_end_that_nobody_was_told_of_is_told_after_a_restart(
 async def test_a_surface_that_was_away_gets_the_end_when_it_is_back(
     chat: Chat, orchestrator: FakeOrchestrator, surface: RecordingSurface, posted: None
 ) -> None:
+    """Takes a second: the pause after the first refusal."""
     surface.is_away = True
     name = await started(chat)
     orchestrator.move(name, running(1))

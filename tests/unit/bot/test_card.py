@@ -56,7 +56,7 @@ def test_queued_says_the_place_and_about_how_long() -> None:
 
 
 def test_a_cold_start_says_when_it_is_ready_what_is_rented_and_what_it_has_cost() -> None:
-    shown = card(cold(done=12_400_000_000, total=34_500_000_000))
+    shown = card(cold(done=12_400_000_000, total=34_500_000_000), cost=MicroUsd(6_000))
 
     assert shown.line == "Warming up a GPU for you · ready in 2-4 min (14:34)"
     assert shown.details == ("rented RTX 4090, $0.34/h, Sweden", "so far $0.006")
@@ -211,6 +211,7 @@ def test_what_is_spent_stays_spent() -> None:
     before = card(cold(), cost=MicroUsd(6_000))
 
     assert card(running(), previous=before).cost == 6_000
+    assert "so far $0.006" in card(cold(), previous=before, cost=MicroUsd(100)).details
 
 
 def test_a_step_that_is_done_stays_done() -> None:
