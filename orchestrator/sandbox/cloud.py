@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.faults import Fault
@@ -90,7 +90,9 @@ class Cloud:
         if self.credit_usd <= 0 or self.troubles.take(Fault.NO_MONEY):
             raise Refusal(400, "insufficient_credit", "Your account lacks credit; see the billing page.")
         if rig is None or not rig.is_free or self.troubles.take(Fault.CREATE_NO_SUCH_ASK, host=rig.host_id):
-            raise self._no_such_ask(ask_id)
+            if rig is None or order.is_dropped_if_taken:
+                raise self._no_such_ask(ask_id)
+            order = replace(order, starts=False)
         if order.disk_gb > rig.disk_gb:
             raise Refusal(400, "invalid_args", f"Invalid args: disk {order.disk_gb} exceeds {rig.disk_gb} GB")
         machine = self._machine(rig, order)

@@ -38,7 +38,13 @@ class Wanted(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the renter asked for."""
+    """
+    What the renter asked for.
+
+    Attributes:
+        starts: False for a machine that is to be made and left stopped.
+        is_dropped_if_taken: False makes a stopped machine, which bills its disk, of an offer that is taken.
+    """
 
     image: str
     disk_gb: float
@@ -48,6 +54,7 @@ class Order:
     runtype: str
     args: tuple[str, ...] = ()
     starts: bool = True
+    is_dropped_if_taken: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from orchestrator.sandbox.image import COMFYUI_MODULE
 LOOK_EVERY_S = 0.05
 DOWNLOAD_BYTES = 512 * 1024
 """So much new in a machine's root means that models arrive: programs and logs are smaller."""
-LONGEST_QUIET_S = 40.0
+LONGEST_QUIET_S = 120.0
 
 
 class Sufferer(Protocol):

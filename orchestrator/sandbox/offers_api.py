@@ -93,6 +93,7 @@ def read_order(body: Mapping[str, Any]) -> Order:
         runtype=str(body.get("runtype") or ("args" if args else "ssh")),
         args=args,
         starts=body.get("target_state") != "stopped",
+        is_dropped_if_taken=body.get("cancel_unavail") is not False,
     )
 
 

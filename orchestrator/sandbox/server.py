@@ -7,7 +7,9 @@ import json
 import os
 import random
 import secrets
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,7 +31,7 @@ from orchestrator.sandbox.instances_api import InstancesApi
 from orchestrator.sandbox.machine import Ground
 from orchestrator.sandbox.market import Market, usual_hosts
 from orchestrator.sandbox.mirror import MIRROR_FAULTS, mirror_app
-from orchestrator.sandbox.models import make_models
+from orchestrator.sandbox.models import ModelFile, make_models
 from orchestrator.sandbox.offers_api import OffersApi
 from orchestrator.sandbox.options import DataFolder, SandboxOptions
 from orchestrator.sandbox.processes import ended
@@ -78,16 +80,17 @@ async def open_sandbox(folder: DataFolder, options: SandboxOptions) -> AsyncIter
     async with AsyncExitStack() as stack:
         folder.root.mkdir(parents=True, exist_ok=True)
         lock = await stack.enter_async_context(_locked(folder))
-        models = await asyncio.to_thread(make_models, folder.models)
+        models = await asyncio.to_thread(_furnish, folder)
         mark = secrets.token_hex(16)
         await stack.enter_async_context(_watched(folder.machines, mark, lock))
+        bound = stack.enter_context(_bind(options.port))
         mirrors = [await stack.enter_async_context(_mirror(folder.models, options.speed)) for _ in range(MIRRORS)]
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         cloud = _make_cloud(folder, options, mark=mark, tasks=tasks)
         stack.push_async_callback(_end_machines, cloud)
         control = ControlApi(cloud=cloud, models=models, mirrors=mirrors)
         gate = Gate(key=options.key or secrets.token_hex(32), cloud=cloud, has_limits=options.rate_limits)
-        url = await stack.enter_async_context(_listening(_make_app(gate, cloud, control), options.port))
+        url = await stack.enter_async_context(_listening(_make_app(gate, cloud, control), bound))
         stack.callback(control.end)
         sandbox = Sandbox(url=url, key=gate.key, cloud=cloud, gate=gate, control=control)
         stack.enter_context(_announced(folder.info, sandbox, mirrors, options.faults))
@@ -119,6 +122,13 @@ def run(root: Path, options: SandboxOptions) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _furnish(folder: DataFolder) -> tuple[ModelFile, ...]:
+    """Make the model files, and room for machines that nobody else on this computer can look into."""
+    shutil.rmtree(folder.machines, ignore_errors=True)
+    folder.machines.mkdir(mode=0o700)
+    return make_models(folder.models)
 
 
 async def _stop_when_idle(sandbox: Sandbox, seconds: float | None, stop: asyncio.Event) -> None:
@@ -171,17 +181,31 @@ async def _end_machines(cloud: Cloud) -> None:
             await cloud.end_all()
 
 
+def _bind(port: int) -> socket.socket:
+    """
+    Take a port before anything is started that would have to be ended again.
+
+    Raises:
+        SandboxError: Somebody else has it.
+    """
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a killed sandbox comes back where it was
+    try:
+        bound.bind((LOOPBACK, port))
+    except OSError as error:
+        bound.close()
+        told = f"cannot listen on {LOOPBACK}:{port} ({error.strerror}); choose another --port"
+        raise SandboxError(told) from error
+    return bound
+
+
 @asynccontextmanager
-async def _listening(app: web.Application, port: int) -> AsyncIterator[str]:
+async def _listening(app: web.Application, bound: socket.socket) -> AsyncIterator[str]:
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, LOOPBACK, port).start()
-        except OSError as error:
-            told = f"cannot listen on {LOOPBACK}:{port} ({error.strerror}); choose another --port"
-            raise SandboxError(told) from error
-        yield f"http://{LOOPBACK}:{runner.addresses[0][1]}"
+        await web.SockSite(runner, bound).start()
+        yield f"http://{LOOPBACK}:{bound.getsockname()[1]}"
     finally:
         await runner.cleanup()
 
@@ -193,7 +217,7 @@ async def _mirror(models: Path, speed: float) -> AsyncIterator[Mirror]:
         bytes_per_s=int(MIRROR_BYTES_PER_S * speed),
         bytes_per_s_per_connection=int(CONNECTION_BYTES_PER_S * speed),
     )
-    async with _listening(app, 0) as url:
+    async with _listening(app, _bind(0)) as url:
         yield Mirror(url, app[MIRROR_FAULTS])
 
 

@@ -203,6 +203,22 @@ async def test_a_taken_offer_is_refused_in_each_of_the_three_ways(renter: Renter
     assert answers[0].body["ask_id"] == offer["id"]
 
 
+async def test_a_taken_offer_becomes_a_stopped_machine_for_who_does_not_ask_to_cancel(renter: Renter) -> None:
+    """It bills its disk, and it cannot be started: the reason why our orders always ask."""
+    [offer] = await renter.offers(limit=1)
+    await renter.rent(ask_id=offer["id"])
+    answer = await renter.order(offer["id"], cancel_unavail=False)
+    number = answer.body["new_contract"]
+
+    stopped = await renter.until_status(number, "exited")
+    await renter.call("PUT", f"/api/v0/instances/{number}/", {"state": "running"})
+    never = await renter.until_status(number, "created")
+
+    assert answer.status == 200
+    assert stopped["intended_status"] == "stopped"
+    assert never["ports"] is None
+
+
 async def test_an_order_is_answered_with_the_contract_and_the_machines_key(renter: Renter) -> None:
     answer = await renter.order()
 
@@ -367,11 +383,10 @@ async def test_the_models_are_on_both_mirrors(renter: Renter) -> None:
 
 async def test_rate_limits_answer_in_plain_text_and_name_the_threshold(renter_of: RenterOf) -> None:
     async with renter_of(rate_limits=True) as renter:
-        first = await renter.call("GET", "/api/v1/instances/")
-        second = await renter.call("GET", "/api/v1/instances/")
+        first, second = [await renter.call("PUT", "/api/v0/asks/1/", ORDER) for _ in range(2)]
         elsewhere = await renter.call("GET", "/api/v0/users/current/")
 
-    assert first.status == 200
-    assert (second.status, second.text) == (429, "API requests too frequent: endpoint threshold=1.0")
+    assert first.status == 404
+    assert (second.status, second.text) == (429, "API requests too frequent: endpoint threshold=4.5")
     assert second.body is None
     assert elsewhere.status == 200

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -15,7 +16,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from orchestrator.cli.sandbox import sandbox
 from orchestrator.sandbox import reaper
 from orchestrator.sandbox.launch import (
     RunningSandbox,
@@ -167,12 +171,12 @@ async def test_with_neither_client_nor_machine_it_ends_by_itself(data: Path) -> 
 
 
 async def test_a_machine_keeps_it_from_ending(data: Path) -> None:
-    """Takes a second: it must have had the time to end."""
-    running = await ensure_sandbox(data, options=replace(OPTIONS, exit_when_idle_s=0.3))
+    """Takes two seconds: it must have had the time to end, and not before it has a machine."""
+    running = await ensure_sandbox(data, options=replace(OPTIONS, exit_when_idle_s=1.0))
     async with renting(running) as renter:
         await renter.rent()
 
-    await asyncio.sleep(0.7)
+    await asyncio.sleep(1.4)
 
     async with renting(running) as renter:
         assert (await renter.call("GET", "/sandbox/health")).status == 200
@@ -251,6 +255,40 @@ def test_a_given_key_is_not_printed(tmp_path: Path) -> None:
 
     assert "my-key" not in done.stdout + done.stderr
     assert done.stdout.endswith("(faults: none)\n")
+
+
+def test_the_command_takes_the_same_options(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(sandbox)
+
+    refused = CliRunner().invoke(app, ["--data", str(tmp_path), "--faults", "typo"])
+    done = CliRunner().invoke(app, ["--data", str(tmp_path), "--faults", "market", "--exit-when-idle", "0"])
+
+    assert refused.exit_code == 2
+    assert done.exit_code == 0, done.output
+    assert "(faults: market)" in done.output
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(sandbox)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = CliRunner().invoke(app, ["--data", str(tmp_path), "--port", port])
+
+    assert done.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.output
+
+
+def test_what_a_killed_sandbox_and_watchdog_left_is_gone_after_the_next_start(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(sandbox)
+    left = tmp_path / "machines" / "1" / "root"
+    left.mkdir(parents=True)
+
+    CliRunner().invoke(app, ["--data", str(tmp_path), "--exit-when-idle", "0"])
+
+    assert not left.exists()
 
 
 async def a_daemon(renter: Renter) -> int:

@@ -9,24 +9,37 @@ import aiohttp
 import asyncssh
 import pytest
 
+from tests.component.sandbox.conftest import RenterOf
 from tests.component.sandbox.renter import Renter, until
 
 
-async def test_a_machine_boots_step_by_step(renter: Renter) -> None:
-    number = await renter.rent(label="mine")
-    first = await renter.show(number)
-    loading = await renter.until_status(number, "loading")
-    running = await renter.until_status(number, "running")
+async def test_at_first_nobody_has_looked_at_the_order(renter_of: RenterOf) -> None:
+    """A slow cloud, so that the first look is early enough."""
+    async with renter_of(speed=0.1) as renter:
+        row = await renter.show(await renter.rent())
 
-    assert first is not None
-    assert first["actual_status"] is None
-    assert first["ports"] is None
-    assert loading["ports"] is None
-    assert isinstance(running["ports"]["22/tcp"][0]["HostPort"], str)
-    assert running["public_ipaddr"] == "127.0.0.1\n"
-    assert running["ssh_port"] == int(running["ports"]["22/tcp"][0]["HostPort"])
-    assert running["label"] == "mine"
-    assert running["status_msg"].startswith("success, running")
+    assert row is not None
+    assert row["actual_status"] is None
+    assert row["ports"] is None
+
+
+async def test_then_it_loads(renter: Renter) -> None:
+    """Stuck there, so that no look is too late."""
+    await renter.fault("stuck-loading")
+    row = await renter.until_status(await renter.rent(), "loading")
+
+    assert row["ports"] is None
+    assert "Pulling" in row["status_msg"]
+
+
+async def test_a_running_machine_says_where_it_is(renter: Renter) -> None:
+    row = await renter.until_status(await renter.rent(label="mine"), "running")
+
+    assert [sorted(entry) for entry in row["ports"]["22/tcp"]] == [["HostIp", "HostPort"]] * 2
+    assert row["ports"]["22/tcp"][0]["HostPort"] == str(row["ssh_port"])
+    assert row["public_ipaddr"] == "127.0.0.1\n"
+    assert row["label"] == "mine"
+    assert row["status_msg"].startswith("success, running")
 
 
 async def test_a_command_has_its_streams_and_its_status(renter: Renter) -> None:
@@ -150,18 +163,27 @@ async def test_the_start_command_runs_at_boot(renter: Renter) -> None:
     assert await until(booted) == f"{number}\nsaid"
 
 
-async def test_the_host_key_stays_for_the_machines_life(renter: Renter) -> None:
+async def test_after_a_reboot_the_host_key_is_the_same_and_the_port_is_not(renter: Renter) -> None:
     number = await renter.rent()
-    keys = []
-    for _ in range(2):
+
+    async def look() -> tuple[bytes, int]:
         async with renter.ssh(number) as connection:
             key = connection.get_server_host_key()
             assert key is not None
-            keys.append(key.export_public_key())
-        await renter.call("PUT", f"/api/v0/instances/reboot/{number}/", {})
-        await renter.until_status(number, "loading")
+            return key.export_public_key(), connection.get_extra_info("peername")[1]
 
-    assert keys[0] == keys[1]
+    first_key, first_port = await look()
+    await renter.call("PUT", f"/api/v0/instances/reboot/{number}/", {})
+
+    async def has_moved() -> bool:
+        row = await renter.show(number)
+        return row is not None and row["ssh_port"] != first_port
+
+    await until(has_moved)
+    second_key, second_port = await look()
+
+    assert first_key == second_key
+    assert first_port != second_port
 
 
 async def test_only_known_keys_get_in(renter: Renter) -> None:
