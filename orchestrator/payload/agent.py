@@ -1067,7 +1067,8 @@ class ComfyUI:
         if self._child is not None:
             self._child.poll()  # reap it
         record = read_json(self._record)
-        return record if record and birth_of(record["pid"]) == record["born"] else None
+        born = record.get("born")  # None when it was dead before we could look
+        return record if born is not None and birth_of(record["pid"]) == born else None
 
     def start(self, request: Event) -> Event:
         with self._lock:
@@ -1258,9 +1259,9 @@ class Agent:
         request: Event = {}
         try:
             with caller, caller.makefile("rwb") as stream:
-                line = stream.readline(LONGEST_REQUEST)
-                if line.strip():
-                    request = json.loads(line)
+                asked = json.loads(stream.readline(LONGEST_REQUEST) or b"null")
+                if isinstance(asked, dict):
+                    request = asked
                     for event in self._work_on(request).follow():
                         stream.write(json.dumps(event).encode() + b"\n")
                         stream.flush()

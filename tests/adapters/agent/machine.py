@@ -62,11 +62,12 @@ class AgentMachine:
             return []
         finally:
             os.close(folder)
-        writer.write(json.dumps(request).encode() + b"\n")
-        async with asyncio.timeout(LIMIT_S):
-            events = [json.loads(line) async for line in reader]
-        writer.close()
-        return events
+        try:
+            writer.write(json.dumps(request).encode() + b"\n")
+            async with asyncio.timeout(LIMIT_S):
+                return [json.loads(line) async for line in reader]
+        finally:
+            writer.close()
 
     async def last(self, request: object) -> Event:
         return (await self.call(request))[-1]
