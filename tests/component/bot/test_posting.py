@@ -14,10 +14,11 @@ from bot.chat.fake import RecordingSurface
 from bot.chat.handle import ReplyHandle
 from bot.chat.model import Started
 from bot.chat.surface import Budget, Scope
-from bot.service.desk import open_desk
+from bot.service.desk import Desk, open_desk
 from bot.service.outbox import Outbox, Pace
 from bot.service.posting import keep_posted
-from orchestrator.api import JobId, Notice, Running, UserId, Value
+from bot.service.router import Router
+from orchestrator.api import JobId, JobView, Notice, Running, UserId, Value
 from tests.component.bot.conftest import Chat, until
 from tests.component.bot.fake_orchestrator import BEGIN, FakeOrchestrator
 from tests.unit.bot.samples import job, queued, succeeded
@@ -159,6 +160,21 @@ async def test_a_card_that_had_to_move_is_remembered_where_it_is_now(orchestrato
     assert orchestrator.views[name].origin == MOVED.encode()
 
 
+async def test_progress_that_cannot_be_shown_is_dropped(
+    chat: Chat, orchestrator: FakeOrchestrator, surface: RecordingSurface, posted: None
+) -> None:
+    surface.is_away = True
+    name = await started(chat)
+    orchestrator.move(name, running(1))
+    await asyncio.sleep(0.02)
+
+    surface.is_away = False
+    orchestrator.move(name, running(2))
+
+    await until(lambda: surface.shown)
+    assert [card.bar and card.bar.text for card in surface.shown] == ["step 2 of 20"]
+
+
 @pytest.mark.usefixtures("posted")
 async def test_jobs_of_a_surface_that_is_not_there_wait_for_it(chat: Chat, orchestrator: FakeOrchestrator) -> None:
     name = await started(chat)
@@ -188,6 +204,34 @@ async def test_restarts_at_any_point_neither_lose_nor_double_an_end(orchestrator
     async with posting(orchestrator, surface):
         await until(lambda: set(orchestrator.acknowledged) == set(names))
     assert {card.handle.message for card in surface.messages.values()} == {f"m{n + 1}" for n in range(100)}
+
+
+async def test_updates_that_break_off_are_asked_for_again(surface: RecordingSurface) -> None:
+    """Takes a second: the pause before asking again."""
+
+    class Breaking(FakeOrchestrator):
+        breaks = 1
+
+        async def updates(self) -> AsyncIterator[JobView]:
+            if self.breaks:
+                self.breaks -= 1
+                raise ValueError("the store is busy")
+            async for view in super().updates():
+                yield view
+
+    orchestrator = Breaking()
+    async with posting(orchestrator, surface) as chat:
+        name = await started(chat)
+        orchestrator.succeed(name, b"one")
+        await until(lambda: orchestrator.acknowledged == [name])
+
+
+async def test_a_surface_may_say_that_a_card_moved(chat: Chat, orchestrator: FakeOrchestrator, desk: Desk) -> None:
+    name = await started(chat)
+
+    await Router(desk).moved(name, MOVED)
+
+    assert orchestrator.views[name].origin == MOVED.encode()
 
 
 # Notices.
