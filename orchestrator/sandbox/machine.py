@@ -87,6 +87,7 @@ class Machine:
         key: Lets the machine see, stop and destroy itself, and do nothing else.
         instance_keys: SSH keys attached since, by number.
         status: `actual_status` on the wire; None until somebody has looked at the order.
+        ssh_port: Where its SSH server is or will be; another one after each stop and reboot.
         is_listed: False once the cloud has lost it, and before a late one turns up.
     """
 
@@ -106,7 +107,8 @@ class Machine:
     wanted: Wanted = Wanted.RUNNING
     is_listed: bool = True
     _is_lost: bool = False
-    _bound: socket.socket = field(default_factory=reserve_port)
+    ssh_port: int = field(init=False)
+    _bound: socket.socket = field(init=False)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _more_faults: asyncio.Event = field(default_factory=asyncio.Event)
     _host_key: asyncssh.SSHKey = field(default_factory=lambda: asyncssh.generate_private_key("ssh-ed25519"))
@@ -115,6 +117,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         self.label = self.order.label
+        self._reserve_port()
         self._processes = Processes(mark=self.mark, root=self.root, environment=self._environment())
         self._ssh = SshService(host_key=self._host_key, processes=self._processes, is_welcome=self._is_welcome)
 
@@ -135,11 +138,6 @@ class Machine:
     @property
     def programs(self) -> Path:
         return self.folder / "image" / "bin"
-
-    @property
-    def ssh_port(self) -> int:
-        """Where its SSH server is or will be; another one after each stop and reboot."""
-        return int(self._bound.getsockname()[1])
 
     @property
     def mark(self) -> str:
@@ -231,7 +229,7 @@ class Machine:
                     tasks.create_task(suffer(self, self._more_faults))
                     await self._serve_ssh(bound)
         finally:
-            self._bound = reserve_port()
+            self._reserve_port()
 
     async def _serve_ssh(self, bound: socket.socket) -> None:
         await self.wait(0.5, 0.9)
@@ -239,6 +237,10 @@ class Machine:
             return  # the port stays taken and refuses
         async with serving_ssh(self._ssh, bound):
             await asyncio.Event().wait()
+
+    def _reserve_port(self) -> None:
+        self._bound = reserve_port()
+        self.ssh_port = self._bound.getsockname()[1]
 
     def _run_onstart(self) -> None:
         """Start what the order wants at each start, and nobody waits for it."""
