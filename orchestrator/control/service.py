@@ -29,7 +29,7 @@ from orchestrator.control.shared import Shared
 from orchestrator.control.views import Views, current_machine
 from orchestrator.domain.ids import ImageKey, InstanceId, JobId, UserId
 from orchestrator.domain.instance import ORDERED, EndReason, InstanceState
-from orchestrator.domain.job import Job, JobState
+from orchestrator.domain.job import Job, JobState, Served
 from orchestrator.domain.money import MicroUsd, price_of
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.policy import keepalive
@@ -66,10 +66,23 @@ class Service(Orchestrator):
                 return CancelOutcome.NOT_YOURS
             if current.is_over:
                 return CancelOutcome.ALREADY_OVER
-            await books.jobs.change(current, current.moved_to(JobState.CANCELLED, now), reason="asked for")
+            cancelled = replace(current.moved_to(JobState.CANCELLED, now), served=await self._spent_on(books, current))
+            await books.jobs.change(current, cancelled, reason="asked for")
             await books.sessions.touch(current.session, now)
         self._ring()
         return CancelOutcome.CANCELLED
+
+    async def _spent_on(self, books: Books, job: Job) -> Served:
+        """What a job has cost until now: the cold start that it waited for, or the time it was painted."""
+        now = self._shared.clock.now()
+        snapshot = await books.sessions.snapshot(job.session)
+        machine = current_machine(snapshot) if snapshot else None
+        cost = MicroUsd(0)
+        if machine is not None and machine.state is not InstanceState.READY:
+            cost = machine.cost(now)
+        elif machine is not None and job.started_at is not None:
+            cost = price_of(machine.price, now - job.started_at)
+        return Served(by="", seconds=(now - job.submitted_at).total_seconds(), cost=cost)
 
     async def job(self, job: JobId) -> JobView | None:
         async with self._shared.store.reading() as books:

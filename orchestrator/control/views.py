@@ -57,7 +57,8 @@ class Views:
         snapshot = await books.sessions.snapshot(session)
         if snapshot is None:
             return None
-        stages = {i.id: await books.instances.stages(i.id) for i in snapshot.instances}
+        told = [*snapshot.instances, *([snapshot.last_end] if snapshot.last_end else [])]
+        stages = {instance.id: await books.instances.stages(instance.id) for instance in told}
         machine = current_machine(snapshot)
         history: Mapping[str, Sequence[float]] = {}
         if machine is not None and machine.cloud is not None and machine.state is not InstanceState.READY:
@@ -106,7 +107,7 @@ class Views:
             case JobState.FAILED:
                 return Failed(failure=job.failure or Failure(key="deadline", values={"minutes": 0}))
             case JobState.CANCELLED:
-                return Cancelled(cost=MicroUsd(0))
+                return Cancelled(cost=job.served.cost if job.served else MicroUsd(0))
             case _:
                 raise IllegalTransitionError(f"job {job.id} is {job.state} without what that needs")
 

@@ -64,6 +64,7 @@ class Job:
         instance: The machine of the running or last attempt; None on a bridge.
         bridge: The managed API of the running or last attempt; empty on a machine.
         prompt: What ComfyUI calls the running attempt.
+        served: Who made it; of a cancelled job, what it had cost by then.
     """
 
     id: JobId
