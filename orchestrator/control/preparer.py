@@ -45,6 +45,9 @@ from orchestrator.ports.comfy import Comfy, ComfyConnector
 from orchestrator.ports.host import Host
 
 MODELS_FOLDER = "comfyui/models"
+AGENT_AHEAD = timedelta(seconds=8)
+"""The agent gives ComfyUI up so much earlier than we do: it then ends it, and knows its last words."""
+
 GIB = 2**30
 MIB = 2**20
 
@@ -192,9 +195,8 @@ class _Machine:
         if not self._has_start and runtime.install is not None:
             await self._install(runtime.install)
         async with _step(self._watch, Step.COMFYUI, self._limits.comfyui):
-            # The agent gives up a little earlier than we do, and then knows why.
-            limit_s = self._limits.comfyui.total_seconds() * 0.9
-            request = {"op": "comfyui", "start": runtime.start, "limit_s": limit_s}
+            limit = max(self._limits.comfyui / 2, self._limits.comfyui - AGENT_AHEAD)
+            request = {"op": "comfyui", "start": runtime.start, "limit_s": limit.total_seconds()}
             answer = await self._work(Step.COMFYUI, request)
         port = count_of(answer, "port")
         if not 0 < port < 2**16:

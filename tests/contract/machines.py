@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import asyncssh
 
 from orchestrator.adapters.ssh import SshConnector, SshLimits
 from orchestrator.domain.instance import Address
+from orchestrator.sandbox.image import install_programs
 from orchestrator.sandbox.processes import Processes, make_environment
 from orchestrator.sandbox.sshd import SshService, reserve_port, serving_ssh
 from tests.contract.host_suite import Subject
@@ -48,6 +48,7 @@ class Machine:
     """
 
     subject: Subject
+    processes: Processes
     service: SshService
     root: Path
     programs: Path
@@ -60,14 +61,14 @@ async def sandbox_machine(
     """Run a machine below *folder*; its processes end with the block."""
     root, programs = folder / "root", folder / "programs"
     (root / "tmp").mkdir(parents=True)
-    programs.mkdir()
-    (programs / "python3").symlink_to(sys.executable)
+    install_programs(programs, gpu="RTX 4090", memory_mb=24564, driver="550.54.15", cuda=12.4)
     mark = f"test.{os.getpid()}.{id(folder)}."
     seen = make_environment(root=root, programs=programs, mark=mark, of_machine=environment or {}, of_order={})
     key = asyncssh.generate_private_key("ssh-ed25519")
+    processes = Processes(mark=mark, root=root, environment=seen)
     service = SshService(
         host_key=asyncssh.generate_private_key("ssh-ed25519"),
-        processes=Processes(mark=mark, root=root, environment=seen),
+        processes=processes,
         is_welcome=lambda offered: offered == key.public_data,
     )
     bound = reserve_port()
@@ -79,9 +80,9 @@ async def sandbox_machine(
     try:
         async with serving_ssh(service, bound):
             subject = Subject(connector=SshConnector(key, limits), address=address, cut=cut)
-            yield Machine(subject=subject, service=service, root=root, programs=programs)
+            yield Machine(subject=subject, processes=processes, service=service, root=root, programs=programs)
     finally:
-        await service.processes.end_all()
+        await processes.end_all()
 
 
 @asynccontextmanager

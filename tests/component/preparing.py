@@ -1,0 +1,132 @@
+"""A rented machine to prepare: real SSH, real agent, mirrors on loopback, and the sandbox's painter as its ComfyUI."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+from aiohttp.test_utils import BaseTestServer, TestServer
+
+from orchestrator.adapters.comfyui import ComfyUiConnector
+from orchestrator.adapters.system import RandomIds, SystemClock
+from orchestrator.adapters.workflow_files import read_workflow
+from orchestrator.control.preparer import Prepared, PrepareLimits, Preparer
+from orchestrator.domain.stages import Stage, StageState, Step
+from orchestrator.domain.workflows import ModelFile, Workflow
+from orchestrator.ports.host import Host
+from orchestrator.sandbox.image import install_comfyui
+from orchestrator.sandbox.mirror import MIRROR_FAULTS, MirrorFault, MirrorFaults, mirror_app
+from orchestrator.sandbox.models import make_models
+from tests.contract.machines import Machine, sandbox_machine
+
+PACKAGE = Path(__file__).parents[2] / "orchestrator"
+AGENT_SOURCE = (PACKAGE / "payload" / "agent.py").read_bytes()
+FAST = 2**31
+LIMITS = PrepareLimits(
+    agent=timedelta(seconds=20),
+    install=timedelta(seconds=60),
+    comfyui=timedelta(seconds=20),
+    models=timedelta(seconds=30),
+    smoke=timedelta(seconds=20),
+    silence=timedelta(seconds=10),
+    floor_bps=0,
+    spare_disk=0,
+    install_disk=0,
+)
+
+
+@dataclass(kw_only=True)
+class Stagehand:
+    """
+    Everything around one preparation.
+
+    Attributes:
+        told: Every stage that was reported, in order.
+        fault_file: What the painter suffers from: ``oom``, ``hangs`` or ``dies``.
+    """
+
+    machine: Machine
+    mirror_faults: MirrorFaults
+    workflow: Workflow
+    fault_file: Path
+    told: list[Stage] = field(default_factory=list)
+    on_stage: Callable[[Stage], None] = lambda _: None
+
+    async def login(self) -> Host:
+        return await self.machine.subject.login()
+
+    async def prepare(
+        self,
+        host: Host,
+        *,
+        gpu: str = "RTX 4090",
+        vram_mib: int = 24576,
+        resume: tuple[Stage, ...] = (),
+        **limits: object,
+    ) -> Prepared:
+        clock = SystemClock()
+        preparer = Preparer(
+            agent_source=AGENT_SOURCE,
+            comfy=ComfyUiConnector(),
+            clock=clock,
+            ids=RandomIds(clock),
+            limits=replace(LIMITS, **limits),  # type: ignore[arg-type]  # named by the tests, checked by the dataclass
+        )
+        return await preparer.prepare(
+            host, self.workflow, ordered_gpu=gpu, ordered_vram_mib=vram_mib, report=self._note, resume=resume
+        )
+
+    async def _note(self, stage: Stage) -> None:
+        self.told.append(stage)
+        self.on_stage(stage)
+
+    def moves(self, step: Step) -> list[StageState]:
+        """The states that a step was reported in, each once."""
+        return list(dict.fromkeys(stage.state for stage in self.told if stage.step is step))
+
+    def last(self, step: Step) -> Stage:
+        return next(stage for stage in reversed(self.told) if stage.step is step)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What a store would hold of this machine."""
+        return tuple({stage.step: stage for stage in self.told}.values())
+
+    def switch_on(self, fault: MirrorFault) -> None:
+        self.mirror_faults.switch_on(fault)
+
+
+@asynccontextmanager
+async def stagehand(
+    folder: Path, models: Path, *, workflow: str = "flux-schnell-lora", bytes_per_s: int = FAST
+) -> AsyncIterator[Stagehand]:
+    app = mirror_app(models, bytes_per_s=bytes_per_s, bytes_per_s_per_connection=FAST)
+    async with TestServer(app) as mirror, sandbox_machine(folder / "machine") as machine:
+        fault_file = folder / "fault"
+        fault_file.touch()
+        pace = {"GLOWPLUG_PAINT_MS": "10", "GLOWPLUG_LOAD_MS": "0", "GLOWPLUG_COMFYUI_FAULT_FILE": str(fault_file)}
+        await asyncio.to_thread(install_comfyui, machine.programs, settings=pace)
+        yield Stagehand(
+            machine=machine,
+            mirror_faults=app[MIRROR_FAULTS],
+            workflow=served_by(mirror, models, workflow),
+            fault_file=fault_file,
+        )
+
+
+def served_by(mirror: BaseTestServer, models: Path, name: str) -> Workflow:
+    """One of our own workflows, with the sandbox's small files in place of its models."""
+    _, workflow = read_workflow(PACKAGE / "workflows" / name)
+    there = {
+        made.path: ModelFile(
+            path=made.path,
+            size_bytes=made.size,
+            sha256=made.sha256,
+            urls=(str(mirror.make_url(f"/models/{made.path}")),),
+        )
+        for made in make_models(models)
+    }
+    loras = {name: there[file.path] for name, file in workflow.loras.items()}
+    return replace(workflow, models=tuple(there[file.path] for file in workflow.models), loras=loras)
