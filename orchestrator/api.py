@@ -60,6 +60,7 @@ __all__ = [
     "SessionView",
     "Stage",
     "StageState",
+    "Status",
     "Step",
     "Succeeded",
     "Trouble",

@@ -68,7 +68,10 @@ class Views:
     async def job(self, books: Books, job: Job, scene: Scene | None) -> JobView:
         """*scene* is needed for unfinished jobs alone."""
         status = self._status(job, scene)
-        stages = status.stages if isinstance(status, ColdStart) else await self._past_stages(books, job)
+        waited_for = None if isinstance(status, ColdStart) else await self._waited_for(books, job)
+        stages = status.stages if isinstance(status, ColdStart) else ()
+        if waited_for is not None:
+            stages = await books.instances.stages(waited_for.id)
         return JobView(
             id=job.id,
             user=job.user,
@@ -82,19 +85,18 @@ class Views:
             ended_at=job.ended_at,
             status=status,
             stages=stages,
-            cost=_cost(status),
+            cost=MicroUsd(_cost(status) + _cold_start_cost(waited_for)),
             acknowledged=job.acknowledged_at is not None,
             revision=next(self._revisions),
         )
 
-    async def _past_stages(self, books: Books, job: Job) -> tuple[Stage, ...]:
-        """The steps of its machine's cold start, where this job waited for them."""
+    async def _waited_for(self, books: Books, job: Job) -> Instance | None:
+        """The machine of this job, if its cold start was this job's."""
         if job.instance is None:
-            return ()
+            return None
         instance = await books.instances.get(job.instance)
-        if instance is None or instance.ready_at is None or instance.ready_at <= job.submitted_at:
-            return ()
-        return await books.instances.stages(job.instance)
+        is_warm_already = instance is None or instance.ready_at is None or instance.ready_at <= job.submitted_at
+        return None if is_warm_already else instance
 
     def _status(self, job: Job, scene: Scene | None) -> Status:
         if not job.is_over:
@@ -223,6 +225,18 @@ def _trouble(scene: Scene, job: Job) -> Trouble | None:
     stages = scene.stages.get(last.id, ())
     step = next((stage.step for stage in reversed(stages) if stage.state is not StageState.DONE), None)
     return Trouble(reason=last.end_reason, step=step)
+
+
+def _cold_start_cost(instance: Instance | None) -> MicroUsd:
+    """What *instance* had cost when it became ready."""
+    if instance is None or instance.offer is None or instance.ordered_at is None or instance.ready_at is None:
+        return MicroUsd(0)
+    return instance.offer.tariff.cost(
+        ordered=instance.ordered_at,
+        running=instance.running_at,
+        until=instance.ready_at,
+        bytes_down=instance.bytes_down,
+    )
 
 
 def _cost(status: Status) -> MicroUsd:

@@ -142,18 +142,7 @@ async def listed(stage: Stage, ref: CloudRef) -> Rental | None:
     return next((rental for rental in await stage.cloud.rentals() if rental.ref == ref), None)
 
 
-class _Rules:
-    """What both suites share."""
-
-    @pytest.fixture(autouse=True)
-    def _exempt(self, subject: Stage, request: pytest.FixtureRequest) -> None:
-        trouble = request.node.callspec.params.get("trouble")
-        for rule in (request.node.originalname, trouble):
-            if rule in subject.exempt:
-                pytest.skip(subject.exempt[rule])
-
-
-class CloudSuite(_Rules):
+class CloudSuite:
     """Rules that hold on a good day."""
 
     @pytest.fixture
@@ -322,7 +311,7 @@ class CloudSuite(_Rules):
         assert await subject.cloud.rentals() == ()
 
 
-class CloudInTroubleSuite(_Rules):
+class CloudInTroubleSuite:
     """Rules that hold on a bad day."""
 
     @pytest.fixture

@@ -15,7 +15,7 @@ from bot.chat.card import Card, draw
 from bot.chat.handle import ReplyHandle
 from bot.chat.model import Note
 from bot.chat.surface import ChatSurface, SurfaceUnavailable
-from orchestrator.api import JobId, UserId
+from orchestrator.api import JobId, Status, UserId
 from tests.unit.bot.samples import cold, job, queued, succeeded, telling
 
 NASTY = "@everyone <b>bold</b> **stars** `ticks` [link](http://evil.example) \u202e {x} " + "long " * 400
@@ -51,8 +51,9 @@ class SurfaceSuite(ABC):
     def card(self, subject: Subject, status: str = "queued", *, name: str = "job1", prompt: str = "a cat") -> Card:
         """A card of that surface."""
         handle = ReplyHandle(surface=subject.surface.name, chat=subject.chat, message=f"message of {name}")
+        statuses: dict[str, Status] = {"queued": queued(), "cold": cold(), "succeeded": succeeded()}
         view = job(
-            {"queued": queued(), "cold": cold(), "succeeded": succeeded()}[status],
+            statuses[status],
             id=JobId(name),
             user=UserId(f"{subject.surface.name}:{subject.chat}"),
             surface=subject.surface.name,

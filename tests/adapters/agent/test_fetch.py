@@ -43,7 +43,11 @@ async def slow_mirror(mirrors: Mirrors) -> Mirrors:
 # What goes well.
 
 
-async def test_files_arrive_from_all_mirrors(machine: AgentMachine, mirrors: Mirrors) -> None:
+async def test_files_arrive_from_all_mirrors(machine: AgentMachine, slow_mirror: Mirrors) -> None:
+    """Two that take two seconds each when alone: neither can have it done before the other has begun."""
+    mirrors = slow_mirror
+    await mirrors.add(bytes_per_s=1_000_000)
+
     done = await machine.last(mirrors.manifest())
 
     assert done == {"event": "done", "bytes": TOTAL, "total": TOTAL}
