@@ -86,7 +86,7 @@ class AgentMachine:
         finally:
             if child.returncode is None:
                 child.kill()
-            await child.wait()
+            await child.communicate()  # to the end of its output, or the pipe stays open
 
     async def kill(self) -> None:
         """End the agent without a word, as the kernel does when memory runs out."""
