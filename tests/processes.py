@@ -120,13 +120,14 @@ async def bot(folder: Path, cloud: Running | None, **settings: str) -> Running:
 class Client:
     """What a program does with the page's JSON API."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, *, user: str = "ada") -> None:
         self.http = http
         self.url = url
+        self.user = user
 
-    async def say(self, text: str, *, user: str = "ada") -> dict[str, Any]:
+    async def say(self, text: str) -> dict[str, Any]:
         """Type *text*; the answer, whatever its status."""
-        async with self.http.post(f"{self.url}/api/commands", json={"text": text, "user": user}) as answer:
+        async with self.http.post(f"{self.url}/api/commands", json={"text": text, "user": self.user}) as answer:
             body: dict[str, Any] = await answer.json()
             return body | {"status": answer.status}
 

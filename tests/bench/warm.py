@@ -71,7 +71,7 @@ class Ours:
     async def paint(self, prompt: str, seed: int) -> tuple[float, str]:
         """Seconds from the typed command to the bytes of the picture, and the card's id."""
         client, began = self._client, time.perf_counter()
-        said = await client.say(f"/imagine {prompt} --size 512x512 --seed {seed}", user="bench")
+        said = await client.say(f"/imagine {prompt} --size 512x512 --seed {seed}")
         assert said["status"] == 200, said
         card = await self._succeeded(said["card"]["id"])
         async with client.http.get(f"{client.url}/api/images/{card['images'][0]}") as answer:
@@ -120,7 +120,7 @@ async def measure(folder: Path, paint_ms: int) -> dict[str, float]:
 async def _measure(folder: Path, running: Running) -> dict[str, float]:
     data = folder / "data"
     async with aiohttp.ClientSession() as http:
-        client = Client(http, running.url)
+        client = Client(http, running.url, user="bench")
         stream = await http.get(f"{running.url}/api/events?user=bench", timeout=aiohttp.ClientTimeout(total=None))
         ours = Ours(client, stream)
         for seed in range(WARM_UP):

@@ -1,31 +1,72 @@
 """What goes wrong at a cloud costs time, never a job: real bot, real sandbox, one fault at a time."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from tests.processes import KEY, Client, Running, bill, bot, living, sandbox
 
-DEADLINES = {"GLOWPLUG_BOOT_DEADLINE_S": "6", "GLOWPLUG_SSH_DEADLINE_S": "4"}
+SETTINGS = {"GLOWPLUG_BOOT_DEADLINE_S": "6", "GLOWPLUG_SSH_DEADLINE_S": "4", "GLOWPLUG_MAX_MACHINES": "30"}
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Running]:
-    async with sandbox(tmp_path, "--speed", "8", "--paint-ms", "50") as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bad-luck")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running_cloud(folder: Path) -> AsyncIterator[Running]:
+    """One cloud for all: of enough hosts, since those that failed are avoided for a day."""
+    async with sandbox(folder, "--speed", "8", "--paint-ms", "50", "--hosts", "60") as running:
         yield running
 
 
-@pytest.fixture
-async def client(tmp_path: Path, cloud: Running) -> AsyncIterator[Client]:
-    running = await bot(tmp_path, cloud, **DEADLINES)
-    async with aiohttp.ClientSession() as http:
-        yield Client(http, running.url)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running_bot(folder: Path, running_cloud: Running) -> AsyncIterator[Running]:
+    running = await bot(folder, running_cloud, **SETTINGS)
+    yield running
     await running.end()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def cloud(running_cloud: Running) -> AsyncIterator[Running]:
+    """It behaves at the beginning of each test."""
+    yield running_cloud
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.delete(f"{running_cloud.url}/sandbox/faults", headers=headers) as ok,
+    ):
+        assert ok.status == 200, await ok.text()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(request: pytest.FixtureRequest, running_bot: Running) -> AsyncIterator[Client]:
+    """A person of their own, so a session and a machine of their own; the machine is given back."""
+    async with aiohttp.ClientSession() as http:
+        name = re.sub(r"[^a-z]+", "-", request.node.name.removeprefix("test_a_"))[-40:]
+        person = Client(http, running_bot.url, user=name)
+        yield person
+        await person.say("/release")
+
+
+async def machines_ordered(cloud: Running) -> int:
+    return len((await bill(cloud))["machines"])
+
+
+async def until_nothing_lives(cloud: Running, client: Client) -> None:
+    """Until the bot has proved every machine gone; then the cloud has to agree."""
+    async with asyncio.timeout(60):
+        while (await client.get("/api/status"))["instances"]:
+            await asyncio.sleep(0.1)
+    assert living(await bill(cloud)) == []
 
 
 async def break_next(cloud: Running, fault: str, count: int = 1) -> None:
@@ -52,6 +93,7 @@ async def break_next(cloud: Running, fault: str, count: int = 1) -> None:
 )
 async def test_a_bad_machine_is_replaced_and_the_job_goes_on(cloud: Running, client: Client, fault: str) -> None:
     """The same card, told in plain words, on another machine; the bad one is ended."""
+    before = await machines_ordered(cloud)
     await break_next(cloud, fault)
 
     asked = await client.say("/imagine a lighthouse at dusk --seed 7")
@@ -59,9 +101,7 @@ async def test_a_bad_machine_is_replaced_and_the_job_goes_on(cloud: Running, cli
 
     assert card["state"] == "succeeded", card
     assert card["seed"] == 7
-    machines = (await bill(cloud))["machines"]
-    assert len(machines) == 2
-    assert len(living(await bill(cloud))) == 1
+    assert await machines_ordered(cloud) - before == 2
 
 
 @pytest.mark.parametrize(
@@ -70,13 +110,14 @@ async def test_a_bad_machine_is_replaced_and_the_job_goes_on(cloud: Running, cli
 async def test_a_cloud_that_stumbles_costs_time_and_no_second_machine(
     cloud: Running, client: Client, fault: str
 ) -> None:
+    before = await machines_ordered(cloud)
     await break_next(cloud, fault)
 
     asked = await client.say("/imagine a lighthouse at dusk")
     card = await client.card_in(asked["card"]["id"], "succeeded", "failed", limit=120)
 
     assert card["state"] == "succeeded", card
-    assert len((await bill(cloud))["machines"]) == 1
+    assert await machines_ordered(cloud) - before == 1
 
 
 async def test_a_machine_that_vanishes_while_it_paints_takes_no_job_with_it(cloud: Running, client: Client) -> None:
@@ -91,6 +132,7 @@ async def test_a_machine_that_vanishes_while_it_paints_takes_no_job_with_it(clou
 
 
 async def test_no_money_is_one_sentence_and_no_storm(cloud: Running, client: Client) -> None:
+    before = await machines_ordered(cloud)
     await break_next(cloud, "no-money", count=50)
 
     asked = await client.say("/imagine a lighthouse at dusk")
@@ -98,7 +140,7 @@ async def test_no_money_is_one_sentence_and_no_storm(cloud: Running, client: Cli
 
     assert card["state"] == "failed"
     assert "sandbox refuses our key or our balance" in card["error"]
-    assert (await bill(cloud))["machines"] == []
+    assert await machines_ordered(cloud) == before
 
 
 async def test_a_cancelled_cold_start_ends_its_machine(cloud: Running, client: Client) -> None:
@@ -109,8 +151,4 @@ async def test_a_cancelled_cold_start_ends_its_machine(cloud: Running, client: C
     await client.say("/release")
 
     assert (await client.card_in(asked["card"]["id"], "cancelled"))["images"] == []
-    for _ in range(200):
-        if not living(await bill(cloud)):
-            break
-        await asyncio.sleep(0.1)
-    assert living(await bill(cloud)) == []
+    await until_nothing_lives(cloud, client)
