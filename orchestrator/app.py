@@ -15,6 +15,7 @@ The tree of tasks, all of them ended when the block is left:
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -163,8 +164,9 @@ async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -
         try:
             await asyncio.Event().wait()
         finally:
-            async with asyncio.timeout(CLOSE_LIMIT.total_seconds()):
-                await links.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_LIMIT.total_seconds()):
+                    await links.close()
 
 
 async def _outside(settings: Settings, sandbox: SandboxAddress | None, http: aiohttp.ClientSession) -> Outside:

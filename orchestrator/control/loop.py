@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 
+from orchestrator import logs
 from orchestrator.control.wakeups import Wakeup
 from orchestrator.domain.errors import OrchestratorError, StaleWrite
 from orchestrator.domain.policy import retry
@@ -43,8 +44,15 @@ class Workers:
     again before a growing pause has passed.
     """
 
-    def __init__(self, name: str, group: asyncio.TaskGroup, *, wakeup: Wakeup) -> None:
+    def __init__(self, name: str, group: asyncio.TaskGroup, *, wakeup: Wakeup, keys: str) -> None:
+        """
+        Keep tasks in *group*.
+
+        Args:
+            keys: What the keys are ids of: the name under which they stand in log records.
+        """
         self._name = name
+        self._keys = keys
         self._group = group
         self._wakeup = wakeup
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -65,7 +73,8 @@ class Workers:
 
     async def _run(self, key: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
         try:
-            await work()
+            with logs.bound(**{self._keys: key}):
+                await work()
             self._failures.pop(key, None)
         except StaleWrite:
             log.debug("%s %s: somebody moved first", self._name, key)

@@ -18,6 +18,7 @@ from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import (
     AccountProblem,
     CloudError,
+    CloudUnavailable,
     LaunchUncertain,
     NoCapacity,
     OfferGone,
@@ -155,8 +156,12 @@ class Ordering:
                 async with self._shared.store.writing() as books:
                     named = await books.instances.change(instance, replace(instance, ref=ref), reason="half accepted")
                     return await end_instance(books, named, EndReason.LAUNCH_LOST, now)
-            case OfferGone() | NoCapacity() | RateLimited():
+            case OfferGone() | NoCapacity():
                 return await self._back_to_plan(instance, str(error))
+            case RateLimited() | CloudUnavailable():  # nothing was ordered; asking on at once would not help
+                await self._market.refused(error)
+                planned = await self._back_to_plan(instance, str(error))
+                return await self._give_up(planned, EndReason.CLOUD_UNAVAILABLE)
             case AccountProblem():
                 await self._market.refused(error)
                 return await self._give_up(await self._back_to_plan(instance, str(error)), EndReason.ACCOUNT)

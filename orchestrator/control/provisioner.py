@@ -55,7 +55,7 @@ class Provisioner:
         self._ordering = ordering
         self._links = links
         self._preparer = preparer
-        self._workers = Workers("provisioner", group, wakeup=shared.wakeups.provisioner)
+        self._workers = Workers("provisioner", group, wakeup=shared.wakeups.provisioner, keys="instance")
 
     async def step(self) -> timedelta | None:
         """See that each machine on its way has a worker, and that no other has."""

@@ -54,8 +54,8 @@ class Runner:
         self._links = links
         self._blobs = blobs
         self._bridges = bridges
-        self._attempts = Workers("runner", group, wakeup=shared.wakeups.runner)
-        self._interrupts = Workers("interrupt", group, wakeup=shared.wakeups.runner)
+        self._attempts = Workers("runner", group, wakeup=shared.wakeups.runner, keys="job")
+        self._interrupts = Workers("interrupt", group, wakeup=shared.wakeups.runner, keys="job")
         self._seen: dict[JobId, Job] = {}
 
     def bridges_for(self, job: Job) -> tuple[str, ...]:

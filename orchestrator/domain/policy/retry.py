@@ -4,12 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.domain.errors import OrchestratorError, RateLimited, Remedy
-from orchestrator.domain.instance import BLAMELESS, EndReason
+from orchestrator.domain.instance import EndReason
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(seconds=60)
 ACCOUNT_TRIES = 3
 """A refused key or an empty balance is asked again this often before the person is told."""
+
+NOT_THE_MACHINE = frozenset(
+    {
+        EndReason.NO_OFFER,
+        EndReason.OFFER_GONE,
+        EndReason.ACCOUNT,
+        EndReason.CLOUD_UNAVAILABLE,
+        EndReason.LAUNCH_LOST,
+    },
+)
+"""Ends that another machine at once would meet again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +72,4 @@ def next_machine_at(reason: EndReason | None, tries: int, ended: datetime, jitte
 
     A machine that failed is replaced at once; a cloud that has nothing or does not answer is asked ever more slowly.
     """
-    slow = {EndReason.NO_OFFER, EndReason.ACCOUNT, EndReason.CLOUD_UNAVAILABLE, EndReason.LAUNCH_LOST}
-    if reason is None or reason in BLAMELESS or reason not in slow:
-        return ended
-    return ended + pause(tries + 1, jitter)
+    return ended + pause(tries + 1, jitter) if reason in NOT_THE_MACHINE else ended

@@ -1,0 +1,127 @@
+"""A control plane without its outside: a real store on a clock moved by hand, the real workflows, real policies."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from orchestrator.adapters.blobs_local import LocalBlobs
+from orchestrator.adapters.database.store import open_store_inline
+from orchestrator.adapters.system import RandomIds
+from orchestrator.adapters.workflow_files import WorkflowFiles
+from orchestrator.api import JobRequest
+from orchestrator.app import WORKFLOWS
+from orchestrator.control.intake import Intake
+from orchestrator.control.newsroom import Newsroom
+from orchestrator.control.service import Service
+from orchestrator.control.sessions import Sessions
+from orchestrator.control.shared import Limits, Shared
+from orchestrator.control.views import Views
+from orchestrator.domain.ids import CloudName, InstallationId, JobId, UserId
+from orchestrator.domain.instance import Instance, InstanceState
+from orchestrator.domain.job import Job, JobState
+from orchestrator.domain.policy.quota import Quota
+from orchestrator.domain.policy.renting import FirstUser
+from orchestrator.domain.policy.spend import Caps
+from orchestrator.domain.session import Session
+from tests.contract.samples import ADA, VAST, HandClock, an_offer
+
+IDLE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    clock: HandClock
+    shared: Shared
+    sessions: Sessions
+    service: Service
+
+    async def ask(self, *, user: UserId = ADA, key: str = "k1", prompt: str = "a cat") -> JobId:
+        """Submit a job and let the sessions loop look at it."""
+        request = JobRequest(
+            user=user, surface="web", origin="", idempotency_key=key, workflow=None, values={"prompt": prompt}
+        )
+        ticket = await self.service.submit(request)
+        await self.look()
+        return ticket.job
+
+    async def look(self, later: timedelta = timedelta()) -> None:
+        """Let time pass, then let the sessions loop see everything that is due."""
+        self.clock.time += later
+        for _ in range(10):
+            if await self.sessions.step() != timedelta():
+                return
+        raise AssertionError("the sessions loop does not come to rest")
+
+    async def job(self, job: JobId) -> Job:
+        async with self.shared.store.reading() as books:
+            found = await books.jobs.get(job)
+        assert found is not None
+        return found
+
+    async def session(self, user: UserId = ADA) -> Session | None:
+        async with self.shared.store.reading() as books:
+            return await books.sessions.active_of(user)
+
+    async def instances(self, *states: InstanceState) -> tuple[Instance, ...]:
+        async with self.shared.store.reading() as books:
+            return await books.instances.in_states(*(states or tuple(InstanceState)))
+
+    async def move(self, instance: Instance, *states: InstanceState) -> Instance:
+        """Walk a machine along its table, as the provisioner would."""
+        for state in states:
+            after = instance.moved_to(state, self.clock.now())
+            if state is InstanceState.LAUNCHING:
+                after = replace(after, cloud=VAST, offer=an_offer(), ordered_at=self.clock.now())
+            if state is InstanceState.READY:
+                after = replace(after, ready_at=self.clock.now())
+            async with self.shared.store.writing() as books:
+                instance = await books.instances.change(instance, after, reason="test")
+                if instance.session is not None:
+                    await books.sessions.touch(instance.session, self.clock.now())
+        await self.look()
+        return instance
+
+    async def make_ready(self) -> Instance:
+        [planned] = await self.instances(InstanceState.PLANNED)
+        warming = (InstanceState.LAUNCHING, InstanceState.BOOTING, InstanceState.PREPARING, InstanceState.READY)
+        return await self.move(planned, *warming)
+
+    async def finish(self, job: JobId) -> None:
+        """Paint it, as the dispatcher and the runner would."""
+        for state in (JobState.RUNNING, JobState.SUCCEEDED):
+            before = await self.job(job)
+            async with self.shared.store.writing() as books:
+                await books.jobs.change(before, before.moved_to(state, self.clock.now()), reason="test")
+                await books.sessions.touch(before.session, self.clock.now())
+        await self.look()
+
+
+@asynccontextmanager
+async def a_stage(
+    folder: Path, *, caps: Caps | None = None, clouds: tuple[CloudName, ...] = (VAST,)
+) -> AsyncIterator[Stage]:
+    clock = HandClock()
+    async with open_store_inline(folder / "books.sqlite3", clock) as store:
+        shared = Shared(
+            store=store,
+            clock=clock,
+            ids=RandomIds(clock),
+            dice=random.Random(7),
+            catalog=WorkflowFiles(WORKFLOWS),
+            policy=FirstUser(idle_timeout=IDLE),
+            limits=Limits(),
+            caps=caps or Caps(person_day=None, day=None, month=None),
+            quota=Quota(queued_jobs=3),
+            installation=InstallationId("abcd1234"),
+            epoch=1,
+            clouds=clouds,
+            bridges=(),
+        )
+        views, blobs = Views(shared), LocalBlobs(folder / "pictures")
+        service = Service(
+            shared, intake=Intake(shared, blobs), blobs=blobs, views=views, newsroom=Newsroom(shared, views)
+        )
+        yield Stage(clock=clock, shared=shared, sessions=Sessions(shared), service=service)
