@@ -1,0 +1,122 @@
+"""The commands as a program calls them: their JSON is a contract."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.processes import KEY, Running, clean_environment, sandbox
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("commands")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cloud(folder: Path) -> AsyncIterator[Running]:
+    async with sandbox(folder, "--speed", "8", "--paint-ms", "50") as running:
+        yield running
+
+
+async def glowplug(folder: Path, cloud: Running, *args: str, **settings: str) -> tuple[int, str]:
+    """Run one command; its status and its standard output."""
+    own = {"GLOWPLUG_DATA": str(folder / "data"), "GLOWPLUG_SANDBOX_URL": cloud.url, "GLOWPLUG_SANDBOX_KEY": KEY}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "orchestrator",
+        *args,
+        cwd=folder,
+        env=clean_environment(**own | settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert b"Traceback" not in err, err.decode()
+    return process.returncode or 0, out.decode()
+
+
+async def document(folder: Path, cloud: Running, *args: str) -> dict[str, Any]:
+    status, text = await glowplug(folder, cloud, *args, "--json")
+    assert status == 0, text
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
+
+
+async def test_e2e_makes_a_picture_and_proves_its_machine_gone(folder: Path, cloud: Running) -> None:
+    picture = folder / "F.png"
+
+    report = await document(
+        folder, cloud, "e2e", "--cloud", "sandbox", "--prompt", "a lighthouse at dusk", "--out", str(picture)
+    )
+
+    assert list(report) == ["outcome", "cloud", "steps", "total_s", "image", "cost_usd", "terminated"]
+    assert (report["outcome"], report["cloud"], report["terminated"]) == ("succeeded", "sandbox", True)
+    assert [step["step"] for step in report["steps"]] == [
+        "provision",
+        "boot",
+        "ssh",
+        "agent",
+        "comfyui",
+        "models",
+        "smoke",
+        "generation",
+    ]
+    assert all(set(step) == {"step", "seconds", "bytes"} for step in report["steps"])
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert 0 < report["cost_usd"] < 0.01
+
+
+async def test_status_and_cost_of_a_bot_that_never_ran_are_empty(folder: Path, cloud: Running) -> None:
+    status = await document(folder, cloud, "status")
+    cost = await document(folder, cloud, "cost", "--days", "30")
+
+    assert (status["instances"], status["queue"], status["unknown_machines"]) == ([], 0, 0)
+    assert (cost["days"], cost["total_usd"], cost["images"]) == (30, 0, 0)
+
+
+async def test_doctor_finds_everything_in_place(folder: Path, cloud: Running) -> None:
+    report = await document(folder, cloud, "doctor")
+
+    assert [check["name"] for check in report["checks"] if not check["ok"]] == []
+
+
+async def test_doctor_exits_with_1_when_a_key_is_refused(folder: Path, cloud: Running) -> None:
+    status, text = await glowplug(folder, cloud, "doctor", "--json", GLOWPLUG_SANDBOX_KEY="another-key")
+
+    failed = [check["name"] for check in json.loads(text)["checks"] if not check["ok"]]
+    assert (status, failed) == (1, ["clouds"])
+    assert "another-key" not in text
+
+
+async def test_sweep_finds_nothing_where_nothing_was_left(folder: Path, cloud: Running) -> None:
+    assert await document(folder, cloud, "sweep", "--any-installation") == {"machines": []}
+
+
+async def test_workflows_and_models_are_listed(folder: Path, cloud: Running) -> None:
+    workflows = await document(folder, cloud, "workflows", "list")
+    models = await document(folder, cloud, "models", "list")
+
+    assert [w["name"] for w in workflows["workflows"]] == ["flux-schnell-lora", "flux-schnell-img2img"]
+    assert "unet/flux1-schnell.safetensors" in [model["path"] for model in models["models"]]
+
+
+@pytest.mark.parametrize("args", [("e2e", "--cloud", "moon"), ("e2e", "--cloud", "vast")])
+async def test_what_cannot_be_done_is_said_in_one_sentence(folder: Path, cloud: Running, args: tuple[str, ...]) -> None:
+    status, text = await glowplug(folder, cloud, *args)
+
+    assert (status, text) == (2, "")
+
+
+async def test_settings_that_cannot_be_are_named(folder: Path, cloud: Running) -> None:
+    status, _ = await glowplug(folder, cloud, "status", GLOWPLUG_MAX_MACHINES="none")
+
+    assert status == 2
