@@ -107,6 +107,7 @@ async def test_the_keyboard_alone_is_enough(bot: FakeBot, open_page: OpenPage, s
     await page.keyboard.press("Enter")
     await expect(page.locator("#lightbox-picture")).to_be_visible()
     await page.keyboard.press("Escape")
+    await expect(page.locator(".picture")).to_be_focused()
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
 
