@@ -15,7 +15,7 @@ export class Lightbox {
     byId("lightbox-next").addEventListener("click", () => this.#turn(1));
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     this.dialog.addEventListener("keydown", (event) => this.#key(event));
-    this.dialog.addEventListener("close", () => this.opener?.focus());
+    this.dialog.addEventListener("close", () => this.#giveFocusBack());
     this.#watchSwipes();
   }
 
@@ -25,6 +25,12 @@ export class Lightbox {
     this.position = position;
     this.#show();
     this.dialog.showModal();
+  }
+
+  /** The picture's button may have been drawn anew meanwhile: then the one that stands in its place. */
+  #giveFocusBack() {
+    const stands = this.opener?.isConnected ? this.opener : document.querySelector(`li[data-card="${this.card.id}"] .picture`);
+    stands?.focus();
   }
 
   #key(event) {
