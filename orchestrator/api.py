@@ -17,6 +17,7 @@ from orchestrator.domain.instance import EndReason, InstanceState
 from orchestrator.domain.job import Failure, Served, Value
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, dollars
 from orchestrator.domain.notices import Notice
+from orchestrator.domain.people import Preset
 from orchestrator.domain.session import SessionState
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import NO_LORA, Parameter, ParameterKind, closest
@@ -50,6 +51,8 @@ __all__ = [
     "Overview",
     "Parameter",
     "ParameterKind",
+    "PeopleStore",
+    "Preset",
     "Queued",
     "ReleaseOutcome",
     "RequestError",
@@ -355,8 +358,32 @@ class CostReport:
     images: int
 
 
+class PeopleStore(Protocol):
+    """What people keep beside their jobs."""
+
+    async def presets(self, user: UserId) -> tuple[Preset, ...]:
+        """By name."""
+        ...
+
+    async def save_preset(self, user: UserId, preset: Preset) -> None:
+        """
+        Keep *preset* in place of the one of that name.
+
+        Raises:
+            RequestError: The person has as many as there may be.
+        """
+        ...
+
+    async def remove_preset(self, user: UserId, name: str) -> bool:
+        """False when there is none of that name."""
+        ...
+
+
 class Orchestrator(Protocol):
     """The orchestrator, running in the bot's own process."""
+
+    @property
+    def people(self) -> PeopleStore: ...
 
     async def submit(self, request: JobRequest) -> JobTicket:
         """

@@ -129,4 +129,5 @@ EXAMPLES = {
     "lora": "--lora NAME:0.8",
     "no": "--no text",
     "workflow": "--workflow NAME",
+    "preset": "--preset NAME",
 }

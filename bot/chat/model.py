@@ -80,6 +80,24 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Presets:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavePreset:
+    """Attributes: options: As they are typed after a prompt."""
+
+    name: str
+    options: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovePreset:
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflows:
     pass
 
@@ -121,9 +139,10 @@ class Drain:
 
 JobCommand = Imagine | Again | Vary | Cancel
 MachineCommand = ShowSession | Keep | Release
+PresetCommand = Presets | SavePreset | RemovePreset
 ReadingCommand = Details | History | Workflows | Me | Help
 AdminCommand = Status | Cost | Sessions | StopMachine | Drain
-Command = JobCommand | MachineCommand | ReadingCommand | AdminCommand
+Command = JobCommand | MachineCommand | PresetCommand | ReadingCommand | AdminCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

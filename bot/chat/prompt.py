@@ -22,6 +22,10 @@ LONGEST = 4000
 
 MOST_JOBS = 40
 MOST_IN_ALL = MOST_JOBS * 10
+NOT_IN_A_PRESET = ("preset", "yes")
+SAME_MATTER = (frozenset({"size", "width", "height", "ar"}), frozenset({"lora", "strength"}))
+"""Options that speak of one thing: whoever types one of them means none of a preset's."""
+
 YES = "--yes"
 """Said at the end, it starts several requests without asking."""
 
@@ -55,12 +59,13 @@ class Wishes:
         return sum(wish.pictures for wish in self.wishes)
 
 
-def parse(text: str, workflows: tuple[WorkflowCard, ...]) -> Wishes:
+def parse(text: str, workflows: tuple[WorkflowCard, ...], presets: Mapping[str, str] | None = None) -> Wishes:
     """
     Read what was typed after ``/imagine``.
 
     Args:
         workflows: The first one is used where the text names none.
+        presets: The person's own, options by name.
 
     Raises:
         RequestError: One sentence that names the mistake and what would be right.
@@ -72,10 +77,31 @@ def parse(text: str, workflows: tuple[WorkflowCard, ...]) -> Wishes:
         raise RequestError("too_long", name="The prompt", length=len(clean), allowed=LONGEST)
     choices = braces.read(clean)
     _check_number(braces.count(choices))
-    read = [_one(single, workflows) for single in braces.texts(choices)]
+    read = [_one(single, workflows, presets or {}) for single in braces.texts(choices)]
     wishes = tuple(part for wishes, _ in read for part in wishes)
     _check_number(len(wishes))
     return Wishes(wishes=wishes, is_confirmed=all(is_confirmed for _, is_confirmed in read))
+
+
+def read_options(text: str, workflows: tuple[WorkflowCard, ...]) -> str:
+    """
+    Check the options of a preset, and return them as they are kept.
+
+    Raises:
+        RequestError: They are not options alone, or one of them makes no sense.
+    """
+    if not workflows:
+        raise RequestError("no_workflows")
+    clean = _clean(text)
+    if len(clean) > LONGEST:
+        raise RequestError("too_long", name="The preset", length=len(clean), allowed=LONGEST)
+    card = _chosen(clean, workflows)
+    parts = split(clean, _grammar(card))
+    odd = [f"--{name}" for name in NOT_IN_A_PRESET if name in parts.given]
+    if parts.words or odd or not parts.given:
+        raise RequestError("bad_preset", value=parts.words or "".join(odd[:1]) or "that")
+    _wish(card, "anything", parts.given)
+    return clean
 
 
 def _clean(text: str) -> str:
@@ -89,28 +115,54 @@ def _check_number(jobs: int) -> None:
         raise RequestError("too_many_jobs_at_once", jobs=asked, allowed=MOST_JOBS)
 
 
-def _one(text: str, workflows: tuple[WorkflowCard, ...]) -> tuple[list[Wish], bool]:
+def _one(text: str, workflows: tuple[WorkflowCard, ...], presets: Mapping[str, str]) -> tuple[list[Wish], bool]:
     """The requests of a text without braces: several where one may not have so many pictures."""
-    card = _chosen(text, workflows)
+    preset = _preset(split(text, _any_of(workflows)).given.get("preset"), presets)
+    card = _chosen(text, workflows, preset)
     parts = split(text, _grammar(card))
-    given = dict(parts.given)
-    is_confirmed = given.pop("yes", None) is not None
-    given.pop("workflow", None)
     if not parts.words:
         raise RequestError("empty_prompt")
+    given = _over(split(preset, _grammar(card)).given, parts.given)
+    wish, count = _wish(card, parts.words, given)
+    return _in_jobs(wish, count, card), "yes" in given
+
+
+def _preset(name: str | None, presets: Mapping[str, str]) -> str:
+    """The options of the preset that the text names; empty where it names none."""
+    if name is None:
+        return ""
+    if name.lower() not in presets:
+        raise RequestError("unknown_preset", name=name, closest=closest(name.lower(), [*presets]))
+    return presets[name.lower()]
+
+
+def _over(preset: Mapping[str, str], typed: Mapping[str, str]) -> dict[str, str]:
+    """What is typed, and of the preset what is not about the same."""
+    settled = {flag for matter in SAME_MATTER if matter & typed.keys() for flag in matter}
+    return {flag: raw for flag, raw in preset.items() if flag not in settled} | dict(typed)
+
+
+def _wish(card: WorkflowCard, words: str, given: Mapping[str, str]) -> tuple[Wish, int]:
+    """What is wished for, and how many pictures of it."""
     if card.takes_image:
         raise RequestError("needs_picture", workflow=card.name)
-    count = _count(card, given)
-    values = {"prompt": parts.words} | _values(card, given)
-    return _in_jobs(Wish(workflow=card.name, values=values), count, card), is_confirmed
+    options = {flag: raw for flag, raw in given.items() if flag not in {"workflow", *NOT_IN_A_PRESET}}
+    count = _count(card, options)
+    return Wish(workflow=card.name, values={"prompt": words} | _values(card, options)), count
 
 
-def _chosen(text: str, workflows: tuple[WorkflowCard, ...]) -> WorkflowCard:
-    """The workflow that the text names; it decides which other options there are."""
+def _any_of(workflows: tuple[WorkflowCard, ...]) -> Grammar:
+    """Every option of every workflow, for a first look."""
     every = frozenset(flag for card in workflows for flag in _grammar(card).names)
-    refuse = _refusal(workflows[0], every)
-    lenient = Grammar(names=every, greedy=_greedy(workflows), bare=frozenset({"yes"}), refuse=refuse)
-    name = split(text, lenient).given.get("workflow")
+    return Grammar(
+        names=every, greedy=_greedy(workflows), bare=frozenset({"yes"}), refuse=_refusal(workflows[0], every)
+    )
+
+
+def _chosen(text: str, workflows: tuple[WorkflowCard, ...], preset: str = "") -> WorkflowCard:
+    """The workflow that the text names, else its preset; it decides which other options there are."""
+    lenient = _any_of(workflows)
+    name = split(text, lenient).given.get("workflow") or split(preset, lenient).given.get("workflow")
     if name is None:
         return workflows[0]
     by_name = {card.name.lower(): card for card in workflows}
@@ -122,7 +174,7 @@ def _chosen(text: str, workflows: tuple[WorkflowCard, ...]) -> WorkflowCard:
 
 
 def _grammar(card: WorkflowCard) -> Grammar:
-    names = {parameter.flag for parameter in card.parameters if parameter.flag} | {"workflow", "yes", "n"}
+    names = {parameter.flag for parameter in card.parameters if parameter.flag} | {"workflow", "preset", "yes", "n"}
     if _parameter(card, "width") and _parameter(card, "height"):
         names.add("size")
     return Grammar(

@@ -15,7 +15,10 @@ from bot.chat.model import (
     Imagine,
     Keep,
     Me,
+    Presets,
     Release,
+    RemovePreset,
+    SavePreset,
     Sessions,
     ShowSession,
     Status,
@@ -28,6 +31,7 @@ from orchestrator.api import InstanceId, JobId, RequestError, closest
 LONGEST_KEEP = 24 * 60
 LONGEST_REPORT = 3660
 MOST_PICTURES = 10
+LONGEST_PRESET_NAME = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,23 @@ def _keep(words: list[str]) -> Command | None:
     return None if minutes is None else Keep(minutes=minutes)
 
 
+def _presets(words: list[str]) -> Command | None:
+    match words:
+        case []:
+            return Presets()
+        case ["save", name, first, *rest] if is_preset_name(name):
+            return SavePreset(name=name.lower(), options=" ".join([first, *rest]))
+        case ["remove", name]:
+            return RemovePreset(name=name.lower())
+        case _:
+            return None
+
+
+def is_preset_name(name: str) -> bool:
+    """Whether it can be typed as a value of ``--preset`` and read again in a list."""
+    return len(name) <= LONGEST_PRESET_NAME and name.replace("-", "").replace("_", "").isalnum()
+
+
 def _cost(words: list[str]) -> Command | None:
     days = _number(words, otherwise=30, most=LONGEST_REPORT)
     return None if days is None else Cost(days=days)
@@ -145,6 +166,11 @@ COMMANDS: Mapping[str, Spoken] = {
     "/history": Spoken(example="/history", purpose="what you asked for lately", read=_alone(History())),
     "/details": Spoken(
         example="/details ID", purpose="everything about a request", read=_with_job(lambda job: Details(job=job))
+    ),
+    "/presets": Spoken(
+        example="/presets save poster --ar 2:3 --steps 6",
+        purpose="your named options; use one with --preset NAME, drop one with /presets remove NAME",
+        read=_presets,
     ),
     "/workflows": Spoken(
         example="/workflows", purpose="what can be painted, and its options", read=_alone(Workflows())

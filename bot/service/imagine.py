@@ -35,7 +35,8 @@ class Order:
 
 async def start(desk: Desk, call: Call, command: Imagine) -> Answer:
     """Start what was typed; ask first when that is several requests."""
-    wishes = parse(command.text, desk.orchestrator.workflows())
+    presets = {each.name: each.options for each in await desk.orchestrator.people.presets(call.person.user)}
+    wishes = parse(command.text, desk.orchestrator.workflows(), presets)
     if len(wishes.wishes) > 1 and not wishes.is_confirmed:
         return await _question(desk, call.person, command, wishes)
     return await _submit(desk, call, [Order(wish=wish) for wish in wishes.wishes])

@@ -15,6 +15,7 @@ def help_for(desk: Desk, person: Person) -> Answer:
     general = [
         "--size 1024x768 · Width and height at once",
         "--workflow NAME · Another way to paint it",
+        "--preset NAME · your own named options; what you type beside it wins",
         "{red, blue} · one request for each",
     ]
     return Reply(text="What you can say:", lines=(*commands, *options, *general))

@@ -19,9 +19,13 @@ from bot.chat.model import (
     Keep,
     MachineCommand,
     Me,
+    PresetCommand,
+    Presets,
     ReadingCommand,
     Refused,
     Release,
+    RemovePreset,
+    SavePreset,
     Sessions,
     ShowSession,
     Status,
@@ -32,7 +36,7 @@ from bot.chat.model import (
 from bot.chat.surface import CommandHandler
 from bot.chat.texts import sentence
 from bot.chat.values import flag_of
-from bot.service import admin, cancel, cost, details, history, imagine, reference, session, status
+from bot.service import admin, cancel, cost, details, history, imagine, presets, reference, session, status
 from bot.service.desk import Desk
 from orchestrator.api import JobId, RequestError
 
@@ -68,6 +72,8 @@ class Router(CommandHandler):
                 return await self._job(call, command)
             case ShowSession() | Keep() | Release() as command:
                 return await self._machine(call, command)
+            case Presets() | SavePreset() | RemovePreset() as command:
+                return await self._presets(call, command)
             case Details() | History() | Workflows() | Me() | Help() as command:
                 return await self._reading(call, command)
             case Status() | Cost() | Sessions() | StopMachine() | Drain() as command:
@@ -98,6 +104,17 @@ class Router(CommandHandler):
                 return await session.keep(self._desk, call.person, command)
             case Release():
                 return await session.release(self._desk, call.person)
+            case _:
+                assert_never(command)
+
+    async def _presets(self, call: Call, command: PresetCommand) -> Answer:
+        match command:
+            case Presets():
+                return await presets.show(self._desk, call.person)
+            case SavePreset():
+                return await presets.save(self._desk, call.person, command)
+            case RemovePreset(name=name):
+                return await presets.remove(self._desk, call.person, name)
             case _:
                 assert_never(command)
 

@@ -25,6 +25,7 @@ from orchestrator.api import (
 from orchestrator.control.intake import DRAINING, Intake
 from orchestrator.control.moves import end_instance
 from orchestrator.control.newsroom import Newsroom
+from orchestrator.control.people import People
 from orchestrator.control.shared import Shared
 from orchestrator.control.views import Views, current_machine
 from orchestrator.domain.ids import ImageKey, InstanceId, JobId, UserId
@@ -50,6 +51,11 @@ class Service(Orchestrator):
         self._blobs = blobs
         self._views = views
         self._newsroom = newsroom
+        self._people = People(shared.store)
+
+    @property
+    def people(self) -> People:
+        return self._people
 
     # Jobs.
 

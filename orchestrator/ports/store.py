@@ -16,6 +16,7 @@ from orchestrator.domain.instance import Instance, InstanceState
 from orchestrator.domain.job import Job, Value
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.notices import Notice
+from orchestrator.domain.people import Preset
 from orchestrator.domain.policy.placement import Mark
 from orchestrator.domain.policy.spend import Spent
 from orchestrator.domain.session import Session
@@ -214,6 +215,20 @@ class Notices(Protocol):
     async def acknowledge(self, notice: int, at: datetime) -> None: ...
 
 
+class People(Protocol):
+    async def presets(self, user: UserId) -> tuple[Preset, ...]:
+        """By name."""
+        ...
+
+    async def put_preset(self, user: UserId, preset: Preset) -> None:
+        """Insert it, or overwrite the one of that name."""
+        ...
+
+    async def remove_preset(self, user: UserId, name: str) -> bool:
+        """False when there was none."""
+        ...
+
+
 class Books(Protocol):
     """Everything, inside one transaction."""
 
@@ -231,6 +246,9 @@ class Books(Protocol):
 
     @property
     def notices(self) -> Notices: ...
+
+    @property
+    def people(self) -> People: ...
 
     async def events(self, subject: str) -> tuple[Event, ...]:
         """Every move of one job, session or instance, oldest first."""

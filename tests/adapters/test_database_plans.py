@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.database import instances, jobs, ledger, notices, sessions, store
+from orchestrator.adapters.database import instances, jobs, ledger, notices, people, sessions, store
 from orchestrator.adapters.database.store import open_store_inline
 from tests.contract.samples import HandClock
 
 QUERIES = {
     f"{module.__name__.rpartition('.')[2]}.{name}": text
-    for module in (jobs, sessions, instances, ledger, notices, store)
+    for module in (jobs, sessions, instances, ledger, notices, people, store)
     for name, text in vars(module).items()
     if name.isupper() and isinstance(text, str) and re.match(r"\s*(SELECT|UPDATE)", text)
 }

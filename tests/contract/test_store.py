@@ -16,6 +16,7 @@ from orchestrator.domain.instance import BLAMELESS, Address, EndReason, Instance
 from orchestrator.domain.job import Failure, Job, JobState, Served
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.notices import Notice
+from orchestrator.domain.people import Preset
 from orchestrator.domain.policy.placement import Mark
 from orchestrator.domain.policy.spend import Spent
 from orchestrator.domain.session import Session, SessionState
@@ -813,3 +814,31 @@ class TestFacts:
             await books.set_fact("epoch", "1")
             await books.set_fact("epoch", "2")
             assert await books.fact("epoch") == "2"
+
+
+class TestPresets:
+    POSTER = Preset(name="poster", options="--ar 2:3")
+
+    async def test_presets_are_read_by_name_and_only_ones_own(self, store: Store) -> None:
+        fast = Preset(name="fast", options="--steps 2")
+        async with store.writing() as books:
+            for user, preset in ((ADA, self.POSTER), (ADA, fast), (BOB, Preset(name="poster", options="--ar 1:1"))):
+                await books.people.put_preset(user, preset)
+
+            assert await books.people.presets(ADA) == (fast, self.POSTER)
+
+    async def test_a_preset_is_kept_once_a_name(self, store: Store) -> None:
+        newer = Preset(name="poster", options="--ar 3:2")
+        async with store.writing() as books:
+            await books.people.put_preset(ADA, self.POSTER)
+            await books.people.put_preset(ADA, newer)
+
+            assert await books.people.presets(ADA) == (newer,)
+
+    async def test_a_removed_preset_is_gone_and_the_second_removal_says_so(self, store: Store) -> None:
+        async with store.writing() as books:
+            await books.people.put_preset(ADA, self.POSTER)
+
+            assert await books.people.remove_preset(ADA, "poster")
+            assert not await books.people.remove_preset(ADA, "poster")
+            assert await books.people.presets(ADA) == ()

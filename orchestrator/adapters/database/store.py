@@ -13,11 +13,12 @@ from orchestrator.adapters.database.jobs import SqlJobs
 from orchestrator.adapters.database.ledger import SqlLedger
 from orchestrator.adapters.database.migrate import check_version, migrate, shipped
 from orchestrator.adapters.database.notices import SqlNotices
+from orchestrator.adapters.database.people import SqlPeople
 from orchestrator.adapters.database.rows import event_from
 from orchestrator.adapters.database.sessions import SqlSessions
 from orchestrator.domain.errors import StoreError
 from orchestrator.ports.clock import Clock
-from orchestrator.ports.store import Books, Event, Instances, Jobs, Ledger, Notices, Sessions, Store
+from orchestrator.ports.store import Books, Event, Instances, Jobs, Ledger, Notices, People, Sessions, Store
 
 EVENTS = "SELECT * FROM event WHERE subject = :subject ORDER BY id"
 FACT = "SELECT value FROM fact WHERE name = :name"
@@ -35,6 +36,7 @@ class SqlBooks(Books):
         self._instances = SqlInstances(transaction, clock)
         self._ledger = SqlLedger(transaction)
         self._notices = SqlNotices(transaction)
+        self._people = SqlPeople(transaction)
 
     @property
     def jobs(self) -> Jobs:
@@ -55,6 +57,10 @@ class SqlBooks(Books):
     @property
     def notices(self) -> Notices:
         return self._notices
+
+    @property
+    def people(self) -> People:
+        return self._people
 
     async def events(self, subject: str) -> tuple[Event, ...]:
         return tuple(event_from(row) for row in await self._sql.rows(EVENTS, subject=subject))

@@ -37,6 +37,8 @@ from orchestrator.api import (
     Overview,
     Parameter,
     ParameterKind,
+    PeopleStore,
+    Preset,
     Queued,
     ReleaseOutcome,
     RequestError,
@@ -109,6 +111,22 @@ REPAINT = WorkflowCard(
 
 
 @dataclass(kw_only=True)
+class FakePeople(PeopleStore):
+    """Keeps everything, however much that is."""
+
+    kept: dict[UserId, dict[str, Preset]] = field(default_factory=dict)
+
+    async def presets(self, user: UserId) -> tuple[Preset, ...]:
+        return tuple(preset for _, preset in sorted(self.kept.get(user, {}).items()))
+
+    async def save_preset(self, user: UserId, preset: Preset) -> None:
+        self.kept.setdefault(user, {})[preset.name] = preset
+
+    async def remove_preset(self, user: UserId, name: str) -> bool:
+        return self.kept.get(user, {}).pop(name, None) is not None
+
+
+@dataclass(kw_only=True)
 class FakeOrchestrator(Orchestrator):
     """
     Attributes:
@@ -130,6 +148,7 @@ class FakeOrchestrator(Orchestrator):
     refuse: RequestError | None = None
     room: int = 1000
     draining: bool = False
+    _people: FakePeople = field(default_factory=FakePeople)
     _keys: dict[str, JobId] = field(default_factory=dict)
     _listeners: list[asyncio.Queue[JobView]] = field(default_factory=list)
     _revisions: "count[int]" = field(default_factory=lambda: count(1))
@@ -181,6 +200,10 @@ class FakeOrchestrator(Orchestrator):
         self._listeners.clear()
 
     # The port.
+
+    @property
+    def people(self) -> FakePeople:
+        return self._people
 
     async def submit(self, request: JobRequest) -> JobTicket:
         if request.idempotency_key in self._keys:

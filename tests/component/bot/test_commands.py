@@ -342,3 +342,50 @@ async def test_while_draining_nothing_new_is_accepted(chat: Chat) -> None:
 
     await chat.say("/admin drain off", is_admin=True)
     assert card(await chat.say("a cat")).job == JobId("job1")
+
+
+# Presets.
+
+
+async def test_a_saved_preset_is_used_by_its_name(chat: Chat, orchestrator: FakeOrchestrator) -> None:
+    saved = reply(await chat.say("/presets save Poster --ar 9:16 --steps 6 --no text, frame"))
+    await chat.say("/imagine a cat --preset poster --seed 7")
+
+    assert saved.text == "Saved. Use it like this: /imagine a lighthouse at dusk --preset poster"
+    (request,) = orchestrator.requests
+    assert request.values == {"prompt": "a cat", "aspect": "9:16", "steps": 6, "negative": "text, frame", "seed": 7}
+
+
+async def test_presets_are_listed_and_removed(chat: Chat) -> None:
+    await chat.say("/presets save poster --ar 9:16")
+    await chat.say("/presets save fast --steps 2")
+
+    assert reply(await chat.say("/presets")).lines == ("fast: --steps 2", "poster: --ar 9:16")
+    assert reply(await chat.say("/presets remove FAST")).text == "The preset fast is removed."
+    assert reply(await chat.say("/presets")).lines == ("poster: --ar 9:16",)
+
+
+async def test_a_preset_is_its_owners_alone(chat: Chat) -> None:
+    await chat.say("/presets save poster --ar 9:16", by="ada")
+
+    said = refused(await chat.say("/imagine a cat --preset poster", by="bob"))
+
+    assert said == "You have no preset poster. /presets lists yours."
+    assert reply(await chat.say("/presets", by="bob")).lines == ()
+
+
+async def test_a_preset_that_makes_no_sense_is_refused_when_it_is_saved(chat: Chat) -> None:
+    assert refused(await chat.say("/presets save x a cat")) == (
+        "A preset has options alone, such as --ar 2:3 --steps 6; leave out a cat."
+    )
+    assert refused(await chat.say("/presets save x --steps 900")).startswith("--steps must be")
+    assert refused(await chat.say("/presets save x --ar 9:16 --yes")).endswith("leave out --yes.")
+    assert reply(await chat.say("/presets")).lines == ()
+
+
+async def test_removing_a_preset_that_does_not_exist_names_the_nearest(chat: Chat) -> None:
+    await chat.say("/presets save poster --ar 9:16")
+
+    assert refused(await chat.say("/presets remove postr")) == (
+        "You have no preset postr. Did you mean poster? /presets lists yours."
+    )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.chat.prompt import LONGEST, MOST_JOBS, parse
+from bot.chat.prompt import LONGEST, MOST_JOBS, parse, read_options
 from bot.chat.retype import typed_again
 from bot.chat.texts import SENTENCES, sentence
 from orchestrator.api import RequestError, Value
@@ -252,3 +252,75 @@ def test_a_size_that_follows_from_the_shape_is_typed_as_the_shape() -> None:
 
     assert typed_again(derived, PAINT, default=PAINT) == "a cat --ar 16:9"
     assert typed_again(said, PAINT, default=PAINT) == "a cat --size 512x768"
+
+
+# Presets.
+
+PRESETS = {"poster": "--ar 9:16 --steps 6", "ink": "--lora inkwash:0.8 --n 3", "wide": "--size 1024x512"}
+
+
+def with_presets(text: str) -> dict[str, Value]:
+    (wish,) = parse(text, CARDS, PRESETS).wishes
+    return dict(wish.values)
+
+
+def test_what_is_typed_beside_a_preset_wins() -> None:
+    assert with_presets("a cat --preset poster --steps 2") == {"prompt": "a cat", "aspect": "9:16", "steps": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a cat --preset wide --ar 16:9", {"aspect": "16:9"}),
+        ("a cat --preset poster --size 512x512", {"steps": 6, "width": 512, "height": 512}),
+        ("a cat --preset ink --lora none", {"count": 3, "lora": "none"}),
+    ],
+)
+def test_a_preset_leaves_alone_what_is_said_in_other_words(text: str, values: dict[str, Value]) -> None:
+    assert with_presets(text) == {"prompt": "a cat"} | values
+
+
+def test_a_preset_counts_for_each_of_several() -> None:
+    wishes = parse("a {red, blue} hat --preset POSTER", CARDS, PRESETS).wishes
+
+    assert [(wish.values["prompt"], wish.values["steps"]) for wish in wishes] == [("a red hat", 6), ("a blue hat", 6)]
+
+
+def test_a_preset_may_name_the_workflow() -> None:
+    with pytest.raises(RequestError) as caught:
+        parse("a cat --preset again", CARDS, {"again": "--workflow repaint"})
+
+    assert caught.value.key == "needs_picture"
+
+
+def test_a_preset_that_is_not_there_is_named_with_the_nearest() -> None:
+    with pytest.raises(RequestError) as caught:
+        parse("a cat --preset postr", CARDS, PRESETS)
+
+    assert sentence(caught.value.key, caught.value.values) == (
+        "You have no preset postr. Did you mean poster? /presets lists yours."
+    )
+
+
+@pytest.mark.parametrize("options", ["--ar 9:16", "--steps 6 --no text, frame", "--lora inkwash:0.5 --n 4"])
+def test_options_alone_are_a_preset(options: str) -> None:
+    assert read_options(f"  {options} ", CARDS) == options
+
+
+@pytest.mark.parametrize("options", ["a cat", "--ar 9:16 a cat", "--preset poster", "--steps 6 --yes"])
+def test_anything_else_is_none(options: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        read_options(options, CARDS)
+
+    assert caught.value.key == "bad_preset"
+
+
+@given(st.text(max_size=60))
+def test_every_text_is_a_preset_or_one_sentence(text: str) -> None:
+    key, made = "", 0
+    try:
+        made = len(parse("a cat --preset kept", CARDS, {"kept": read_options(text, CARDS)}).wishes)
+    except RequestError as error:
+        key = error.key
+
+    assert made or key in SENTENCES

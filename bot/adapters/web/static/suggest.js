@@ -10,6 +10,7 @@ const COMMANDS = [
   ["/release", "give your machine back now"],
   ["/history", "what you asked for lately"],
   ["/details", "everything about a request"],
+  ["/presets", "your named options"],
   ["/workflows", "what can be painted, with which options"],
   ["/me", "your pictures, your costs, your machine"],
   ["/help", "all commands"],

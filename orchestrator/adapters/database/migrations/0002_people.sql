@@ -1,0 +1,8 @@
+-- What people keep beside their jobs.
+
+CREATE TABLE preset (
+    user_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    options TEXT NOT NULL,
+    PRIMARY KEY (user_id, name)
+) STRICT, WITHOUT ROWID;

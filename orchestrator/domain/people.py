@@ -1,0 +1,20 @@
+"""What a person keeps beside their jobs."""
+
+from dataclasses import dataclass
+
+MOST_PRESETS = 20
+"""Of one person: what still fits a list that is read in a chat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """
+    Options that a person gave a name.
+
+    Attributes:
+        name: Lower case; one person has it once.
+        options: As they are typed after a prompt, such as ``--ar 16:9 --steps 6``. Opaque to the orchestrator.
+    """
+
+    name: str
+    options: str
