@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import struct
 from collections import OrderedDict
 
 from PIL import Image
@@ -15,7 +16,11 @@ KEPT = 64
 AT_ONCE = 2
 QUALITY = 85
 
-_SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+_PNG = b"\x89PNG\r\n\x1a\n"
+_TELLING = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf"})
+"""Chunks of a PNG that hold words. ComfyUI writes the prompt and the whole graph into ``tEXt``."""
+
+_SIGNATURES = {_PNG: "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
 def content_type(picture: bytes) -> str:
@@ -23,6 +28,28 @@ def content_type(picture: bytes) -> str:
     if picture[:4] == b"RIFF" and picture[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for start, kind in _SIGNATURES.items() if picture.startswith(start)), "application/octet-stream")
+
+
+def without_words(picture: bytes) -> bytes:
+    """
+    A PNG without the prompt and the graph that ComfyUI hides in it; its pixels are copied, not encoded anew.
+
+    Anything that is no well-formed PNG comes back as it is.
+    """
+    if not picture.startswith(_PNG):
+        return picture
+    kept, at = [_PNG], len(_PNG)
+    while at < len(picture):
+        if at + 12 > len(picture):
+            return picture
+        length, kind = struct.unpack_from(">I4s", picture, at)
+        end = at + 12 + length  # length, kind, data, checksum
+        if end > len(picture):
+            return picture
+        if kind not in _TELLING:
+            kept.append(picture[at:end])
+        at = end
+    return b"".join(kept)
 
 
 class Thumbnails:

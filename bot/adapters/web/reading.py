@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from bot.adapters.pictures import Thumbnails, content_type
+from bot.adapters.pictures import Thumbnails, content_type, without_words
 from bot.adapters.web.commands import NOBODY, BadRequest, read_name
 from bot.adapters.web.guard import refusal
 from bot.adapters.web.site import Site
@@ -45,6 +45,7 @@ class Reading:
         return refusal("There is no such request.", 404) if card is None else web.json_response(card_document(card))
 
     async def image(self, request: web.Request) -> web.Response:
+        """A picture without the words in it; ``?metadata=1`` leaves them, ``?w=`` makes it smaller."""
         key = ImageKey(request.match_info["key"])
         try:
             width = _number(request, "w", otherwise=0, most=WIDEST)
@@ -53,6 +54,8 @@ class Reading:
         picture = await self._site.orchestrator.image(key)
         if picture is None:
             return refusal("There is no such picture.", 404)
+        if request.query.get("metadata") != "1":
+            picture = without_words(picture)
         if width:
             picture = await self._thumbnails.get(key, picture, width)
         return web.Response(body=picture, content_type=content_type(picture), headers={"Cache-Control": FOR_EVER})

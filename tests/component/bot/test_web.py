@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from bot.adapters.web.readers import MOST_UNSENT, Readers, send
 from bot.adapters.web.server import LARGEST_POST, WebOptions, run_web
@@ -291,6 +292,20 @@ async def test_a_smaller_copy_is_no_wider_than_a_step_above_what_was_asked_for(
         async with api.http.get(f"{api.url}/api/images/{name}-0?w=200") as answer:
             small = Image.open(io.BytesIO(await answer.read()))
             assert (small.size, answer.content_type) == ((256, 128), "image/webp")
+
+
+async def test_a_picture_keeps_its_prompt_only_for_whom_asks_for_it(api: Api, orchestrator: FakeOrchestrator) -> None:
+    info = PngInfo()
+    info.add_text("prompt", "a secret cat")
+    target = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(target, "PNG", pnginfo=info)
+    name = JobId((await api.say("a cat"))["card"]["id"])
+    orchestrator.succeed(name, target.getvalue())
+
+    async with api.http.get(f"{api.url}/api/images/{name}-0") as plain:
+        assert b"secret" not in await plain.read()
+    async with api.http.get(f"{api.url}/api/images/{name}-0?metadata=1") as asked:
+        assert await asked.read() == target.getvalue()
 
 
 async def test_what_is_no_picture_is_not_called_one(api: Api, orchestrator: FakeOrchestrator) -> None:
