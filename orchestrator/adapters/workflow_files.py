@@ -121,6 +121,7 @@ class _RequirementsEntry(_Strict):
     disk_gib: int = Field(gt=0)
     cuda: float = 0.0
     inet_down_mbps: int = 0
+    compute_capability: float = 0.0
 
     def value(self) -> Requirements:
         return Requirements(
@@ -128,6 +129,7 @@ class _RequirementsEntry(_Strict):
             disk_gib=self.disk_gib,
             cuda=self.cuda,
             inet_down_mbps=self.inet_down_mbps,
+            compute_capability=self.compute_capability,
         )
 
 

@@ -17,6 +17,8 @@ class Requirements:
     """The newest CUDA version that the driver must support, such as 12.4; 0 asks for none."""
     inet_down_mbps: int = 0
     """Megabits per second towards the machine."""
+    compute_capability: float = 0.0
+    """The oldest generation of card that will do, as NVIDIA numbers them, such as 8.0; 0 takes any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +71,5 @@ class Offer:
     inet_down_mbps: float
     location: str
     cuda: float = 0.0
+    compute_capability: float = 0.0
+    """0 where the cloud does not say."""

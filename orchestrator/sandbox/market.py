@@ -42,6 +42,8 @@ GPUS = (
 )
 SMALL_GPU = Gpu(name="RTX 3060", ram_mb=12288, usd_hour=0.07, tflops=12.7, dlperf=16.0, compute_cap=860, mem_bw=360.0)
 """Too small for the first workflows: a search that forgets to filter finds it first, being the cheapest."""
+OLD_GPU = Gpu(name="Tesla P40", ram_mb=24576, usd_hour=0.11, tflops=11.8, dlperf=12.0, compute_cap=610, mem_bw=347.0)
+"""Big enough, well connected, cheap and without bf16: what a search finds first that asks for memory alone."""
 
 PLACES = ("Sweden, SE", "Texas, US", "Czechia, CZ", "Quebec, CA", "Poland, PL", "Taiwan, TW", "Norway, NO")
 
@@ -135,7 +137,8 @@ def _rigs(dice: random.Random, hosts: int) -> Iterator[Rig]:
 def _rig(dice: random.Random, *, host: int, index: int, place: str) -> Rig:
     # The first group of hosts is fit for the first workflows, so that each profile has somewhere to go.
     is_poor = host >= HOSTS_PER_GROUP and host % 3 == 0
-    gpu = SMALL_GPU if is_poor else GPUS[index % len(GPUS)]
+    is_old = host >= HOSTS_PER_GROUP and host % 6 == 2
+    gpu = SMALL_GPU if is_poor else OLD_GPU if is_old else GPUS[index % len(GPUS)]
     cores = dice.choice((12, 16, 24, 32))
     return Rig(
         host=host,

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -30,7 +30,7 @@ from orchestrator.domain.offer import Offer, Requirements
 from orchestrator.domain.policy.placement import VRAM_SLACK
 from orchestrator.ports.cloud import CloudProvider, LaunchOrder, Rental, RentalState
 
-NEEDS = Requirements(vram_mib=24_000, disk_gib=60, cuda=12.4, inet_down_mbps=300)
+NEEDS = Requirements(vram_mib=24_000, disk_gib=60, cuda=12.4, inet_down_mbps=300, compute_capability=8.0)
 ORDER = LaunchOrder(
     image="example/comfyui:1",
     disk_gib=60,
@@ -159,6 +159,7 @@ class CloudSuite:
             assert offer.vram_mib >= NEEDS.vram_mib * VRAM_SLACK
             assert offer.disk_gib >= NEEDS.disk_gib
             assert offer.cuda >= NEEDS.cuda
+            assert offer.compute_capability >= NEEDS.compute_capability
             assert offer.inet_down_mbps >= NEEDS.inet_down_mbps
             assert 0 < offer.tariff.running < offer.tariff.per_hour
 
@@ -172,7 +173,7 @@ class CloudSuite:
 
     async def test_more_disk_costs_more(self, subject: Stage) -> None:
         small = {offer.machine: offer for offer in await subject.cloud.offers(NEEDS)}
-        more = Requirements(vram_mib=NEEDS.vram_mib, disk_gib=200)
+        more = replace(NEEDS, disk_gib=200)
 
         for offer in await subject.cloud.offers(more):
             assert offer.tariff.always > small[offer.machine].tariff.always

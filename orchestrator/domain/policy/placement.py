@@ -41,6 +41,7 @@ def is_acceptable(offer: Offer, requirements: Requirements, *, max_price: MicroU
         and offer.disk_gib >= requirements.disk_gib
         and offer.inet_down_mbps >= requirements.inet_down_mbps
         and (offer.cuda == 0 or offer.cuda >= requirements.cuda)
+        and (offer.compute_capability == 0 or offer.compute_capability >= requirements.compute_capability)
         and offer.tariff.per_hour <= max_price
     )
 

@@ -36,6 +36,7 @@ def test_an_offer_reads_with_its_price_split() -> None:
 
     assert (full.id, full.machine, full.host) == ("12345678", "11239", "60121")
     assert (full.gpu, full.vram_mib, full.disk_gib, full.cuda) == ("RTX 4090", 24564, 412, 12.8)
+    assert full.compute_capability == 8.9
     assert (full.reliability, full.inet_down_mbps, full.location) == (0.9941, 2104.3, "Sweden, SE")
     assert full.tariff == Tariff(running=314_700, always=18_056, per_gib_down=4_295, bills_boot=False)  # type: ignore[arg-type]
     assert full.tariff.per_hour == 332_756
@@ -78,7 +79,7 @@ def test_no_offers_is_an_empty_list_and_nothing_else(body: object) -> None:
 
 
 def test_a_search_asks_for_what_can_be_ordered_now() -> None:
-    needs = Requirements(vram_mib=24_576, disk_gib=60, cuda=12.4, inet_down_mbps=500)
+    needs = Requirements(vram_mib=24_576, disk_gib=60, cuda=12.4, inet_down_mbps=500, compute_capability=8.9)
 
     body = asking.search_body(needs, Taste(gpus=("RTX_4090", "RTX 5090"), reliability=0.97))
 
@@ -92,6 +93,7 @@ def test_a_search_asks_for_what_can_be_ordered_now() -> None:
         "reliability": {"gte": 0.97},
         "inet_down": {"gte": 500},
         "cuda_max_good": {"gte": 12.4},
+        "compute_cap": {"gte": 890},
         "direct_port_count": {"gte": 1},
         "verified": {"eq": True},
         "rentable": {"eq": True},
@@ -106,7 +108,7 @@ def test_a_search_asks_for_what_can_be_ordered_now() -> None:
 def test_a_wish_left_open_is_no_filter() -> None:
     body = asking.search_body(Requirements(vram_mib=8_000, disk_gib=2), Taste())
 
-    assert not {"gpu_name", "cuda_max_good", "inet_down"} & body.keys()
+    assert not {"gpu_name", "cuda_max_good", "compute_cap", "inet_down"} & body.keys()
     assert body["disk_space"] == {"gte": 8}
 
 

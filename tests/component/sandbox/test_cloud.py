@@ -1,10 +1,16 @@
 """The API of the sandbox: what the real cloud answers, and nothing to whom it does not concern."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from orchestrator.adapters.clouds.vast.asking import Taste, search_body
+from orchestrator.adapters.workflow_files import WorkflowFiles
+from orchestrator.app import WORKFLOWS
+from orchestrator.domain.workflows import Workflow
+from orchestrator.sandbox.market import OLD_GPU
 from tests.component.sandbox.conftest import RenterOf
 from tests.component.sandbox.renter import ORDER, Renter, until
 
@@ -114,6 +120,7 @@ async def test_the_same_seed_makes_the_same_market(renter_of: RenterOf) -> None:
         ),
         ({"verified": {"eq": True}}, lambda offer: offer["verification"] == "verified"),
         ({"cuda_max_good": {"gte": 12.8}}, lambda offer: offer["cuda_max_good"] >= 12.8),
+        ({"compute_cap": {"gte": 800}}, lambda offer: offer["compute_cap"] >= 800),
         ({"rented": {"eq": True}}, lambda offer: False),
         ({"external": {"eq": False}, "rentable": {"eq": True}}, lambda offer: True),
         ({"id": {"gt": 0}}, lambda offer: False),
@@ -124,6 +131,17 @@ async def test_filters_are_applied(renter: Renter, query: dict[str, Any], rule: 
     found = await renter.offers(**query)
 
     assert {offer["id"] for offer in found} == {offer["id"] for offer in everything if rule(offer)}
+
+
+@pytest.mark.parametrize("workflow", WorkflowFiles(WORKFLOWS).all(), ids=lambda workflow: workflow.name)
+async def test_an_old_card_is_never_rented_although_it_is_big_enough_and_the_cheapest(
+    renter: Renter, workflow: Workflow
+) -> None:
+    query = search_body(workflow.requirements, Taste())
+    without = search_body(replace(workflow.requirements, compute_capability=0.0), Taste())
+
+    assert (await renter.offers(**without))[0]["gpu_name"] == OLD_GPU.name
+    assert OLD_GPU.name not in {offer["gpu_name"] for offer in await renter.offers(**query)}
 
 
 async def test_offers_come_in_the_order_that_is_asked_for(renter: Renter) -> None:

@@ -29,7 +29,7 @@ from orchestrator.domain.stages import Stage, StageState, Step
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VAST = CloudName("vast")
-NEEDS = Requirements(vram_mib=24_000, disk_gib=60, cuda=12.4, inet_down_mbps=500)
+NEEDS = Requirements(vram_mib=24_000, disk_gib=60, cuda=12.4, inet_down_mbps=500, compute_capability=8.0)
 
 
 def an_offer(name: str, usd: float, **changes: object) -> Offer:
@@ -46,6 +46,7 @@ def an_offer(name: str, usd: float, **changes: object) -> Offer:
         inet_down_mbps=1000,
         location="Sweden",
         cuda=12.8,
+        compute_capability=8.9,
     )
     return replace(offer, **changes)  # type: ignore[arg-type]
 
@@ -86,6 +87,7 @@ def test_a_machine_or_host_that_is_ours_already_is_not_ordered_again() -> None:
         {"disk_gib": 40},
         {"inet_down_mbps": 100.0},
         {"cuda": 12.1},
+        {"gpu": "Tesla P40", "compute_capability": 6.1},
         {"tariff": Tariff(running=micro_usd_per_hour(0.9))},
     ],
 )

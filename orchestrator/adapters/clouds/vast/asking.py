@@ -13,6 +13,8 @@ from orchestrator.ports.cloud import LaunchOrder
 MOST_OFFERS = 64
 PAGE = 25
 SMALLEST_DISK_GB = 8
+CAPABILITY_UNIT = 100
+"""A compute capability of 8.9 is the integer 890 here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ def search_body(requirements: Requirements, taste: Taste) -> dict[str, Any]:
         filters["gpu_name"] = {"in": [gpu.replace("_", " ") for gpu in taste.gpus]}
     if requirements.cuda > 0:
         filters["cuda_max_good"] = {"gte": requirements.cuda}
+    if requirements.compute_capability > 0:
+        filters["compute_cap"] = {"gte": round(requirements.compute_capability * CAPABILITY_UNIT)}
     if requirements.inet_down_mbps > 0:
         filters["inet_down"] = {"gte": requirements.inet_down_mbps}
     return filters

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, ValidationError
 
 from orchestrator.adapters.clouds.vast.answers import tidy
-from orchestrator.adapters.clouds.vast.asking import SMALLEST_DISK_GB
+from orchestrator.adapters.clouds.vast.asking import CAPABILITY_UNIT, SMALLEST_DISK_GB
 from orchestrator.adapters.clouds.vast.onstart import plain_key
 from orchestrator.adapters.clouds.vast.states import Status, state_of
 from orchestrator.domain.errors import CloudProtocolError
@@ -61,6 +61,7 @@ class _Offer(_Row):
     reliability2: Share | None = None
     reliability: Share | None = None
     cuda_max_good: Amount | None = None
+    compute_cap: Amount | None = None
     geolocation: Text | None = None
 
 
@@ -240,6 +241,7 @@ def _offer(cloud: CloudName, row: _Offer, disk_gib: int) -> Offer:
         inet_down_mbps=row.inet_down or 0.0,
         location=row.geolocation or "",
         cuda=row.cuda_max_good or 0.0,
+        compute_capability=(row.compute_cap or 0.0) / CAPABILITY_UNIT,
     )
 
 
