@@ -204,7 +204,8 @@ class JobView:
     Attributes:
         revision: Grows with each view of this job that was made; the one with the higher number is the newer.
         stages: Of the machine that made it or is to make it, as far as this job waited for them.
-        cost: What this job has cost so far, its share of a cold start that it waited for included.
+        cost: What this job has cost so far: the cold start that it waited for and every machine that was ordered and
+            lost since it was submitted included, each in full, though another job may have waited for it too.
     """
 
     id: JobId

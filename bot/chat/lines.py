@@ -43,7 +43,7 @@ def say(view: JobView, now: datetime, clock: Clock, session: SessionView | None)
         case Queued() as queued:
             place = ordinal(queued.position)
             line = _with_guess(waiting_words(queued.waiting_for, place), queued.eta, now)
-            return Said(line=line, caption=_asked(view))
+            return Said(line=line, details=_spent(view.cost), caption=_asked(view))
         case ColdStart() as cold:
             return _cold_start(view, cold, now, clock)
         case Running() as running:

@@ -79,15 +79,16 @@ class Service(Orchestrator):
         return CancelOutcome.CANCELLED
 
     async def _spent_on(self, books: Books, job: Job) -> Served:
-        """What a job has cost until now: the cold start that it waited for, or the time it was painted."""
+        """What a job has cost until now: machines that were lost, the cold start, the time it was painted."""
         now = self._shared.clock.now()
         snapshot = await books.sessions.snapshot(job.session)
         machine = current_machine(snapshot) if snapshot else None
-        cost = MicroUsd(0)
         if machine is not None and machine.state is not InstanceState.READY:
-            cost = machine.cost(now)
+            cost = MicroUsd(machine.cost(now) + await self._views.lost(books, job))
         elif machine is not None and job.started_at is not None:
-            cost = price_of(machine.price, now - job.started_at)
+            cost = MicroUsd(price_of(machine.price, now - job.started_at) + await self._views.waited(books, job))
+        else:
+            cost = await self._views.waited(books, job)
         return Served(by="", seconds=(now - job.submitted_at).total_seconds(), cost=cost)
 
     async def job(self, job: JobId) -> JobView | None:

@@ -1,6 +1,6 @@
 """Jobs, sessions and machines as the bot shows them: built from the rows, with the board's live figures on top."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -38,9 +38,15 @@ HISTORY = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What the views of one session's jobs are built from, read in one transaction."""
+    """
+    What the views of one session's jobs are built from, read in one transaction.
+
+    Attributes:
+        given_up: Machines that were ordered and given up since the oldest unfinished job was submitted.
+    """
 
     snapshot: SessionSnapshot
+    given_up: tuple[Instance, ...]
     stages: Mapping[InstanceId, tuple[Stage, ...]]
     history: Mapping[str, Sequence[float]]
     now: datetime
@@ -63,15 +69,19 @@ class Views:
         history: Mapping[str, Sequence[float]] = {}
         if machine is not None and machine.cloud is not None and machine.state is not InstanceState.READY:
             history = await books.instances.stage_seconds(machine.cloud, HISTORY)
-        return Scene(snapshot=snapshot, stages=stages, history=history, now=self._shared.clock.now())
+        now = self._shared.clock.now()
+        since = min((job.submitted_at for job in snapshot.jobs), default=now)
+        given_up = await books.instances.given_up(session, since)
+        return Scene(snapshot=snapshot, given_up=given_up, stages=stages, history=history, now=now)
 
     async def job(self, books: Books, job: Job, scene: Scene | None) -> JobView:
         """*scene* is needed for unfinished jobs alone."""
         status = self._status(job, scene)
-        waited_for = None if isinstance(status, ColdStart) else await self._waited_for(books, job)
-        stages = status.stages if isinstance(status, ColdStart) else ()
-        if waited_for is not None:
-            stages = await books.instances.stages(waited_for.id)
+        if isinstance(status, ColdStart):
+            stages = status.stages
+        else:
+            waited_for = await self._waited_for(books, job)
+            stages = await books.instances.stages(waited_for.id) if waited_for else ()
         return JobView(
             id=job.id,
             user=job.user,
@@ -85,18 +95,41 @@ class Views:
             ended_at=job.ended_at,
             status=status,
             stages=stages,
-            cost=MicroUsd(_cost(status) + _cold_start_cost(waited_for)),
+            cost=await self._cost(books, job, status, scene),
             acknowledged=job.acknowledged_at is not None,
             revision=next(self._revisions),
         )
+
+    async def _cost(self, books: Books, job: Job, status: Status, scene: Scene | None) -> MicroUsd:
+        match status:
+            case Cancelled(cost=cost):  # all of it: added up when it was cancelled
+                return cost
+            case ColdStart(cost=cost):
+                return MicroUsd(cost + await self.lost(books, job, scene))
+            case Succeeded(served=served):
+                return MicroUsd(served.cost + await self.waited(books, job, scene))
+            case _:
+                return await self.waited(books, job, scene)
+
+    async def waited(self, books: Books, job: Job, scene: Scene | None = None) -> MicroUsd:
+        """What it cost until a machine was ready for *job*: those that were lost, and the cold start of its own."""
+        return MicroUsd(_cold_start_cost(await self._waited_for(books, job)) + await self.lost(books, job, scene))
+
+    async def lost(self, books: Books, job: Job, scene: Scene | None = None) -> MicroUsd:
+        """What the machines cost that were ordered, and lost between the submission of *job* and its end."""
+        given_up = scene.given_up if scene else await books.instances.given_up(job.session, job.submitted_at)
+        until = job.ended_at or self._shared.clock.now()
+        lost = [machine for machine in lived_through(given_up, job) if machine.end_reason not in BLAMELESS]
+        return MicroUsd(sum(_share(machine, job, until) for machine in lost))
 
     async def _waited_for(self, books: Books, job: Job) -> Instance | None:
         """The machine of this job, if its cold start was this job's."""
         if job.instance is None:
             return None
         instance = await books.instances.get(job.instance)
-        is_warm_already = instance is None or instance.ready_at is None or instance.ready_at <= job.submitted_at
-        return None if is_warm_already else instance
+        if instance is None or instance.ready_at is None:
+            return None
+        return None if _is_warm_already(instance, job) else instance
 
     def _status(self, job: Job, scene: Scene | None) -> Status:
         if not job.is_over:
@@ -227,23 +260,33 @@ def _trouble(scene: Scene, job: Job) -> Trouble | None:
     return Trouble(reason=last.end_reason, step=step)
 
 
-def _cold_start_cost(instance: Instance | None) -> MicroUsd:
-    """What *instance* had cost when it became ready."""
-    if instance is None or instance.offer is None or instance.ordered_at is None or instance.ready_at is None:
-        return MicroUsd(0)
-    return instance.offer.tariff.cost(
-        ordered=instance.ordered_at,
-        running=instance.running_at,
-        until=instance.ready_at,
-        bytes_down=instance.bytes_down,
+def lived_through(given_up: Iterable[Instance], job: Job) -> tuple[Instance, ...]:
+    """Those that were given up while *job* was under way, but not the one that it is or was painted on."""
+    return tuple(
+        machine
+        for machine in given_up
+        if machine.id != job.instance
+        and machine.given_up_at is not None
+        and job.submitted_at <= machine.given_up_at
+        and (job.ended_at is None or machine.given_up_at <= job.ended_at)
     )
 
 
-def _cost(status: Status) -> MicroUsd:
-    match status:
-        case ColdStart(cost=cost) | Cancelled(cost=cost):
-            return cost
-        case Succeeded(served=served):
-            return served.cost
-        case _:
-            return MicroUsd(0)
+def _share(machine: Instance, job: Job, until: datetime) -> int:
+    """
+    What of a lost *machine* is *job*'s: all of it by *until*, or since the submission if it was warm by then.
+
+    As with cold starts, each job that waited for the machine shows it in full: a card says what this request set
+    off, and only the ledger adds up.
+    """
+    before = machine.cost(job.submitted_at) if _is_warm_already(machine, job) else 0
+    return machine.cost(until) - before
+
+
+def _is_warm_already(machine: Instance, job: Job) -> bool:
+    return machine.ready_at is not None and machine.ready_at <= job.submitted_at
+
+
+def _cold_start_cost(instance: Instance | None) -> MicroUsd:
+    """What *instance* had cost when it became ready."""
+    return MicroUsd(0) if instance is None or instance.ready_at is None else instance.cost(instance.ready_at)

@@ -107,6 +107,7 @@ class Instance:
         reserved: The worst case that was set aside when it was ordered.
         booked: What the ledger holds for it so far.
         running_at: When the cloud first said that it was up.
+        given_up_at: When we decided to end it; its bill may run on until *ended_at*.
         ended_at: When the cloud accepted its end or first did not know it any more: the bill stops here.
         absences: Complete listings in a row that did not show it.
         host_key: The SSH host key pinned at first contact.
@@ -128,6 +129,7 @@ class Instance:
     ordered_at: datetime | None = None
     running_at: datetime | None = None
     ready_at: datetime | None = None
+    given_up_at: datetime | None = None
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
     reserved: MicroUsd = MicroUsd(0)
@@ -152,7 +154,8 @@ class Instance:
         """Give it up: straight to its end when nothing was ordered, else towards a proved one."""
         end = InstanceState.TERMINATED if self.state is InstanceState.PLANNED else InstanceState.TERMINATING
         moved = self.moved_to(end, now)
-        return replace(moved, end_reason=reason, ended_at=now if end is InstanceState.TERMINATED else self.ended_at)
+        ended_at = now if end is InstanceState.TERMINATED else self.ended_at
+        return replace(moved, end_reason=reason, given_up_at=now, ended_at=ended_at)
 
     @property
     def price(self) -> MicroUsdPerHour:
@@ -164,10 +167,10 @@ class Instance:
         return self.state in {InstanceState.TERMINATING, InstanceState.TERMINATED}
 
     def cost(self, now: datetime) -> MicroUsd:
-        """What it has cost by *now*, by its cloud's own tariff."""
+        """What it has cost by *now*, by its cloud's own tariff; *now* may be a moment long past."""
         if self.offer is None or self.ordered_at is None:
             return MicroUsd(0)
-        until = self.ended_at or now
+        until = min(self.ended_at or now, now)
         return self.offer.tariff.cost(
             ordered=self.ordered_at, running=self.running_at, until=until, bytes_down=self.bytes_down
         )

@@ -162,6 +162,10 @@ class Instances(Protocol):
 
     async def by_launch_key(self, key: LaunchKey) -> Instance | None: ...
 
+    async def given_up(self, session: SessionId, since: datetime) -> tuple[Instance, ...]:
+        """Machines of *session* that were really ordered and were given up since then, in that order."""
+        ...
+
     async def marks(self, since: datetime) -> tuple[Mark, ...]:
         """Machines that ended since then for a reason that speaks against them (not in ``BLAMELESS``)."""
         ...

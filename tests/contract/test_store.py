@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -563,6 +564,24 @@ class TestInstances:
             InstanceState.TERMINATED,
         }
 
+    async def test_given_up_are_ordered_machines_of_the_session_since_then(self, store: Store) -> None:
+        """Whether their end is proved plays no part, nor do plans that came to nothing."""
+
+        def lost(name: str, at: float, **changes: Any) -> Instance:
+            when = {"ordered_at": NOW, "given_up_at": NOW + seconds(at)}
+            return an_instance(name, **({"state": InstanceState.TERMINATED} | when | changes))
+
+        late, early = lost("i1", 20), lost("i2", 10, state=InstanceState.TERMINATING)
+        await put(
+            store,
+            *(a_session(), a_session("s2", user=BOB), late, early),
+            *(lost("i3", 9), lost("i4", 11, session=SessionId("s2")), lost("i5", 12, ordered_at=None)),
+            an_instance("i6", state=InstanceState.BOOTING, ordered_at=NOW),
+        )
+
+        async with store.reading() as books:
+            assert await books.instances.given_up(SessionId("s1"), NOW + seconds(10)) == (early, late)
+
     async def test_stages_come_in_the_order_in_which_they_begin(self, store: Store) -> None:
         models = Stage(step=Step.MODELS, state=StageState.RUNNING, started_at=NOW, bytes_done=5, bytes_total=2**40)
         await put(store, a_session(), an_instance())
@@ -646,6 +665,7 @@ def full_instance() -> Instance:
         ordered_at=NOW,
         running_at=NOW + seconds(1),
         ready_at=NOW + seconds(2),
+        given_up_at=NOW + seconds(2.5),
         ended_at=NOW + seconds(3),
         end_reason=EndReason.HOST_LOST,
         reserved=MicroUsd(500_000),

@@ -16,7 +16,7 @@ from orchestrator.adapters.database.instance_rows import (
 from orchestrator.adapters.database.moves import Chronicle
 from orchestrator.adapters.database.rows import to_micros
 from orchestrator.adapters.database.statements import change_row, compare_and_set, insert_into, record
-from orchestrator.domain.ids import CloudName, InstanceId, LaunchKey
+from orchestrator.domain.ids import CloudName, InstanceId, LaunchKey, SessionId
 from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
 from orchestrator.domain.policy.placement import Mark
 from orchestrator.domain.stages import Stage, Step
@@ -41,6 +41,11 @@ GIVEN_UP_LAST = """
     SELECT * FROM instance
     WHERE session_id = :session AND end_reason IS NOT NULL AND state IN ('TERMINATING', 'TERMINATED')
     ORDER BY COALESCE(ended_at, state_since) DESC, id DESC LIMIT 1
+"""
+ORDERED_AND_GIVEN_UP = """
+    SELECT * FROM instance
+    WHERE session_id = :session AND ordered_at IS NOT NULL AND given_up_at >= :since
+    ORDER BY given_up_at, id
 """
 BY_LAUNCH_KEY = "SELECT * FROM instance WHERE launch_key = :key"
 GIVEN_UP_SINCE = """
@@ -110,6 +115,9 @@ class SqlInstances(Instances):
 
     async def by_launch_key(self, key: LaunchKey) -> Instance | None:
         return _first(await self._sql.rows(BY_LAUNCH_KEY, key=key))
+
+    async def given_up(self, session: SessionId, since: datetime) -> tuple[Instance, ...]:
+        return _all(await self._sql.rows(ORDERED_AND_GIVEN_UP, session=session, since=to_micros(since)))
 
     async def marks(self, since: datetime) -> tuple[Mark, ...]:
         rows = await self._sql.rows(GIVEN_UP_SINCE, since=to_micros(since))

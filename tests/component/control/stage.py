@@ -11,17 +11,19 @@ from orchestrator.adapters.blobs_local import LocalBlobs
 from orchestrator.adapters.database.store import open_store_inline
 from orchestrator.adapters.system import RandomIds
 from orchestrator.adapters.workflow_files import WorkflowFiles
-from orchestrator.api import JobRequest
+from orchestrator.api import JobRequest, JobView
 from orchestrator.app import WORKFLOWS
 from orchestrator.control.intake import Intake
+from orchestrator.control.moves import end_instance
 from orchestrator.control.newsroom import Newsroom
 from orchestrator.control.service import Service
 from orchestrator.control.sessions import Sessions
 from orchestrator.control.shared import Limits, Shared
 from orchestrator.control.views import Views
 from orchestrator.domain.ids import CloudName, InstallationId, JobId, UserId
-from orchestrator.domain.instance import Instance, InstanceState
-from orchestrator.domain.job import Job, JobState
+from orchestrator.domain.instance import EndReason, Instance, InstanceState
+from orchestrator.domain.job import Job, JobState, Served
+from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import FirstUser
 from orchestrator.domain.policy.spend import Caps
@@ -88,6 +90,37 @@ class Stage:
         [planned] = await self.instances(InstanceState.PLANNED)
         warming = (InstanceState.LAUNCHING, InstanceState.BOOTING, InstanceState.PREPARING, InstanceState.READY)
         return await self.move(planned, *warming)
+
+    async def order(self) -> Instance:
+        """Order the planned machine; it boots now."""
+        [planned] = await self.instances(InstanceState.PLANNED)
+        return await self.move(planned, InstanceState.LAUNCHING, InstanceState.BOOTING)
+
+    async def lose(self, instance: Instance, reason: EndReason = EndReason.HOST_LOST, *, proved: bool = True) -> None:
+        """Give a machine up, and have the cloud agree at once if *proved*; the sessions loop has not looked yet."""
+        async with self.shared.store.writing() as books:
+            lost = await end_instance(books, instance, reason, self.clock.now())
+            if proved:
+                gone = replace(lost.moved_to(InstanceState.TERMINATED, self.clock.now()), ended_at=self.clock.now())
+                await books.instances.change(lost, gone, reason="gone")
+
+    async def paint(self, job: JobId, on: Instance, span: timedelta) -> None:
+        """Paint it on a machine, for nothing, as the dispatcher and the runner would."""
+        for state, changes in (
+            (JobState.RUNNING, {"instance": on.id, "started_at": self.clock.now()}),
+            (JobState.SUCCEEDED, {"served": Served(by="", seconds=0, cost=MicroUsd(0))}),
+        ):
+            before = await self.job(job)
+            after = replace(before.moved_to(state, self.clock.now()), **changes)
+            async with self.shared.store.writing() as books:
+                await books.jobs.change(before, after, reason="test")
+            self.clock.time += span if state is JobState.RUNNING else timedelta()
+        await self.look()
+
+    async def view(self, job: JobId) -> JobView:
+        view = await self.service.job(job)
+        assert view is not None
+        return view
 
     async def finish(self, job: JobId) -> None:
         """Paint it, as the dispatcher and the runner would."""
