@@ -129,7 +129,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """The machine before this one failed: at which step and why."""
+    """The machine before this one failed, or the search for one: at which step and why."""
 
     reason: EndReason
     step: Step | None
@@ -150,7 +150,7 @@ class ColdStart:
     """
     Attributes:
         machine: None until one is ordered.
-        attempt: 1 for the first machine that is tried.
+        attempt: 1 for the first machine; one more for each that was really ordered for this job and given up.
         cost: What the cold start of this machine has cost so far.
     """
 

@@ -236,4 +236,7 @@ def _further(before: tuple[Stage, ...], now: tuple[Stage, ...]) -> tuple[Stage, 
 
 
 def _later(before: Stage, now: Stage) -> Stage:
+    """The one that is further; a step that failed and is tried again, as a search is, may begin anew."""
+    if before.state is StageState.FAILED:
+        return now
     return before if _STAGE_RANK[now.state] < _STAGE_RANK[before.state] else now

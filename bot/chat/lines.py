@@ -62,7 +62,7 @@ def _cold_start(view: JobView, cold: ColdStart, now: datetime, clock: Clock) -> 
     line = "Warming up a GPU for you"
     details: list[str] = []
     if cold.trouble is not None:
-        line = trouble_words(cold.trouble.reason, cold.trouble.step, machine=max(cold.attempt, 2))
+        line = trouble_words(cold.trouble.reason, cold.trouble.step, machine=cold.attempt)
         details.append("nothing is lost: same prompt, same seed")
     details += [_machine(cold.machine)] if cold.machine else []
     return Said(

@@ -76,7 +76,7 @@ FAILURES: Mapping[str, tuple[str, ...]] = {
     "deadline": (
         "No machine was ready within {minutes} minutes, so this was given up; try again, or later when more are free.",
     ),
-    "gave_up": ("Given up after {tries} machines; of the last one: {reason}. Try again later.",),
+    "gave_up": ("Given up after {tries} tries; the last one: {reason}. Try again later.",),
     "graph_rejected": ("{sentence}",),
     "out_of_vram": ("The GPU has too little memory for this; ask for a smaller size or fewer pictures.",),
     "account": ("{cloud} refuses our key or our balance; an admin has to look at the account.",),
@@ -213,11 +213,11 @@ def reason_words(reason: str) -> str:
 
 
 def trouble_words(reason: EndReason, step: Step | None, *, machine: int) -> str:
-    """What happened to the machine before, and that the next one is on its way."""
+    """What happened to the machine before, and that the next one is on its way; 1 is after a search that failed."""
     what = REASONS[reason]
     if step is not None and reason in _STEP_ADDS_SOMETHING:
         what = f"{what} {STEPS[step]}"
-    return f"{what}; starting another (machine {machine})"
+    return f"{what}; starting another (machine {machine})" if machine > 1 else f"{what}; trying again"
 
 
 def waiting_words(waiting_for: str, place: str) -> str:

@@ -63,15 +63,15 @@ class Views:
         snapshot = await books.sessions.snapshot(session)
         if snapshot is None:
             return None
-        told = [*snapshot.instances, *([snapshot.last_end] if snapshot.last_end else [])]
-        stages = {instance.id: await books.instances.stages(instance.id) for instance in told}
+        now = self._shared.clock.now()
+        since = min((job.submitted_at for job in snapshot.jobs), default=now)
+        given_up = await books.instances.given_up(session, since)
+        told = (*snapshot.instances, *given_up[-1:], *([snapshot.last_end] if snapshot.last_end else []))
+        stages = {name: await books.instances.stages(name) for name in dict.fromkeys(machine.id for machine in told)}
         machine = current_machine(snapshot)
         history: Mapping[str, Sequence[float]] = {}
         if machine is not None and machine.cloud is not None and machine.state is not InstanceState.READY:
             history = await books.instances.stage_seconds(machine.cloud, HISTORY)
-        now = self._shared.clock.now()
-        since = min((job.submitted_at for job in snapshot.jobs), default=now)
-        given_up = await books.instances.given_up(session, since)
         return Scene(snapshot=snapshot, given_up=given_up, stages=stages, history=history, now=now)
 
     async def job(self, books: Books, job: Job, scene: Scene | None) -> JobView:
@@ -172,8 +172,8 @@ class Views:
             stages=stages,
             eta=_eta(left.low + painting * 0.7 + own * 0.5, left.high + painting * 1.5 + own * 1.5, scene.now),
             machine=machine_view(machine),
-            attempt=max(scene.snapshot.session.tries, 1) + (1 if _lost_while_warm(scene.snapshot) else 0),
-            trouble=_trouble(scene, job),
+            attempt=len(lived_through(scene.given_up, job)) + 1,
+            trouble=_trouble(scene, job, machine),
             cost=machine.cost(scene.now),
         )
 
@@ -243,17 +243,18 @@ def _waiting_for(scene: Scene) -> str:
     return str(last.end_reason) if tried and last and last.end_reason else "machine"
 
 
-def _lost_while_warm(snapshot: SessionSnapshot) -> bool:
-    last = snapshot.last_end
-    return (
-        last is not None and last.ready_at is not None and last.end_reason not in BLAMELESS and bool(snapshot.warming)
-    )
+def _trouble(scene: Scene, job: Job, machine: Instance) -> Trouble | None:
+    """
+    What happened before *machine*, if *job* has lived through it.
 
-
-def _trouble(scene: Scene, job: Job) -> Trouble | None:
-    """What happened to the machine before this one, if this job has lived through it."""
-    last = scene.snapshot.last_end
-    if last is None or last.end_reason is None or last.end_reason in BLAMELESS or last.state_since < job.submitted_at:
+    That a search found nothing is news until the next one has found something; then only lost machines count.
+    """
+    last = next(reversed(lived_through(scene.given_up, job)), None)
+    if machine.ordered_at is None:
+        last = scene.snapshot.last_end
+    if last is None or last.end_reason is None or last.given_up_at is None:
+        return None
+    if last.end_reason in BLAMELESS or last.given_up_at < job.submitted_at:
         return None
     stages = scene.stages.get(last.id, ())
     step = next((stage.step for stage in reversed(stages) if stage.state is not StageState.DONE), None)

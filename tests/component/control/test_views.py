@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.api import Cancelled, ColdStart
+from orchestrator.api import Cancelled, ColdStart, Trouble
+from orchestrator.domain import stages
+from orchestrator.domain.ids import JobId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.money import price_of
 from tests.component.control.stage import Stage, a_stage
@@ -113,3 +115,65 @@ async def test_a_machine_that_an_admin_ended_is_on_nobodys_card(stage: Stage) ->
     await stage.look()
 
     assert (await stage.view(job)).cost == 0
+
+
+# Which machine it is at.
+
+
+async def cold_start(stage: Stage, job: JobId) -> ColdStart:
+    status = (await stage.view(job)).status
+    assert isinstance(status, ColdStart)
+    return status
+
+
+async def find_nothing(stage: Stage) -> None:
+    """The market is empty; look until it is asked again."""
+    [planned] = await stage.instances(InstanceState.PLANNED)
+    await stage.lose(planned, EndReason.NO_OFFER, proved=False)
+    while not await stage.instances(InstanceState.PLANNED):
+        await stage.look(timedelta(seconds=1))
+
+
+async def test_an_empty_market_is_no_machine(stage: Stage) -> None:
+    job = await stage.ask()
+    await find_nothing(stage)
+    await find_nothing(stage)
+
+    again = await cold_start(stage, job)
+    assert (again.attempt, again.trouble and again.trouble.reason) == (1, EndReason.NO_OFFER)
+
+    await stage.order()
+    assert ((await cold_start(stage, job)).attempt, (await cold_start(stage, job)).trouble) == (1, None)
+
+
+async def test_the_machine_number_counts_what_was_really_ordered(stage: Stage) -> None:
+    job = await stage.ask()
+    first = await stage.order()
+    failed = stages.Stage(step=stages.Step.BOOT, state=stages.StageState.FAILED)
+    async with stage.shared.store.writing() as books:
+        await books.instances.record_stage(first.id, failed)
+    await stage.lose(first)
+    await stage.look()
+    await find_nothing(stage)
+    await stage.order()
+
+    second = await cold_start(stage, job)
+    assert (second.attempt, second.trouble) == (2, Trouble(reason=EndReason.HOST_LOST, step=stages.Step.BOOT))
+
+
+async def test_a_request_that_came_later_counts_from_there(stage: Stage) -> None:
+    await stage.ask(key="k1")
+    await stage.lose(await stage.order())
+    stage.clock.time += MINUTE
+    job = await stage.ask(key="k2")
+    await stage.order()
+
+    assert ((await cold_start(stage, job)).attempt, (await cold_start(stage, job)).trouble) == (1, None)
+
+
+async def test_a_warm_machine_that_was_lost_counts_too(stage: Stage) -> None:
+    job = await stage.ask()
+    await stage.lose(await stage.make_ready())
+    await stage.look()
+
+    assert (await cold_start(stage, job)).attempt == 2

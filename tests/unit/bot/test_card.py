@@ -1,5 +1,6 @@
 """The card in each state, as CARD says it; nothing moves backwards."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from orchestrator.api import (
     UserId,
 )
 from tests.component.bot.fake_orchestrator import BEGIN, MACHINE
-from tests.unit.bot.samples import STEPS, VALUES, cold, eta, job, queued, succeeded, telling
+from tests.unit.bot.samples import STEPS, VALUES, cold, eta, job, queued, stages, succeeded, telling
 
 RANK = {state: place for place, state in enumerate(CardState)}
 
@@ -199,6 +200,17 @@ def test_another_machine_begins_anew_and_says_so() -> None:
     assert shown.bar is not None
     assert shown.bar.share < before.bar.share
     assert shown.attempt == 2
+
+
+def test_a_search_that_failed_is_no_machine_and_may_begin_anew() -> None:
+    failed = replace(stages(Step.PROVISION)[0], state=StageState.FAILED)
+    trouble = Trouble(reason=EndReason.NO_OFFER, step=Step.PROVISION)
+    before = card(cold(stages=(failed,), trouble=trouble))
+
+    again = card(cold(Step.PROVISION, trouble=trouble), previous=before)
+
+    assert again.line.startswith("No suitable GPU is on offer; trying again · ready in")
+    assert again.stages[0].state is StageState.RUNNING
 
 
 def test_a_machine_that_is_lost_while_painting_is_told_as_a_cold_start() -> None:
