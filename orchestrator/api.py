@@ -43,6 +43,7 @@ __all__ = [
     "JobUpdate",
     "JobView",
     "KeepOutcome",
+    "Late",
     "MachineView",
     "MicroUsd",
     "MicroUsdPerHour",
@@ -146,12 +147,28 @@ class MachineView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """
+    A step that takes longer than it nearly always does.
+
+    Attributes:
+        is_measured: Nine in ten of the machines before were faster; else it is only slower than was guessed.
+        given_up_at: When the machine is given up if the step is not done; None where that depends on its progress.
+    """
+
+    step: Step
+    is_measured: bool
+    given_up_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ColdStart:
     """
     Attributes:
         machine: None until one is ordered.
         attempt: 1 for the first machine; one more for each that was really ordered for this job and given up.
         cost: What the cold start of this machine has cost so far.
+        late: The running step that a person may begin to wonder about.
     """
 
     stages: tuple[Stage, ...]
@@ -160,6 +177,7 @@ class ColdStart:
     attempt: int
     trouble: Trouble | None
     cost: MicroUsd
+    late: Late | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from bot.chat.buttons import is_of
-from bot.chat.texts import sentence, trouble_words, waiting_words
+from bot.chat.texts import late_words, sentence, trouble_words, waiting_words
 from bot.chat.words import TIMES, clock_span, guess, left, ordinal, plural, price, span
 from orchestrator.api import (
     Cancelled,
@@ -14,6 +14,7 @@ from orchestrator.api import (
     Eta,
     Failed,
     JobView,
+    Late,
     MachineView,
     MicroUsd,
     Queued,
@@ -25,6 +26,9 @@ from orchestrator.api import (
 
 SAID_AS_A_TIME = timedelta(seconds=90)
 """Guesses that end later than this also say when that is."""
+
+TO_THE_MINUTE = timedelta(seconds=59)
+"""A clock shows whole minutes: one that has begun is not over yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +71,16 @@ def _cold_start(view: JobView, cold: ColdStart, now: datetime, clock: Clock) -> 
     details += [_machine(cold.machine)] if cold.machine else []
     return Said(
         line=f"{line}{_ready(cold.eta, now, clock)}",
-        details=(*details, *_spent(view.cost)),
+        details=(*details, *_late(cold.late, now, clock), *_spent(view.cost)),
         caption=_asked(view),
     )
+
+
+def _late(late: Late | None, now: datetime, clock: Clock) -> tuple[str, ...]:
+    if late is None:
+        return ()
+    until = "" if late.given_up_at is None or late.given_up_at <= now else clock(late.given_up_at + TO_THE_MINUTE)
+    return (late_words(late.step, is_measured=late.is_measured, until=until),)
 
 
 def _ready(eta: Eta | None, now: datetime, clock: Clock) -> str:

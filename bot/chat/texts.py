@@ -158,6 +158,8 @@ STEP_NAMES: Mapping[Step, str] = {
 _STEP_ADDS_SOMETHING = frozenset(
     {EndReason.VANISHED, EndReason.HOST_LOST, EndReason.PREPARE_FAILED, EndReason.CLOUD_UNAVAILABLE},
 )
+_SEVERAL = frozenset({Step.REQUIREMENTS, Step.MODELS})
+"""Steps whose names are plurals."""
 _NO_MACHINE = frozenset(
     {EndReason.NO_OFFER, EndReason.OFFER_GONE, EndReason.ACCOUNT, EndReason.CLOUD_UNAVAILABLE, EndReason.LAUNCH_LOST},
 )
@@ -218,6 +220,14 @@ def trouble_words(reason: EndReason, step: Step | None, *, machine: int) -> str:
     if step is not None and reason in _STEP_ADDS_SOMETHING:
         what = f"{what} {STEPS[step]}"
     return f"{what}; starting another (machine {machine})" if machine > 1 else f"{what}; trying again"
+
+
+def late_words(step: Step, *, is_measured: bool, until: str) -> str:
+    """That a step takes long, and what happens next; *until* is when it is given up, empty where nobody knows."""
+    takes = "take" if step in _SEVERAL else "takes"
+    than = "nine in ten did before" if is_measured else "expected"
+    when = f"not done by {until}" if until else "it gets stuck"
+    return f"{STEP_NAMES[step]} {takes} longer than {than}; if {when}, another machine is tried"
 
 
 def waiting_words(waiting_for: str, place: str) -> str:

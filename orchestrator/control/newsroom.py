@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
-from orchestrator.api import JobView
+from orchestrator.api import ColdStart, JobView
 from orchestrator.control.shared import Shared
 from orchestrator.control.views import Views
 from orchestrator.domain.ids import JobId
@@ -19,6 +19,9 @@ from orchestrator.domain.notices import Notice
 
 PACE = timedelta(milliseconds=100)
 """Between two rounds: progress is for people."""
+
+LATENESS = timedelta(seconds=5)
+"""Between two rounds while a machine warms up: that a step takes long is news that nothing rings for."""
 
 
 class Subscription:
@@ -62,7 +65,8 @@ class Newsroom:
         for view in await self._changed():
             for subscription in self._subscriptions:
                 subscription.put(view)
-        return None
+        is_warming = any(isinstance(view.status, ColdStart) for view in self._published.values())
+        return LATENESS if is_warming else None
 
     async def _changed(self) -> list[JobView]:
         """Of everything that is unfinished, or ended without its person knowing, what looks different now."""

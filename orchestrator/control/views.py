@@ -12,6 +12,7 @@ from orchestrator.api import (
     Failed,
     InstanceView,
     JobView,
+    Late,
     MachineView,
     Queued,
     Running,
@@ -22,7 +23,7 @@ from orchestrator.api import (
 )
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import IllegalTransitionError
-from orchestrator.domain.estimates import REAL_CLOUD, SANDBOX, cold_start_left
+from orchestrator.domain.estimates import REAL_CLOUD, SANDBOX, Slow, cold_start_left, slow_step
 from orchestrator.domain.ids import InstanceId, SessionId
 from orchestrator.domain.instance import BLAMELESS, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState
@@ -175,7 +176,16 @@ class Views:
             attempt=len(lived_through(scene.given_up, job)) + 1,
             trouble=_trouble(scene, job, machine),
             cost=machine.cost(scene.now),
+            late=self._late(slow_step(stages, scene.history, prior, scene.now)),
         )
+
+    def _late(self, slow: Slow | None) -> Late | None:
+        if slow is None:
+            return None
+        limits = {Step.BOOT: self._shared.limits.boot, Step.SSH: self._shared.limits.ssh}
+        step, began, limit = slow.stage.step, slow.stage.started_at, limits.get(slow.stage.step)
+        given_up_at = began + limit if began is not None and limit is not None else None
+        return Late(step=step, is_measured=slow.is_measured, given_up_at=given_up_at)
 
     def _live_stages(self, machine: Instance, scene: Scene) -> tuple[Stage, ...]:
         """Every step, those to come as WAITING; in a fixed order so that nothing jumps about."""

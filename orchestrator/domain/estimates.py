@@ -14,6 +14,12 @@ SIDE_BY_SIDE = frozenset({Step.CLONE, Step.TORCH, Step.REQUIREMENTS, Step.COMFYU
 
 COLD_START_STEPS = (Step.PROVISION, Step.BOOT, Step.SSH, Step.AGENT, Step.COMFYUI, Step.MODELS, Step.SMOKE)
 
+FEWEST = 3
+"""Runs from which one may say what is usual: two are no distribution."""
+
+WONDERS_AFTER = 5.0
+"""Seconds that nobody wonders about, however quick it usually is."""
+
 REAL_CLOUD: Mapping[Step, Seconds] = {
     Step.PROVISION: (1, 5),
     Step.BOOT: (15, 60),
@@ -63,9 +69,33 @@ def cold_start_left(
     return Guess(low=sum(guess.low for guess in left.values()), high=sum(guess.high for guess in left.values()))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """Attributes: is_measured: Nine in ten of earlier machines were faster; else it is only slower than we guessed."""
+
+    stage: Stage
+    is_measured: bool
+
+
+def slow_step(
+    stages: Iterable[Stage],
+    history: Mapping[str, Sequence[float]],
+    prior: Mapping[Step, Seconds],
+    now: datetime,
+) -> Slow | None:
+    """Find the running step that takes longer than it nearly always does; of several the one that began last."""
+    found: Slow | None = None
+    for stage in stages:
+        _, high = _usual(stage.step, history, prior)
+        has_begun = stage.state is StageState.RUNNING and high > 0
+        if has_begun and (stage.seconds(now) or 0) > max(high, WONDERS_AFTER):
+            found = Slow(stage=stage, is_measured=len(history.get(stage.step, ())) >= FEWEST)
+    return found
+
+
 def _usual(step: Step, history: Mapping[str, Sequence[float]], prior: Mapping[Step, Seconds]) -> Seconds:
     past = sorted(history.get(step, ()))
-    if len(past) < 3:  # two runs are no distribution
+    if len(past) < FEWEST:
         return prior.get(step, (0, 0))
     return quantile(past, 0.25), quantile(past, 0.9)
 

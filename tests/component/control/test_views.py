@@ -1,12 +1,15 @@
 """What a card is told of a job: what it cost, which machine it is at, what goes on."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from orchestrator.api import Cancelled, ColdStart, Trouble
+from orchestrator.api import Cancelled, ColdStart, Late, Trouble
+from orchestrator.control.newsroom import LATENESS, Newsroom
+from orchestrator.control.views import Views
 from orchestrator.domain import stages
 from orchestrator.domain.ids import JobId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
@@ -177,3 +180,36 @@ async def test_a_warm_machine_that_was_lost_counts_too(stage: Stage) -> None:
     await stage.look()
 
     assert (await cold_start(stage, job)).attempt == 2
+
+
+# What takes long.
+
+
+async def test_a_boot_that_takes_long_says_when_the_machine_is_given_up(stage: Stage) -> None:
+    job = await stage.ask()
+    booting = await stage.order()
+    boot = stages.Stage(step=stages.Step.BOOT, state=stages.StageState.RUNNING, started_at=stage.clock.now())
+    stage.shared.board.put_stage(booting.id, boot)
+    assert (await cold_start(stage, job)).late is None
+
+    stage.clock.time += 2 * MINUTE
+
+    given_up_at = booting.state_since + stage.shared.limits.boot
+    assert (await cold_start(stage, job)).late == Late(step=boot.step, is_measured=False, given_up_at=given_up_at)
+
+
+async def test_while_a_machine_warms_up_its_card_is_made_anew_without_being_rung_for(stage: Stage) -> None:
+    newsroom = Newsroom(stage.shared, Views(stage.shared))
+    updates = newsroom.updates()
+
+    async def read() -> None:
+        await anext(updates)
+
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(read())
+        await asyncio.sleep(0)
+        assert await newsroom.step() is None
+
+        await stage.ask()
+        assert await newsroom.step() == LATENESS
+        await reading

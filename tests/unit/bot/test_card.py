@@ -15,6 +15,7 @@ from orchestrator.api import (
     EndReason,
     Failed,
     Failure,
+    Late,
     MicroUsd,
     Running,
     SessionId,
@@ -75,6 +76,27 @@ def test_trouble_says_what_happened_and_that_nothing_is_lost() -> None:
         "The machine vanished while the models were loading; starting another (machine 2) · ready in"
     )
     assert shown.details[0] == "nothing is lost: same prompt, same seed"
+
+
+@pytest.mark.parametrize(
+    ("late", "words"),
+    [
+        (
+            Late(step=Step.BOOT, is_measured=True, given_up_at=BEGIN + timedelta(seconds=90)),
+            "starting takes longer than nine in ten did before; if not done by 14:32, another machine is tried",
+        ),
+        (
+            Late(step=Step.MODELS, is_measured=True, given_up_at=None),
+            "models take longer than nine in ten did before; if it gets stuck, another machine is tried",
+        ),
+        (
+            Late(step=Step.SSH, is_measured=False, given_up_at=BEGIN),
+            "SSH takes longer than expected; if it gets stuck, another machine is tried",
+        ),
+    ],
+)
+def test_a_step_that_takes_long_says_so_and_what_happens_next(late: Late, words: str) -> None:
+    assert card(cold(late=late), cost=MicroUsd(6_000)).details[-2:] == (words, "so far $0.006")
 
 
 def test_a_guess_that_has_passed_is_not_said_as_a_number() -> None:

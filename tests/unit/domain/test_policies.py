@@ -16,7 +16,7 @@ from orchestrator.domain.errors import (
     RateLimited,
     RequestError,
 )
-from orchestrator.domain.estimates import REAL_CLOUD, SANDBOX, cold_start_left
+from orchestrator.domain.estimates import REAL_CLOUD, SANDBOX, cold_start_left, slow_step
 from orchestrator.domain.ids import CloudName, HostId, MachineId, OfferId
 from orchestrator.domain.instance import EndReason
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, micro_usd_per_hour, price_of
@@ -200,3 +200,33 @@ def test_a_download_is_estimated_by_its_bytes() -> None:
     left = cold_start_left((models,), history, SANDBOX, NOW)
 
     assert (left.low, left.high) == (16.0, 30.0)
+
+
+def a_step(step: Step, seconds: float) -> Stage:
+    return Stage(step=step, state=StageState.RUNNING, started_at=NOW - timedelta(seconds=seconds))
+
+
+def test_a_step_is_slow_once_nine_in_ten_were_faster() -> None:
+    history = {str(Step.BOOT): [10.0] * 8 + [20.0, 90.0]}
+
+    assert slow_step([a_step(Step.BOOT, 89)], history, REAL_CLOUD, NOW) is None
+    slow = slow_step([a_step(Step.BOOT, 91)], history, REAL_CLOUD, NOW)
+    assert slow is not None
+    assert (slow.stage.step, slow.is_measured) == (Step.BOOT, True)
+
+
+def test_without_a_history_a_step_is_slow_beyond_the_guess_and_that_is_no_measurement() -> None:
+    slow = slow_step([a_step(Step.BOOT, 61)], {str(Step.BOOT): [1.0, 1.0]}, REAL_CLOUD, NOW)
+
+    assert slow is not None
+    assert not slow.is_measured
+    assert slow_step([a_step(Step.BOOT, 59)], {}, REAL_CLOUD, NOW) is None
+    assert slow_step([a_step(Step.TORCH, 9_999)], {}, REAL_CLOUD, NOW) is None, "nobody has guessed that one"
+
+
+def test_nobody_wonders_about_a_few_seconds_nor_about_what_is_done() -> None:
+    history = {str(Step.SSH): [0.3, 0.3, 0.3]}
+    done = replace(a_step(Step.SSH, 60), state=StageState.DONE, ended_at=NOW)
+
+    assert slow_step([a_step(Step.SSH, 4)], history, SANDBOX, NOW) is None
+    assert slow_step([done], history, SANDBOX, NOW) is None
