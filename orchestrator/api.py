@@ -33,6 +33,7 @@ __all__ = [
     "Eta",
     "Failed",
     "Failure",
+    "Forgotten",
     "ImageKey",
     "InstanceId",
     "InstanceState",
@@ -377,6 +378,14 @@ class CostReport:
     images: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What is gone."""
+
+    jobs: int
+    pictures: int
+
+
 class PeopleStore(Protocol):
     """What people keep beside their jobs."""
 
@@ -395,6 +404,15 @@ class PeopleStore(Protocol):
 
     async def remove_preset(self, user: UserId, name: str) -> bool:
         """False when there is none of that name."""
+        ...
+
+    async def forget(self, user: UserId) -> Forgotten:
+        """
+        Remove a person's prompts, pictures and presets for good. What it all cost stays in the ledger.
+
+        Raises:
+            RequestError: A job of theirs is under way.
+        """
         ...
 
 

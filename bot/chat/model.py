@@ -98,6 +98,13 @@ class RemovePreset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Everything of the person who says it. Attributes: is_confirmed: They were asked and said yes."""
+
+    is_confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflows:
     pass
 
@@ -139,10 +146,10 @@ class Drain:
 
 JobCommand = Imagine | Again | Vary | Cancel
 MachineCommand = ShowSession | Keep | Release
-PresetCommand = Presets | SavePreset | RemovePreset
+KeepsakeCommand = Presets | SavePreset | RemovePreset | Forget
 ReadingCommand = Details | History | Workflows | Me | Help
 AdminCommand = Status | Cost | Sessions | StopMachine | Drain
-Command = JobCommand | MachineCommand | PresetCommand | ReadingCommand | AdminCommand
+Command = JobCommand | MachineCommand | KeepsakeCommand | ReadingCommand | AdminCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

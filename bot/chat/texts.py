@@ -27,6 +27,7 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "bad_size": ("--size wants a width and a height such as 1024x768, not {value}.",),
     "needs_picture": ("{workflow} starts from a picture: use Vary below one, or /vary ID.",),
     "bad_preset": ("A preset has options alone, such as --ar 2:3 --steps 6; leave out {value}.",),
+    "still_under_way": ("Requests of yours are under way ({unfinished}); wait for them or /cancel them first.",),
     "unknown_preset": ("You have no preset {name}.{meant} /presets lists yours.",),
     "too_many_presets": ("You have {limit} presets, more are not kept; remove one with /presets remove NAME.",),
     "no_workflows": ("No workflow is installed, so nothing can be painted; an admin has to add one.",),

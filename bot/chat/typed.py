@@ -10,6 +10,7 @@ from bot.chat.model import (
     Cost,
     Details,
     Drain,
+    Forget,
     Help,
     History,
     Imagine,
@@ -107,6 +108,16 @@ def _keep(words: list[str]) -> Command | None:
     return None if minutes is None else Keep(minutes=minutes)
 
 
+def _forget(words: list[str]) -> Command | None:
+    match words:
+        case ["me"]:
+            return Forget()
+        case ["me", "--yes"]:
+            return Forget(is_confirmed=True)
+        case _:
+            return None
+
+
 def _presets(words: list[str]) -> Command | None:
     match words:
         case []:
@@ -176,6 +187,7 @@ COMMANDS: Mapping[str, Spoken] = {
         example="/workflows", purpose="what can be painted, and its options", read=_alone(Workflows())
     ),
     "/me": Spoken(example="/me", purpose="your pictures, your costs, your machine", read=_alone(Me())),
+    "/forget": Spoken(example="/forget me", purpose="remove your prompts, pictures and presets for good", read=_forget),
     "/help": Spoken(example="/help", purpose="this list", read=lambda _: Help()),
     "/status": Spoken(
         example="/status", purpose="machines, queue and clouds", read=_alone(Status()), is_for_admins=True

@@ -12,14 +12,15 @@ from bot.chat.model import (
     Cost,
     Details,
     Drain,
+    Forget,
     Help,
     History,
     Imagine,
     JobCommand,
     Keep,
+    KeepsakeCommand,
     MachineCommand,
     Me,
-    PresetCommand,
     Presets,
     ReadingCommand,
     Refused,
@@ -36,7 +37,7 @@ from bot.chat.model import (
 from bot.chat.surface import CommandHandler
 from bot.chat.texts import sentence
 from bot.chat.values import flag_of
-from bot.service import admin, cancel, cost, details, history, imagine, presets, reference, session, status
+from bot.service import admin, cancel, cost, details, forget, history, imagine, presets, reference, session, status
 from bot.service.desk import Desk
 from orchestrator.api import JobId, RequestError
 
@@ -72,8 +73,8 @@ class Router(CommandHandler):
                 return await self._job(call, command)
             case ShowSession() | Keep() | Release() as command:
                 return await self._machine(call, command)
-            case Presets() | SavePreset() | RemovePreset() as command:
-                return await self._presets(call, command)
+            case Presets() | SavePreset() | RemovePreset() | Forget() as command:
+                return await self._keepsakes(call, command)
             case Details() | History() | Workflows() | Me() | Help() as command:
                 return await self._reading(call, command)
             case Status() | Cost() | Sessions() | StopMachine() | Drain() as command:
@@ -107,7 +108,7 @@ class Router(CommandHandler):
             case _:
                 assert_never(command)
 
-    async def _presets(self, call: Call, command: PresetCommand) -> Answer:
+    async def _keepsakes(self, call: Call, command: KeepsakeCommand) -> Answer:
         match command:
             case Presets():
                 return await presets.show(self._desk, call.person)
@@ -115,6 +116,8 @@ class Router(CommandHandler):
                 return await presets.save(self._desk, call.person, command)
             case RemovePreset(name=name):
                 return await presets.remove(self._desk, call.person, name)
+            case Forget():
+                return await forget.forget(self._desk, call.person, command)
             case _:
                 assert_never(command)
 

@@ -38,6 +38,16 @@ class LocalBlobs(Blobs):
             return None
         return await asyncio.to_thread(self._get, key)
 
+    async def remove(self, key: ImageKey) -> None:
+        """
+        See the port.
+
+        Raises:
+            StoreError: The folder is not ours.
+        """
+        if _KEY.fullmatch(key):
+            await asyncio.to_thread(self._remove, key)
+
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key
 
@@ -60,6 +70,12 @@ class LocalBlobs(Blobs):
             return None
         except OSError as error:
             raise StoreError(f"a picture cannot be read from {self._folder}: {error.strerror}") from error
+
+    def _remove(self, key: str) -> None:
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"a picture cannot be removed from {self._folder}: {error.strerror}") from error
 
 
 def _write_durably(path: Path, content: bytes) -> None:

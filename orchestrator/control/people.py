@@ -1,15 +1,19 @@
 """People as the bot sees them: ``orchestrator.api.PeopleStore`` over the store."""
 
-from orchestrator.api import PeopleStore, Preset
+from orchestrator.api import Forgotten, PeopleStore, Preset
 from orchestrator.domain.errors import RequestError
-from orchestrator.domain.ids import UserId
+from orchestrator.domain.ids import ImageKey, UserId
 from orchestrator.domain.people import MOST_PRESETS
-from orchestrator.ports.store import Store
+from orchestrator.ports.blobs import Blobs
+from orchestrator.ports.clock import Clock
+from orchestrator.ports.store import Books, Store
 
 
 class People(PeopleStore):
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, blobs: Blobs, clock: Clock) -> None:
         self._store = store
+        self._blobs = blobs
+        self._clock = clock
 
     async def presets(self, user: UserId) -> tuple[Preset, ...]:
         async with self._store.reading() as books:
@@ -25,3 +29,24 @@ class People(PeopleStore):
     async def remove_preset(self, user: UserId, name: str) -> bool:
         async with self._store.writing() as books:
             return await books.people.remove_preset(user, name)
+
+    async def forget(self, user: UserId) -> Forgotten:
+        # The files go first: after a crash in between their names are still known, and forgetting again goes on.
+        pictures = await self._pictures(user)
+        for key in pictures:
+            await self._blobs.remove(key)
+        async with self._store.writing() as books:
+            await _check_nothing_is_under_way(books, user)
+            jobs = await books.people.forget(user, self._clock.now())
+        return Forgotten(jobs=jobs, pictures=len(pictures))
+
+    async def _pictures(self, user: UserId) -> tuple[ImageKey, ...]:
+        async with self._store.reading() as books:
+            await _check_nothing_is_under_way(books, user)
+            return await books.people.pictures(user)
+
+
+async def _check_nothing_is_under_way(books: Books, user: UserId) -> None:
+    unfinished = await books.jobs.count_unfinished(user)
+    if unfinished:
+        raise RequestError("still_under_way", unfinished=unfinished)

@@ -51,7 +51,7 @@ class Service(Orchestrator):
         self._blobs = blobs
         self._views = views
         self._newsroom = newsroom
-        self._people = People(shared.store)
+        self._people = People(shared.store, blobs, shared.clock)
 
     @property
     def people(self) -> People:
@@ -94,7 +94,7 @@ class Service(Orchestrator):
     async def job(self, job: JobId) -> JobView | None:
         async with self._shared.store.reading() as books:
             found = await books.jobs.get(job)
-            return None if found is None else await self._view(books, found)
+            return None if found is None or found.forgotten_at else await self._view(books, found)
 
     async def jobs(
         self, *, user: UserId | None = None, before: JobId | None = None, limit: int = 50

@@ -64,6 +64,7 @@ class Job:
         instance: The machine of the running or last attempt; None on a bridge.
         bridge: The managed API of the running or last attempt; empty on a machine.
         prompt: What ComfyUI calls the running attempt.
+        forgotten_at: Since when it has neither words nor pictures, as its person wished; nobody is shown it.
         served: Who made it; of a cancelled job, what it had cost by then.
     """
 
@@ -90,6 +91,7 @@ class Job:
     served: Served | None = None
     failure: Failure | None = None
     acknowledged_at: datetime | None = None
+    forgotten_at: datetime | None = None
 
     def moved_to(self, state: JobState, now: datetime) -> "Job":
         """Move along the table, the only way to move.

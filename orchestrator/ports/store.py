@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from orchestrator.domain.ids import CloudName, InstanceId, JobId, LaunchKey, SessionId, UserId
+from orchestrator.domain.ids import CloudName, ImageKey, InstanceId, JobId, LaunchKey, SessionId, UserId
 from orchestrator.domain.instance import Instance, InstanceState
 from orchestrator.domain.job import Job, Value
 from orchestrator.domain.money import MicroUsd
@@ -230,6 +230,14 @@ class People(Protocol):
 
     async def remove_preset(self, user: UserId, name: str) -> bool:
         """False when there was none."""
+        ...
+
+    async def pictures(self, user: UserId) -> tuple[ImageKey, ...]:
+        """Those that nobody else's job made as well."""
+        ...
+
+    async def forget(self, user: UserId, at: datetime) -> int:
+        """Wipe the words, pictures and presets of *user* from every ended job; returns how many jobs that were."""
         ...
 
 

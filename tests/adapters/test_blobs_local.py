@@ -91,3 +91,14 @@ async def test_a_failed_put_leaves_no_half_file(
         await blobs.put(PICTURE)
 
     assert files(folder) == []
+
+
+async def test_a_removed_picture_is_gone_and_removing_it_again_is_silent(blobs: LocalBlobs, folder: Path) -> None:
+    key, other = await blobs.put(PICTURE), await blobs.put(b"another")
+
+    for name in (key, key, ImageKey("../../etc/passwd")):
+        await blobs.remove(name)
+
+    assert await blobs.get(key) is None
+    assert await blobs.get(other) == b"another"
+    assert len(files(folder)) == 1

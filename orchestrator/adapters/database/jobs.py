@@ -50,12 +50,12 @@ BRIDGEABLE = """
 """
 PAGE = """
     SELECT * FROM job
-    WHERE (submitted_at, id) < (:at, :id)
+    WHERE (submitted_at, id) < (:at, :id) AND forgotten_at IS NULL
     ORDER BY submitted_at DESC, id DESC LIMIT :limit
 """
 PAGE_OF_USER = """
     SELECT * FROM job
-    WHERE user_id = :user AND (submitted_at, id) < (:at, :id)
+    WHERE user_id = :user AND (submitted_at, id) < (:at, :id) AND forgotten_at IS NULL
     ORDER BY submitted_at DESC, id DESC LIMIT :limit
 """
 UNACKNOWLEDGED = """

@@ -1,7 +1,11 @@
 """What people keep, in SQL."""
 
-from orchestrator.adapters.database.database import Transaction
-from orchestrator.domain.ids import UserId
+import json
+from datetime import datetime
+
+from orchestrator.adapters.database.database import Rows, Statement, Transaction
+from orchestrator.adapters.database.rows import to_micros
+from orchestrator.domain.ids import ImageKey, UserId
 from orchestrator.domain.people import Preset
 from orchestrator.ports.store import People
 
@@ -11,6 +15,24 @@ PUT_PRESET = """
     ON CONFLICT (user_id, name) DO UPDATE SET options = excluded.options
 """
 REMOVE_PRESET = "DELETE FROM preset WHERE user_id = :user AND name = :name RETURNING name"
+IMAGES = "SELECT images FROM job WHERE user_id = :user AND image_count > 0"
+# Two people who ask for the same with the same seed share a picture's bytes. Read once, when somebody is forgotten.
+IMAGES_OF_OTHERS = """
+    SELECT images FROM job WHERE state = 'SUCCEEDED' AND ended_at >= :first AND user_id <> :user
+"""
+FORGET_JOBS = """
+    UPDATE job SET
+        parameters = '{}', images = '[]', source = NULL, failure = NULL, origin = '',
+        idempotency_key = 'forgotten:' || id, forgotten_at = :at,
+        acknowledged_at = COALESCE(acknowledged_at, :at), version = version + 1
+    WHERE user_id = :user AND forgotten_at IS NULL AND state NOT IN ('QUEUED', 'RUNNING')
+    RETURNING id
+"""
+FORGET_EVENTS = """
+    UPDATE event SET details = '{}'
+    WHERE subject IN (SELECT id FROM job WHERE user_id = :user)
+"""
+FORGET_PRESETS = "DELETE FROM preset WHERE user_id = :user"
 
 
 class SqlPeople(People):
@@ -26,3 +48,23 @@ class SqlPeople(People):
 
     async def remove_preset(self, user: UserId, name: str) -> bool:
         return bool(await self._sql.rows(REMOVE_PRESET, user=user, name=name))
+
+    async def pictures(self, user: UserId) -> tuple[ImageKey, ...]:
+        own, others = await self._sql.run(
+            Statement(sql=IMAGES, parameters={"user": user}),
+            Statement(sql=IMAGES_OF_OTHERS, parameters={"user": user, "first": 0}),
+        )
+        return tuple(sorted(_keys(own) - _keys(others)))
+
+    async def forget(self, user: UserId, at: datetime) -> int:
+        parameters = {"user": user}
+        jobs, *_ = await self._sql.run(
+            Statement(sql=FORGET_JOBS, parameters=parameters | {"at": to_micros(at)}),
+            Statement(sql=FORGET_EVENTS, parameters=parameters),
+            Statement(sql=FORGET_PRESETS, parameters=parameters),
+        )
+        return len(jobs)
+
+
+def _keys(rows: Rows) -> set[ImageKey]:
+    return {ImageKey(key) for row in rows for key in json.loads(row["images"])}

@@ -68,6 +68,7 @@ JOB_COLUMNS = (
     "served",
     "failure",
     "acknowledged_at",
+    "forgotten_at",
 )
 
 
@@ -159,6 +160,7 @@ def job_row(job: Job) -> SqlRow:
         "served": to_json(asdict(job.served)) if job.served else None,
         "failure": to_json({"key": job.failure.key, "values": dict(job.failure.values)}) if job.failure else None,
         "acknowledged_at": to_micros_or_null(job.acknowledged_at),
+        "forgotten_at": to_micros_or_null(job.forgotten_at),
     }
 
 
@@ -187,6 +189,7 @@ def job_from(row: Row) -> Job:
         served=None if row["served"] is None else Served(**known(Served, json.loads(row["served"]))),
         failure=None if row["failure"] is None else Failure(**known(Failure, json.loads(row["failure"]))),
         acknowledged_at=time_or_none(row["acknowledged_at"]),
+        forgotten_at=time_or_none(row["forgotten_at"]),
     )
 
 

@@ -58,6 +58,7 @@ def _prepare_writer(connection: sqlite3.Connection, durability: Durability) -> N
         raise sqlite3.OperationalError("this file system cannot hold a database in WAL mode; use a local disk")
     connection.execute(f"PRAGMA synchronous = {durability}")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # words that a person had forgotten are not left in free pages
 
 
 def run_one(connection: sqlite3.Connection, statement: Statement) -> Rows:

@@ -19,6 +19,7 @@ from orchestrator.api import (
     DayCostView,
     Failed,
     Failure,
+    Forgotten,
     ImageKey,
     InstanceId,
     InstanceState,
@@ -115,6 +116,7 @@ class FakePeople(PeopleStore):
     """Keeps everything, however much that is."""
 
     kept: dict[UserId, dict[str, Preset]] = field(default_factory=dict)
+    forgotten: list[UserId] = field(default_factory=list)
 
     async def presets(self, user: UserId) -> tuple[Preset, ...]:
         return tuple(preset for _, preset in sorted(self.kept.get(user, {}).items()))
@@ -124,6 +126,10 @@ class FakePeople(PeopleStore):
 
     async def remove_preset(self, user: UserId, name: str) -> bool:
         return self.kept.get(user, {}).pop(name, None) is not None
+
+    async def forget(self, user: UserId) -> Forgotten:
+        self.forgotten.append(user)
+        return Forgotten(jobs=3, pictures=len(self.kept.pop(user, {})))
 
 
 @dataclass(kw_only=True)

@@ -389,3 +389,16 @@ async def test_removing_a_preset_that_does_not_exist_names_the_nearest(chat: Cha
     assert refused(await chat.say("/presets remove postr")) == (
         "You have no preset postr. Did you mean poster? /presets lists yours."
     )
+
+
+# Forgetting.
+
+
+async def test_forgetting_is_asked_about_first(chat: Chat, orchestrator: FakeOrchestrator) -> None:
+    question = reply(await chat.say("/forget me"))
+
+    assert orchestrator.people.forgotten == []
+    assert question.confirm is not None
+    done = reply(await chat.say(question.confirm.command))
+    assert done.text == "Forgotten: 3 requests and 0 pictures."
+    assert orchestrator.people.forgotten == [ADA]

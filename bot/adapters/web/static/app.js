@@ -37,6 +37,7 @@ async function run(text, key) {
   const answer = await api.command(text, person.name, key);
   const cards = answer.cards ?? (answer.card ? [answer.card] : []);
   cards.filter(isMine).forEach((card) => stream.take(card));
+  if (answer.reply?.forgotten) stream.clear();
   if (answer.note) stream.reply("", { text: answer.note }, {});
   if (cards.length) stream.toEnd();
   void refreshSession();

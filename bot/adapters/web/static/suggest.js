@@ -13,12 +13,13 @@ const COMMANDS = [
   ["/presets", "your named options"],
   ["/workflows", "what can be painted, with which options"],
   ["/me", "your pictures, your costs, your machine"],
+  ["/forget", "remove your prompts, pictures and presets"],
   ["/help", "all commands"],
   ["/status", "machines, queue and clouds"],
   ["/cost", "what the last days cost"],
   ["/admin", "see sessions, end a machine, accept nothing new"],
 ];
-const MOST = 16;
+const MOST = 20;
 
 /**
  * @param {string} text

@@ -6,3 +6,6 @@ CREATE TABLE preset (
     options TEXT NOT NULL,
     PRIMARY KEY (user_id, name)
 ) STRICT, WITHOUT ROWID;
+
+-- A forgotten job has neither words nor pictures; its row stays because the ledger refers to it.
+ALTER TABLE job ADD COLUMN forgotten_at INTEGER;
