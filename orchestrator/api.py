@@ -406,6 +406,28 @@ class PeopleStore(Protocol):
         """False when there is none of that name."""
         ...
 
+    async def blocked_words(self, place: str) -> tuple[str, ...]:
+        """
+        What may not be asked for in *place*, in alphabetical order.
+
+        Args:
+            place: The bot's own name of a guild, a group or a page.
+        """
+        ...
+
+    async def block_word(self, place: str, word: str) -> None:
+        """
+        Block *word*; nothing happens when it is blocked already.
+
+        Raises:
+            RequestError: As many are blocked as there may be.
+        """
+        ...
+
+    async def allow_word(self, place: str, word: str) -> bool:
+        """False when it was not blocked."""
+        ...
+
     async def forget(self, user: UserId) -> Forgotten:
         """
         Remove a person's prompts, pictures and presets for good. What it all cost stays in the ledger.

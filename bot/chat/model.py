@@ -144,11 +144,19 @@ class Drain:
     on: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockedWords:
+    """Attributes: block: What to block here, if anything. allow: What to allow again, if anything."""
+
+    block: str = ""
+    allow: str = ""
+
+
 JobCommand = Imagine | Again | Vary | Cancel
 MachineCommand = ShowSession | Keep | Release
 KeepsakeCommand = Presets | SavePreset | RemovePreset | Forget
 ReadingCommand = Details | History | Workflows | Me | Help
-AdminCommand = Status | Cost | Sessions | StopMachine | Drain
+AdminCommand = Status | Cost | Sessions | StopMachine | Drain | BlockedWords
 Command = JobCommand | MachineCommand | KeepsakeCommand | ReadingCommand | AdminCommand
 
 
@@ -160,12 +168,14 @@ class Call:
     Attributes:
         handle: Where the card is to be, for commands that start one.
         key: The same key starts the same jobs once, however often it is called.
+        place: The guild, group or page that it was said in, whose rules count.
     """
 
     person: Person
     command: Command
     handle: ReplyHandle
     key: str
+    place: str
 
 
 # What comes back.

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from bot.chat.blocked import plain
 from bot.chat.model import (
     Again,
+    BlockedWords,
     Cancel,
     Command,
     Cost,
@@ -33,6 +35,7 @@ LONGEST_KEEP = 24 * 60
 LONGEST_REPORT = 3660
 MOST_PICTURES = 10
 LONGEST_PRESET_NAME = 24
+LONGEST_BLOCKED = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +151,24 @@ def _admin(words: list[str]) -> Command | None:
             return StopMachine(instance=InstanceId(machine))
         case ["drain", "on" | "off" as state]:
             return Drain(on=state == "on")
+        case ["words", *rest]:
+            return _words(rest)
+        case _:
+            return None
+
+
+def _words(words: list[str]) -> Command | None:
+    """What is blocked here, or a change of it: one word or phrase at a time."""
+    if not words:
+        return BlockedWords()
+    verb, word = words[0], plain(" ".join(words[1:]))
+    if not 0 < len(word) <= LONGEST_BLOCKED:
+        return None
+    match verb:
+        case "add":
+            return BlockedWords(block=word)
+        case "remove":
+            return BlockedWords(allow=word)
         case _:
             return None
 
@@ -194,8 +215,8 @@ COMMANDS: Mapping[str, Spoken] = {
     ),
     "/cost": Spoken(example="/cost 7", purpose="what the last days cost", read=_cost, is_for_admins=True),
     "/admin": Spoken(
-        example="/admin sessions | stop ID | drain on | drain off",
-        purpose="see sessions, end a machine, accept nothing new",
+        example="/admin sessions | stop ID | drain on | drain off | words | words add WORD | words remove WORD",
+        purpose="see sessions, end a machine, accept nothing new, block words",
         read=_admin,
         is_for_admins=True,
     ),

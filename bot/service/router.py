@@ -7,6 +7,7 @@ from bot.chat.model import (
     AdminCommand,
     Again,
     Answer,
+    BlockedWords,
     Call,
     Cancel,
     Cost,
@@ -37,7 +38,20 @@ from bot.chat.model import (
 from bot.chat.surface import CommandHandler
 from bot.chat.texts import sentence
 from bot.chat.values import flag_of
-from bot.service import admin, cancel, cost, details, forget, history, imagine, presets, reference, session, status
+from bot.service import (
+    admin,
+    cancel,
+    cost,
+    details,
+    forget,
+    history,
+    imagine,
+    presets,
+    reference,
+    session,
+    status,
+    words,
+)
 from bot.service.desk import Desk
 from orchestrator.api import JobId, RequestError
 
@@ -77,10 +91,10 @@ class Router(CommandHandler):
                 return await self._keepsakes(call, command)
             case Details() | History() | Workflows() | Me() | Help() as command:
                 return await self._reading(call, command)
-            case Status() | Cost() | Sessions() | StopMachine() | Drain() as command:
+            case Status() | Cost() | Sessions() | StopMachine() | Drain() | BlockedWords() as command:
                 if not call.person.is_admin:
                     raise RequestError("admins_only", command="That")
-                return await self._admin(command)
+                return await self._admin(call, command)
             case _:
                 assert_never(call.command)
 
@@ -136,7 +150,7 @@ class Router(CommandHandler):
             case _:
                 assert_never(command)
 
-    async def _admin(self, command: AdminCommand) -> Answer:
+    async def _admin(self, call: Call, command: AdminCommand) -> Answer:
         match command:
             case Status():
                 return await status.show(self._desk)
@@ -148,5 +162,7 @@ class Router(CommandHandler):
                 return await admin.stop(self._desk, command)
             case Drain():
                 return await admin.drain(self._desk, command)
+            case BlockedWords():
+                return await words.change(self._desk, call, command)
             case _:
                 assert_never(command)

@@ -3,7 +3,7 @@
 from orchestrator.api import Forgotten, PeopleStore, Preset
 from orchestrator.domain.errors import RequestError
 from orchestrator.domain.ids import ImageKey, UserId
-from orchestrator.domain.people import MOST_PRESETS
+from orchestrator.domain.people import MOST_BLOCKED, MOST_PRESETS
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.clock import Clock
 from orchestrator.ports.store import Books, Store
@@ -29,6 +29,20 @@ class People(PeopleStore):
     async def remove_preset(self, user: UserId, name: str) -> bool:
         async with self._store.writing() as books:
             return await books.people.remove_preset(user, name)
+
+    async def blocked_words(self, place: str) -> tuple[str, ...]:
+        async with self._store.reading() as books:
+            return await books.people.blocked_words(place)
+
+    async def block_word(self, place: str, word: str) -> None:
+        async with self._store.writing() as books:
+            if len(await books.people.blocked_words(place)) >= MOST_BLOCKED:
+                raise RequestError("too_many_blocked", limit=MOST_BLOCKED)
+            await books.people.block_word(place, word)
+
+    async def allow_word(self, place: str, word: str) -> bool:
+        async with self._store.writing() as books:
+            return await books.people.allow_word(place, word)
 
     async def forget(self, user: UserId) -> Forgotten:
         # The files go first: after a crash in between their names are still known, and forgetting again goes on.

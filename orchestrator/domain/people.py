@@ -5,6 +5,9 @@ from dataclasses import dataclass
 MOST_PRESETS = 20
 """Of one person: what still fits a list that is read in a chat."""
 
+MOST_BLOCKED = 500
+"""Words in one place: each request is held against all of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:

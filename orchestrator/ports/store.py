@@ -232,6 +232,16 @@ class People(Protocol):
         """False when there was none."""
         ...
 
+    async def blocked_words(self, place: str) -> tuple[str, ...]:
+        """In alphabetical order."""
+        ...
+
+    async def block_word(self, place: str, word: str) -> None: ...
+
+    async def allow_word(self, place: str, word: str) -> bool:
+        """False when it was not blocked."""
+        ...
+
     async def pictures(self, user: UserId) -> tuple[ImageKey, ...]:
         """Those that nobody else's job made as well."""
         ...

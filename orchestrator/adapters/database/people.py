@@ -15,6 +15,9 @@ PUT_PRESET = """
     ON CONFLICT (user_id, name) DO UPDATE SET options = excluded.options
 """
 REMOVE_PRESET = "DELETE FROM preset WHERE user_id = :user AND name = :name RETURNING name"
+BLOCKED = "SELECT word FROM blocked_word WHERE place = :place ORDER BY word"
+BLOCK = "INSERT INTO blocked_word (place, word) VALUES (:place, :word) ON CONFLICT (place, word) DO NOTHING"
+ALLOW = "DELETE FROM blocked_word WHERE place = :place AND word = :word RETURNING word"
 IMAGES = "SELECT images FROM job WHERE user_id = :user AND image_count > 0"
 # Two people who ask for the same with the same seed share a picture's bytes. Read once, when somebody is forgotten.
 IMAGES_OF_OTHERS = """
@@ -48,6 +51,15 @@ class SqlPeople(People):
 
     async def remove_preset(self, user: UserId, name: str) -> bool:
         return bool(await self._sql.rows(REMOVE_PRESET, user=user, name=name))
+
+    async def blocked_words(self, place: str) -> tuple[str, ...]:
+        return tuple(row["word"] for row in await self._sql.rows(BLOCKED, place=place))
+
+    async def block_word(self, place: str, word: str) -> None:
+        await self._sql.rows(BLOCK, place=place, word=word)
+
+    async def allow_word(self, place: str, word: str) -> bool:
+        return bool(await self._sql.rows(ALLOW, place=place, word=word))
 
     async def pictures(self, user: UserId) -> tuple[ImageKey, ...]:
         own, others = await self._sql.run(

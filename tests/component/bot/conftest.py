@@ -38,7 +38,9 @@ class Chat:
         self._router = Router(desk)
         self._keys = 0
 
-    async def say(self, text: str, *, by: str = "ada", is_admin: bool = False, key: str = "") -> Answer:
+    async def say(
+        self, text: str, *, by: str = "ada", is_admin: bool = False, key: str = "", place: str = "room"
+    ) -> Answer:
         self._keys += 1
         return await self._router.handle(
             Call(
@@ -46,6 +48,7 @@ class Chat:
                 command=read_command(text),
                 handle=ReplyHandle(surface="recording", chat="room", message=f"m{self._keys}"),
                 key=key or f"key{self._keys}",
+                place=place,
             )
         )
 

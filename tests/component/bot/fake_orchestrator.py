@@ -117,6 +117,7 @@ class FakePeople(PeopleStore):
 
     kept: dict[UserId, dict[str, Preset]] = field(default_factory=dict)
     forgotten: list[UserId] = field(default_factory=list)
+    blocked: dict[str, set[str]] = field(default_factory=dict)
 
     async def presets(self, user: UserId) -> tuple[Preset, ...]:
         return tuple(preset for _, preset in sorted(self.kept.get(user, {}).items()))
@@ -126,6 +127,17 @@ class FakePeople(PeopleStore):
 
     async def remove_preset(self, user: UserId, name: str) -> bool:
         return self.kept.get(user, {}).pop(name, None) is not None
+
+    async def blocked_words(self, place: str) -> tuple[str, ...]:
+        return tuple(sorted(self.blocked.get(place, ())))
+
+    async def block_word(self, place: str, word: str) -> None:
+        self.blocked.setdefault(place, set()).add(word)
+
+    async def allow_word(self, place: str, word: str) -> bool:
+        known = word in self.blocked.get(place, ())
+        self.blocked.get(place, set()).discard(word)
+        return known
 
     async def forget(self, user: UserId) -> Forgotten:
         self.forgotten.append(user)

@@ -402,3 +402,49 @@ async def test_forgetting_is_asked_about_first(chat: Chat, orchestrator: FakeOrc
     done = reply(await chat.say(question.confirm.command))
     assert done.text == "Forgotten: 3 requests and 0 pictures."
     assert orchestrator.people.forgotten == [ADA]
+
+
+# Blocked words.
+
+
+async def test_what_an_admin_blocks_may_not_be_asked_for_in_that_place(
+    chat: Chat, orchestrator: FakeOrchestrator
+) -> None:
+    blocked = reply(await chat.say("/admin words add Clown", is_admin=True))
+
+    assert (blocked.text, blocked.lines) == ("1 word blocked here:", ("clown",))
+    assert refused(await chat.say("a sad CLOWN")) == (
+        "clown may not be asked for here; say it in other words, or ask an admin."
+    )
+    assert orchestrator.requests == []
+    card(await chat.say("a sad clown", place="elsewhere"))
+    card(await chat.say("a clownfish"))
+
+
+async def test_several_are_refused_before_the_first_is_started(chat: Chat, orchestrator: FakeOrchestrator) -> None:
+    await chat.say("/admin words add clown", is_admin=True)
+
+    refused(await chat.say("/imagine a {cat, clown} --yes"))
+
+    assert orchestrator.requests == []
+
+
+async def test_again_does_not_get_around_a_word_that_was_blocked_since(chat: Chat) -> None:
+    job = card(await chat.say("a clown")).job
+    await chat.say("/admin words add clown", is_admin=True)
+
+    assert refused(await chat.say(f"/again {job}")).startswith("clown may not be asked for here")
+
+
+async def test_a_word_is_allowed_again(chat: Chat) -> None:
+    await chat.say("/admin words add clown", is_admin=True)
+
+    assert reply(await chat.say("/admin words remove clown", is_admin=True)).text == "No word is blocked here."
+    assert refused(await chat.say("/admin words remove clown", is_admin=True)) == (
+        "clown is not blocked here; /admin words lists what is."
+    )
+    card(await chat.say("a clown"))
+
+
+async def test_only_admins_block_words(chat: Chat) -> None:
+    assert refused(await chat.say("/admin words add clown")) == "That is for admins."

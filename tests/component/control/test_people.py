@@ -12,7 +12,7 @@ from orchestrator.control.people import People
 from orchestrator.domain.ids import JobId
 from orchestrator.domain.job import Job, JobState, Served
 from orchestrator.domain.money import MicroUsd
-from orchestrator.domain.people import MOST_PRESETS
+from orchestrator.domain.people import MOST_BLOCKED, MOST_PRESETS
 from orchestrator.ports.store import Booking, Store
 from tests.contract.samples import ADA, BOB, NOW, HandClock, a_job, a_session, seconds
 
@@ -151,3 +151,22 @@ async def test_nothing_is_forgotten_while_a_request_is_under_way(
         kept = await books.jobs.get(JobId("j1"))
         assert kept is not None
         assert kept.values["prompt"] == SECRET
+
+
+async def test_words_are_blocked_in_one_place_until_they_are_allowed_again(people: People) -> None:
+    for word in ("clown", "bat", "clown"):
+        await people.block_word("page", word)
+
+    assert await people.blocked_words("page") == ("bat", "clown")
+    assert await people.blocked_words("elsewhere") == ()
+    assert await people.allow_word("page", "bat")
+    assert not await people.allow_word("page", "bat")
+    assert await people.blocked_words("page") == ("clown",)
+
+
+async def test_blocked_words_are_bounded(people: People) -> None:
+    for number in range(MOST_BLOCKED):
+        await people.block_word("page", f"word{number}")
+
+    with pytest.raises(RequestError, match="too_many_blocked"):
+        await people.block_word("page", "one more")

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from bot.chat.model import (
     Again,
+    BlockedWords,
     Cancel,
     Command,
     Cost,
@@ -56,6 +57,9 @@ from orchestrator.api import InstanceId, JobId, RequestError
         ("/history", History()),
         ("/presets", Presets()),
         ("/presets save Poster --ar 2:3  --n 2", SavePreset(name="poster", options="--ar 2:3 --n 2")),
+        ("/admin words", BlockedWords()),
+        ("/admin words add Evil  Clown!", BlockedWords(block="evil clown")),
+        ("/admin words remove clown", BlockedWords(allow="clown")),
         ("/forget me", Forget()),
         ("/forget me --yes", Forget(is_confirmed=True)),
         ("/presets remove Poster", RemovePreset(name="poster")),
@@ -85,6 +89,8 @@ def test_what_is_typed_is_what_is_meant(text: str, command: Command) -> None:
         ("/vary a ²", "/vary ID 2"),
         ("/session please", "/session keep 30"),
         ("/admin", "/admin does not understand that"),
+        ("/admin words add !!", "/admin does not understand words add !!"),
+        ("/admin words drop clown", "/admin does not understand words drop clown"),
         ("/forget", "write it like this: /forget me"),
         ("/presets save poster", "/presets does not understand save poster"),
         ("/presets save x! --ar 9:16", "/presets save poster --ar 2:3 --steps 6"),

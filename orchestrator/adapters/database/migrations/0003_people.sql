@@ -9,3 +9,9 @@ CREATE TABLE preset (
 
 -- A forgotten job has neither words nor pictures; its row stays because the ledger refers to it.
 ALTER TABLE job ADD COLUMN forgotten_at INTEGER;
+
+CREATE TABLE blocked_word (
+    place TEXT NOT NULL,
+    word TEXT NOT NULL,
+    PRIMARY KEY (place, word)
+) STRICT, WITHOUT ROWID;
