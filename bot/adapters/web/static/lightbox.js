@@ -27,8 +27,12 @@ export class Lightbox {
     this.dialog.showModal();
   }
 
-  /** The picture's button may have been drawn anew meanwhile: then the one that stands in its place. */
+  /**
+   * The browser gives the focus back itself, before it tells that the dialog is closed: by then it may have moved on.
+   * Only where the picture's button was drawn anew meanwhile it is nowhere; then it goes to the one in its place.
+   */
   #giveFocusBack() {
+    if (document.activeElement && document.activeElement !== document.body) return;
     const stands = this.opener?.isConnected ? this.opener : document.querySelector(`li[data-card="${this.card.id}"] .picture`);
     stands?.focus();
   }
