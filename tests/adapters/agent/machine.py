@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,8 @@ class AgentMachine:
     async def end(self) -> None:
         """End everything that runs here."""
         if (self.root / "glowplug").exists():
-            await self.call({"op": "stop"})
+            with suppress(ConnectionError):  # it was told before and leaves just now
+                await self.call({"op": "stop"})
 
 
 async def gone(pid: int) -> None:
