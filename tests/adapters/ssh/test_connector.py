@@ -48,10 +48,19 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def strange_server(serve: Serve) -> AsyncIterator[Address]:
-    """Something that listens and is no SSH server."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    """Something that listens and is no SSH server; it leaves no connection open."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def noted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await serve(reader, writer)
+
+    server = await asyncio.start_server(noted, "127.0.0.1", 0)
     async with server:
         yield Address(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+    for writer in writers:
+        writer.transport.abort()
+    await asyncio.sleep(0)  # they are closed one turn of the loop later
 
 
 # Our key.
