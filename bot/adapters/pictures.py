@@ -18,7 +18,7 @@ QUALITY = 85
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TELLING = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf"})
-"""Chunks of a PNG that hold words. ComfyUI writes the prompt and the whole graph into ``tEXt``."""
+"""Chunks of a PNG that hold words. A ComfyUI that we did not start writes the prompt and the graph into ``tEXt``."""
 
 _SIGNATURES = {_PNG: "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
