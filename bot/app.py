@@ -6,7 +6,8 @@ Composition root of the bot: ensures the sandbox if it is needed, opens the orch
     ├─ orchestrator (its own tree, see orchestrator/app.py)
     └─ surfaces
        ├─ keep_posted: progress, ends and notices, one poster a surface
-       └─ web: the page
+       ├─ web: the page
+       └─ each chat that there is a token for
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from rich.console import Console
 from bot.adapters.web.server import WebOptions, run_web
 from bot.adapters.web.site import Site
 from bot.adapters.web.surface import WebSurface
+from bot.chat.surface import Backend, Chat, SurfaceFailed
 from bot.service.desk import open_desk
 from bot.service.posting import keep_posted
 from bot.service.router import Router
@@ -93,14 +95,16 @@ def _first(group: BaseExceptionGroup[Exception]) -> Exception:
 
 async def _serve(orchestrator: Service, bot_settings: BotSettings, stopping: Stopping) -> None:
     page = WebSurface()
+    chats = _chats(bot_settings)
     clock = SystemClock()
-    desk = open_desk(orchestrator, [page], clock.now)
-    site = Site(surface=page, handler=Router(desk), cards=desk.cards, orchestrator=orchestrator, now=clock.now)
+    desk = open_desk(orchestrator, [page, *chats], clock.now)
+    backend = Backend(handler=Router(desk), cards=desk.cards, orchestrator=orchestrator, now=clock.now)
+    options = WebOptions(port=bot_settings.web_port, on_listening=_announce)
     async with asyncio.TaskGroup() as group:
-        options = WebOptions(port=bot_settings.web_port, on_listening=_announce)
         surfaces = (
             group.create_task(keep_posted(desk), name="keep posted"),
-            group.create_task(run_web(site, options), name="web"),
+            group.create_task(run_web(Site(surface=page, backend=backend), options), name="web"),
+            *(group.create_task(_run(chat, backend), name=chat.name) for chat in chats),
         )
         await stopping.asked.wait()
         if stopping.by_hand:
@@ -109,6 +113,20 @@ async def _serve(orchestrator: Service, bot_settings: BotSettings, stopping: Sto
             out.print("stopping; machines are kept for the next start, unfinished jobs stay queued")
         for surface in surfaces:
             surface.cancel()
+
+
+def _chats(settings: BotSettings) -> list[Chat]:
+    """The chats that there is a token for."""
+    del settings
+    return []
+
+
+async def _run(chat: Chat, backend: Backend) -> None:
+    """Run one chat; when it cannot run, the others do."""
+    try:
+        await chat.run(backend)
+    except SurfaceFailed as error:
+        out.print(f"{chat.name} is left out: {error.sentence}")
 
 
 def _announce(url: str) -> None:

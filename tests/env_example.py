@@ -22,7 +22,7 @@ def example() -> str:
 
 def _entry(field: FieldInfo) -> str:
     default = field.default
-    if default in {None, PydanticUndefined} or hasattr(default, "get_secret_value"):
+    if default in (None, PydanticUndefined, frozenset()) or hasattr(default, "get_secret_value"):
         default = ""
     return f"\n# {field.description}\n{field.alias}={default}\n"
 

@@ -1,8 +1,8 @@
 """The living message of a job: what it says in each state. Pure; how it looks is the surface's own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
@@ -11,6 +11,7 @@ from bot.chat.buttons import Button, buttons_of
 from bot.chat.handle import ReplyHandle
 from bot.chat.lines import say
 from bot.chat.texts import sentence
+from bot.chat.voice import Voice
 from orchestrator.api import (
     Cancelled,
     ColdStart,
@@ -55,13 +56,12 @@ class Telling:
 
     Attributes:
         session: The person's session; its warm machine is offered to be kept.
-        clock: Says a moment as a time of day, in the words of the surface.
     """
 
     now: datetime
     workflows: tuple[WorkflowCard, ...] = ()
     session: SessionView | None = None
-    clock: Callable[[datetime], str] = lambda moment: f"{moment.astimezone(UTC):%H:%M} UTC"
+    voice: Voice = Voice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ def draw(view: JobView, telling: Telling, previous: Card | None = None) -> Card:
 
 
 def _drawn(view: JobView, telling: Telling) -> Card:
-    said = say(view, telling.now, telling.clock, telling.session)
+    said = say(view, telling.now, telling.voice, telling.session)
     status = view.status
     return Card(
         job=view.id,

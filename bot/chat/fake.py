@@ -1,12 +1,14 @@
 """A surface that remembers what it was told. For tests, and for trying things out without a chat."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.chat.card import Card
 from bot.chat.handle import ReplyHandle
 from bot.chat.model import Note
-from bot.chat.surface import Budget, ChatSurface, SurfaceUnavailable
+from bot.chat.pace import Pace, Rate
+from bot.chat.surface import ChatSurface, Limits, SurfaceUnavailable
+from bot.chat.voice import Voice
 from orchestrator.api import JobId
 
 
@@ -23,15 +25,14 @@ class RecordingSurface(ChatSurface):
     """
 
     name: str = "recording"
-    budget: Budget = Budget(edits=1000, per=timedelta(seconds=1))
+    limits: Limits = Limits()
+    pace: Pace = field(default_factory=lambda: Pace(lambda _: Rate(writes=1000, per=timedelta(seconds=1))))
+    voice: Voice = Voice(clock=lambda moment: f"{moment:%H:%M}")
     messages: dict[JobId, Card] = field(default_factory=dict)
     shown: list[Card] = field(default_factory=list)
     delivered: list[Card] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     is_away: bool = False
-
-    def time_of_day(self, moment: datetime) -> str:
-        return f"{moment:%H:%M}"
 
     async def show(self, card: Card) -> ReplyHandle:
         self._check_here()

@@ -1,12 +1,13 @@
 """The words of a card: its first line, what else there is to know, and what stands below the pictures. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from bot.chat.buttons import is_of
 from bot.chat.texts import late_words, sentence, trouble_words, waiting_words
+from bot.chat.voice import Voice
 from bot.chat.words import TIMES, clock_span, guess, left, ordinal, plural, price, span
 from orchestrator.api import (
     Cancelled,
@@ -38,10 +39,7 @@ class Said:
     caption: str = ""
 
 
-Clock = Callable[[datetime], str]
-
-
-def say(view: JobView, now: datetime, clock: Clock, session: SessionView | None) -> Said:
+def say(view: JobView, now: datetime, voice: Voice, session: SessionView | None) -> Said:
     """Put a job as it stands into words."""
     match view.status:
         case Queued() as queued:
@@ -49,11 +47,11 @@ def say(view: JobView, now: datetime, clock: Clock, session: SessionView | None)
             line = _with_guess(waiting_words(queued.waiting_for, place), queued.eta, now)
             return Said(line=line, details=_spent(view.cost), caption=_asked(view))
         case ColdStart() as cold:
-            return _cold_start(view, cold, now, clock)
+            return _cold_start(view, cold, now, voice)
         case Running() as running:
             return Said(line=_with_guess(_painting(view, running), running.eta, now), caption=_asked(view))
         case Succeeded() as succeeded:
-            return _succeeded(view, succeeded, clock, session)
+            return _succeeded(view, succeeded, voice, session)
         case Failed(failure=failure):
             return Said(line=sentence(failure.key, failure.values), details=_spent(view.cost), caption=_asked(view))
         case Cancelled() as cancelled:
@@ -62,7 +60,7 @@ def say(view: JobView, now: datetime, clock: Clock, session: SessionView | None)
             assert_never(view.status)
 
 
-def _cold_start(view: JobView, cold: ColdStart, now: datetime, clock: Clock) -> Said:
+def _cold_start(view: JobView, cold: ColdStart, now: datetime, voice: Voice) -> Said:
     line = "Warming up a GPU for you"
     details: list[str] = []
     if cold.trouble is not None:
@@ -70,25 +68,30 @@ def _cold_start(view: JobView, cold: ColdStart, now: datetime, clock: Clock) -> 
         details.append("nothing is lost: same prompt, same seed")
     details += [_machine(cold.machine)] if cold.machine else []
     return Said(
-        line=f"{line}{_ready(cold.eta, now, clock)}",
-        details=(*details, *_late(cold.late, now, clock), *_spent(view.cost)),
+        line=f"{line}{_ready(cold.eta, now, voice)}",
+        details=(*details, *_late(cold.late, now, voice), *_spent(view.cost)),
         caption=_asked(view),
     )
 
 
-def _late(late: Late | None, now: datetime, clock: Clock) -> tuple[str, ...]:
+def _late(late: Late | None, now: datetime, voice: Voice) -> tuple[str, ...]:
     if late is None:
         return ()
-    until = "" if late.given_up_at is None or late.given_up_at <= now else clock(late.given_up_at + TO_THE_MINUTE)
+    until = "" if late.given_up_at is None or late.given_up_at <= now else voice.clock(late.given_up_at + TO_THE_MINUTE)
     return (late_words(late.step, is_measured=late.is_measured, until=until),)
 
 
-def _ready(eta: Eta | None, now: datetime, clock: Clock) -> str:
+def _ready(eta: Eta | None, now: datetime, voice: Voice) -> str:
     if eta is None:
         return ""
     low, high = left(eta, now - eta.at)
-    at = f" ({clock(eta.at + eta.high)})" if eta.high > SAID_AS_A_TIME and high > 0 else ""
-    return f" · ready in {guess(low, high)}{at}" if high > 0 else " · ready any moment"
+    if high <= 0:
+        return " · ready any moment"
+    if voice.countdown is not None:
+        best = f"{voice.countdown(eta.at + eta.low)} at best, " if low > 0 else ""
+        return f" · ready {best}{voice.countdown(eta.at + eta.high)} at worst"
+    at = f" ({voice.clock(eta.at + eta.high)})" if eta.high > SAID_AS_A_TIME else ""
+    return f" · ready in {guess(low, high)}{at}"
 
 
 def _with_guess(line: str, eta: Eta | None, now: datetime) -> str:
@@ -113,13 +116,13 @@ def _spent(cost: MicroUsd) -> tuple[str, ...]:
     return (f"so far {price(cost)}",) if cost > 0 else ()
 
 
-def _succeeded(view: JobView, succeeded: Succeeded, clock: Clock, session: SessionView | None) -> Said:
+def _succeeded(view: JobView, succeeded: Succeeded, voice: Voice, session: SessionView | None) -> Said:
     served = succeeded.served
     took = ((view.ended_at or view.submitted_at) - view.submitted_at).total_seconds()
     line = f"{plural(len(succeeded.images), 'picture')} in {span(took)}"
     by = served.by
     if session is not None and session.warm_until is not None and is_of(view, session):
-        by = f"{by}, warm until {clock(session.warm_until)}"
+        by = f"{by}, warm until {voice.clock(session.warm_until)}"
     facts = (str(view.values.get("prompt", "")), f"seed {view.seed}", span(served.seconds), price(view.cost), by)
     return Said(line=line, caption=" · ".join(fact for fact in facts if fact))
 

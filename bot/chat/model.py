@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bot.chat.buttons import Action, Button
 from bot.chat.card import Card
 from bot.chat.handle import ReplyHandle
 from orchestrator.api import InstanceId, JobId, UserId
+
+MOST_PICTURES = 10
+"""Of one job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,11 +19,13 @@ class Person:
 
     Attributes:
         surface: Where they speak: the name of the surface.
+        name: What they are called there; empty where the user id says it.
     """
 
     user: UserId
     surface: str
     is_admin: bool
+    name: str = ""
 
 
 # What can be asked for. A surface builds these from its own buttons and options, or reads them from typed text.
@@ -55,6 +61,22 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """
+    A button below a card, which belongs to whoever asked for it, admins aside.
+
+    EDIT is answered as :class:`Retype` is.
+
+    Attributes:
+        picture: Which one of the job's pictures VARY starts from, from 1.
+    """
+
+    job: JobId
+    action: Action
+    picture: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShowSession:
     pass
 
@@ -72,6 +94,13 @@ class Release:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
     job: JobId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retype:
+    """Answered with a :class:`Reply` whose ``data["text"]`` is the request as typed, to be changed and sent again."""
+
+    job: JobId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +181,10 @@ class BlockedWords:
     allow: str = ""
 
 
-JobCommand = Imagine | Again | Vary | Cancel
+JobCommand = Imagine | Again | Vary | Cancel | Press
 MachineCommand = ShowSession | Keep | Release
 KeepsakeCommand = Presets | SavePreset | RemovePreset | Forget
-ReadingCommand = Details | History | Workflows | Me | Help
+ReadingCommand = Details | Retype | History | Workflows | Me | Help
 AdminCommand = Status | Cost | Sessions | StopMachine | Drain | BlockedWords
 Command = JobCommand | MachineCommand | KeepsakeCommand | ReadingCommand | AdminCommand
 
@@ -233,10 +262,14 @@ class Note:
     Something to tell a person beside the cards.
 
     Attributes:
-        user: None means the admins.
+        user: Their account on the surface that is to tell them; None means the admins.
         topic: Notes of one topic are the same news.
+        buttons: What can be done about it, each with the job that it is pressed for.
+        chat: Where they may be mentioned if they cannot be told alone; empty where that would be wrong.
     """
 
     user: UserId | None
     sentence: str
     topic: str = ""
+    buttons: tuple[tuple[Button, JobId], ...] = ()
+    chat: str = ""

@@ -1,5 +1,6 @@
 """The port between what the bot does and where people talk to it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,7 +9,9 @@ from typing import Protocol
 from bot.chat.card import Card
 from bot.chat.handle import ReplyHandle
 from bot.chat.model import Answer, Call, Note
-from orchestrator.api import JobId, UserId
+from bot.chat.pace import Pace
+from bot.chat.voice import Voice
+from orchestrator.api import JobId, Orchestrator, UserId
 
 
 class SurfaceUnavailable(Exception):
@@ -24,25 +27,37 @@ class SurfaceUnavailable(Exception):
         self.retry_after = retry_after
 
 
+class SurfaceFailed(Exception):
+    """
+    The surface cannot run with these settings; trying again is of no use.
+
+    Attributes:
+        sentence: What is wrong and what to do about it.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
 class Scope(StrEnum):
-    CARD = "card"  # each card may be edited that often
+    CARD = "card"  # each card by itself
     CHAT = "chat"  # all cards of a chat together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class Limits:
     """
-    How often a surface may be written to: *edits* in any stretch of *per*.
+    How posting to a surface is bounded, beside its pace.
 
     Attributes:
-        limit: The longest that one call may take before the surface counts as unavailable.
+        scope: What has a lane of its own in the surface's pace.
+        longest: The longest that one call may take before the surface counts as unavailable.
         at_once: Calls under way at the same time, each for another card.
     """
 
-    edits: int
-    per: timedelta
     scope: Scope = Scope.CHAT
-    limit: timedelta = timedelta(seconds=30)
+    longest: timedelta = timedelta(seconds=30)
     at_once: int = 4
 
 
@@ -60,17 +75,24 @@ class ChatSurface(Protocol):
         ...
 
     @property
-    def budget(self) -> Budget: ...
+    def limits(self) -> Limits: ...
 
-    def time_of_day(self, moment: datetime) -> str:
-        """Say *moment* as people there read it."""
+    @property
+    def pace(self) -> Pace:
+        """How often it may be written to. Posting counts before it calls; answers and news count themselves."""
+        ...
+
+    @property
+    def voice(self) -> Voice:
+        """How moments are said to people there."""
         ...
 
     async def show(self, card: Card) -> ReplyHandle:
         """
         Bring the card of an unfinished job up to date.
 
-        Returns where the card is now: another place than before when its message was gone and a new one was made.
+        Returns where the card is now: another place than before when it had no message yet, or its message was gone
+        and a new one was made. Where a reader would see no difference nothing is written, and the pace is refunded.
 
         Raises:
             SurfaceUnavailable: Not now. This version is dropped; a newer one follows.
@@ -88,7 +110,8 @@ class ChatSurface(Protocol):
 
     async def notify(self, note: Note) -> None:
         """
-        Tell a person something beside the cards.
+        Tell a person something beside the cards: to them alone, or by a mention in *note*'s chat where they take
+        no such messages.
 
         Raises:
             SurfaceUnavailable: It is offered again later.
@@ -115,4 +138,33 @@ class CardReader(Protocol):
 
     async def cards(self, *, user: UserId | None, before: JobId | None, limit: int) -> tuple[Card, ...]:
         """Newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """
+    What a surface works with.
+
+    Attributes:
+        orchestrator: For what is only read: workflows, presets and pictures.
+        now: The time, aware, in UTC.
+    """
+
+    handler: CommandHandler
+    cards: CardReader
+    orchestrator: Orchestrator
+    now: Callable[[], datetime]
+
+
+class Chat(ChatSurface, Protocol):
+    """A surface with a connection of its own to somebody's servers."""
+
+    async def run(self, backend: Backend) -> None:
+        """
+        Connect and serve people until cancelled; a lost connection is made anew.
+
+        Raises:
+            SurfaceFailed: A wrong token, a missing permission: an operator has to change something.
+        """
         ...

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.chat.blocked import plain
 from bot.chat.model import (
+    MOST_PICTURES,
     Again,
     BlockedWords,
     Cancel,
@@ -33,7 +34,6 @@ from orchestrator.api import InstanceId, JobId, RequestError, closest
 
 LONGEST_KEEP = 24 * 60
 LONGEST_REPORT = 3660
-MOST_PICTURES = 10
 LONGEST_PRESET_NAME = 24
 LONGEST_BLOCKED = 80
 

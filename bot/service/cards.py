@@ -1,10 +1,11 @@
 """Cards of jobs, each held to what its last version said."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from bot.chat.card import Card, Telling, draw
 from bot.chat.surface import CardReader, ChatSurface
+from bot.chat.voice import Voice
 from orchestrator.api import JobId, JobView, Orchestrator, SessionView, Succeeded, UserId
 
 FRESH = timedelta(seconds=2)
@@ -37,7 +38,7 @@ class CardBook(CardReader):
             now=self._now(),
             workflows=self._orchestrator.workflows(),
             session=session,
-            clock=surface.time_of_day if surface else _utc,
+            voice=surface.voice if surface else Voice(),
         )
         card = draw(view, telling, self._unfinished.get(view.id))
         if card.is_over:
@@ -71,7 +72,3 @@ class CardBook(CardReader):
     async def cards(self, *, user: UserId | None, before: JobId | None, limit: int) -> tuple[Card, ...]:
         views = await self._orchestrator.jobs(user=user, before=before, limit=limit)
         return tuple([await self.of(view) for view in views])
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%H:%M} UTC"

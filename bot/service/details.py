@@ -1,10 +1,11 @@
-"""``/details``: everything about one request."""
+"""``/details``: everything about one request, and how it would be typed again."""
 
-from bot.chat.model import Answer, Details, Person, Reply
+from bot.chat.buttons import Action
+from bot.chat.model import Answer, Details, Person, Reply, Retype
 from bot.chat.texts import STEP_NAMES
 from bot.chat.words import price, span
 from bot.service.desk import Desk
-from orchestrator.api import JobView, Succeeded
+from orchestrator.api import JobView, RequestError, Succeeded
 
 
 async def show(desk: Desk, person: Person, command: Details) -> Answer:
@@ -17,6 +18,20 @@ async def show(desk: Desk, person: Person, command: Details) -> Answer:
     lines += [f"from the picture {view.source}"] if view.source else []
     lines += _how(desk, view)
     return Reply(text=f"Request {view.id}", lines=tuple(lines), data={"job": view.id, "parameters": dict(view.values)})
+
+
+async def retype(desk: Desk, person: Person, command: Retype) -> Answer:
+    """
+    Say how the request would be typed.
+
+    Raises:
+        RequestError: It started from a picture, or its workflow is gone.
+    """
+    card = await desk.cards.card((await desk.job_of(person, command.job)).id)
+    text = next((button.command for button in card.buttons if button.action is Action.EDIT), "") if card else ""
+    if not text:
+        raise RequestError("not_editable")
+    return Reply(text="Change it and send it again:", lines=(text,), data={"text": text})
 
 
 def _how(desk: Desk, view: JobView) -> list[str]:

@@ -1,11 +1,11 @@
 """What a surface has yet to show: the newest version of each job, ends first, no faster than the surface allows."""
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 
 from bot.chat.handle import ReplyHandle
-from bot.chat.surface import Budget, Scope
+from bot.chat.pace import Pace
+from bot.chat.surface import Scope
 from orchestrator.api import JobId, JobView
 
 
@@ -27,10 +27,9 @@ class Outbox:
     Taken by one task; put into by any.
     """
 
-    def __init__(self, budget: Budget) -> None:
-        self._scope = budget.scope
-        self._pace = Pace(edits=budget.edits, per=budget.per.total_seconds())
-        self._reserve = min(1, budget.edits - 1)  # progress leaves room for an end
+    def __init__(self, pace: Pace, scope: Scope) -> None:
+        self._scope = scope
+        self._pace = pace
         self._waiting: dict[JobId, _Entry] = {}
         self._busy: set[JobId] = set()
         self._news = asyncio.Event()
@@ -46,6 +45,10 @@ class Outbox:
 
     def _lane(self, view: JobView) -> str:
         return view.id if self._scope is Scope.CARD else ReplyHandle.decode(view.origin).chat
+
+    def close(self, view: JobView, seconds: float) -> None:
+        """The chat of *view* takes nothing for so long; the others go on."""
+        self._pace.close(self._lane(view), asyncio.get_running_loop().time() + seconds)
 
     async def take(self) -> JobView:
         """
@@ -64,8 +67,7 @@ class Outbox:
             await self._wait(min(due.values(), default=None), now)
 
     def _due(self, entry: _Entry, now: float) -> float:
-        reserve = 0 if entry.is_end else self._reserve
-        return max(entry.not_before, self._pace.free_at(entry.lane, now, reserve=reserve))
+        return max(entry.not_before, self._pace.free_at(entry.lane, now, is_urgent=entry.is_end))
 
     def _rank(self, job: JobId) -> bool:
         return not self._waiting[job].is_end
@@ -86,27 +88,3 @@ class Outbox:
     def done(self, job: JobId) -> None:
         self._busy.discard(job)
         self._news.set()
-
-
-class Pace:
-    """How often each lane was written to lately: at most *edits* in any stretch of *per* seconds."""
-
-    def __init__(self, *, edits: int, per: float) -> None:
-        self._edits = edits
-        self._per = per
-        self._written: dict[str, deque[float]] = {}
-
-    def free_at(self, lane: str, now: float, *, reserve: int = 0) -> float:
-        """When it may be written to with *reserve* edits left over; *now* or earlier means at once."""
-        times = self._written.get(lane)
-        if not times:
-            return now
-        while times and times[0] + self._per <= now:
-            times.popleft()
-        if not times:
-            del self._written[lane]
-        too_many = len(times) - (self._edits - reserve)
-        return now if too_many < 0 else times[too_many] + self._per
-
-    def spend(self, lane: str, now: float) -> None:
-        self._written.setdefault(lane, deque()).append(now)

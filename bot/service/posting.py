@@ -60,7 +60,7 @@ class Poster:
     def __init__(self, desk: Desk, surface: ChatSurface) -> None:
         self._desk = desk
         self._surface = surface
-        self._outbox = Outbox(surface.budget)
+        self._outbox = Outbox(surface.pace, surface.limits.scope)
         self._failures: dict[JobId, int] = {}
         self._is_away = False
 
@@ -68,7 +68,7 @@ class Poster:
         self._outbox.put(view)
 
     async def run(self) -> None:
-        slots = asyncio.Semaphore(self._surface.budget.at_once)
+        slots = asyncio.Semaphore(self._surface.limits.at_once)
         async with asyncio.TaskGroup() as group:
             while True:
                 await slots.acquire()
@@ -78,7 +78,7 @@ class Poster:
 
     async def _post(self, view: JobView) -> None:
         try:
-            async with asyncio.timeout(self._surface.budget.limit.total_seconds()):
+            async with asyncio.timeout(self._surface.limits.longest.total_seconds()):
                 await self._tell(view)
             self._note_back()
             self._failures.pop(view.id, None)
@@ -99,10 +99,12 @@ class Poster:
 
     def _later(self, view: JobView, error: Exception) -> None:
         """Offer an end again, after what the surface asked for or ever longer pauses."""
+        asked = error.retry_after if isinstance(error, SurfaceUnavailable) else None
+        if asked is not None:
+            self._outbox.close(view, asked.total_seconds())
         if view.ended_at is None:
             return
         failures = self._failures[view.id] = self._failures.get(view.id, 0) + 1
-        asked = error.retry_after if isinstance(error, SurfaceUnavailable) else None
         pause = min(FIRST_PAUSE_S * 2 ** min(failures - 1, 10), LONGEST_PAUSE_S)
         self._outbox.put(view, after=asked.total_seconds() if asked else pause)
 

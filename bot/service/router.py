@@ -23,10 +23,12 @@ from bot.chat.model import (
     MachineCommand,
     Me,
     Presets,
+    Press,
     ReadingCommand,
     Refused,
     Release,
     RemovePreset,
+    Retype,
     SavePreset,
     Sessions,
     ShowSession,
@@ -47,6 +49,7 @@ from bot.service import (
     history,
     imagine,
     presets,
+    press,
     reference,
     session,
     status,
@@ -83,13 +86,13 @@ class Router(CommandHandler):
 
     async def _answer(self, call: Call) -> Answer:
         match call.command:
-            case Imagine() | Again() | Vary() | Cancel() as command:
+            case Imagine() | Again() | Vary() | Cancel() | Press() as command:
                 return await self._job(call, command)
             case ShowSession() | Keep() | Release() as command:
                 return await self._machine(call, command)
             case Presets() | SavePreset() | RemovePreset() | Forget() as command:
                 return await self._keepsakes(call, command)
-            case Details() | History() | Workflows() | Me() | Help() as command:
+            case Details() | Retype() | History() | Workflows() | Me() | Help() as command:
                 return await self._reading(call, command)
             case Status() | Cost() | Sessions() | StopMachine() | Drain() | BlockedWords() as command:
                 if not call.person.is_admin:
@@ -108,6 +111,8 @@ class Router(CommandHandler):
                 return await imagine.vary(self._desk, call, command)
             case Cancel():
                 return await cancel.cancel(self._desk, call.person, command)
+            case Press():
+                return await self._answer(await press.meant(self._desk, call, command))
             case _:
                 assert_never(command)
 
@@ -139,6 +144,8 @@ class Router(CommandHandler):
         match command:
             case Details():
                 return await details.show(self._desk, call.person, command)
+            case Retype():
+                return await details.retype(self._desk, call.person, command)
             case History():
                 return await history.show(self._desk, call.person)
             case Me():

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from bot.chat.documents import session_document
 from bot.chat.model import Answer, Keep, Person, Reply
+from bot.chat.voice import Voice
 from bot.chat.words import minutes, plural, price
 from bot.service.desk import Desk
 from orchestrator.api import RequestError, SessionState, SessionView, dollars
@@ -73,4 +74,4 @@ async def release(desk: Desk, person: Person) -> Answer:
 
 def _time(desk: Desk, person: Person, moment: datetime) -> str:
     surface = desk.surfaces.get(person.surface)
-    return surface.time_of_day(moment) if surface else f"{moment:%H:%M} UTC"
+    return (surface.voice if surface else Voice()).clock(moment)

@@ -66,9 +66,9 @@ class SurfaceSuite(ABC):
         surface = subject.surface
 
         assert surface.name
-        assert surface.budget.edits >= 1
-        assert surface.budget.per.total_seconds() > 0
-        assert surface.time_of_day(telling().now)
+        assert surface.limits.at_once >= 1
+        assert surface.pace.free_at(subject.chat, 0.0) == 0.0
+        assert surface.voice.clock(telling().now)
 
     async def test_a_card_is_one_message_that_lives(self, subject: Subject) -> None:
         first = self.card(subject)

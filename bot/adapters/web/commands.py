@@ -60,7 +60,7 @@ class Commands:
         person = Person(user=user_id(posted.user), surface=NAME, is_admin=True)
         handle = ReplyHandle(surface=NAME, chat=posted.user)
         call = Call(person=person, command=command, handle=handle, key=f"{NAME}:{posted.user}:{posted.key}", place=NAME)
-        return _response(await self._site.handler.handle(call))
+        return _response(await self._site.backend.handler.handle(call))
 
 
 def _response(answer: Answer) -> web.Response:

@@ -59,7 +59,7 @@ class Events:
             await self._site.surface.readers.wait_for_stir(LOOK_S)
 
     async def _tell_changes(self, known: dict[SessionId, Document]) -> dict[SessionId, Document]:
-        overview = await self._site.orchestrator.overview()
+        overview = await self._site.backend.orchestrator.overview()
         now = {session.id: _looks(session) for session in overview.sessions}
         for session, looks in (known | now).items():
             if now.get(session) != known.get(session):

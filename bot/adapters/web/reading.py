@@ -37,11 +37,11 @@ class Reading:
         except BadRequest as error:
             return refusal(error.sentence)
         before = request.query.get("before")
-        cards = await self._site.cards.cards(user=user, before=JobId(before) if before else None, limit=limit)
+        cards = await self._site.backend.cards.cards(user=user, before=JobId(before) if before else None, limit=limit)
         return web.json_response([card_document(card) for card in cards])
 
     async def card(self, request: web.Request) -> web.Response:
-        card = await self._site.cards.card(JobId(request.match_info["id"]))
+        card = await self._site.backend.cards.card(JobId(request.match_info["id"]))
         return refusal("There is no such request.", 404) if card is None else web.json_response(card_document(card))
 
     async def image(self, request: web.Request) -> web.Response:
@@ -51,7 +51,7 @@ class Reading:
             width = _number(request, "w", otherwise=0, most=WIDEST)
         except BadRequest as error:
             return refusal(error.sentence)
-        picture = await self._site.orchestrator.image(key)
+        picture = await self._site.backend.orchestrator.image(key)
         if picture is None:
             return refusal("There is no such picture.", 404)
         if request.query.get("metadata") != "1":
@@ -65,15 +65,15 @@ class Reading:
             user = user_id(read_name(request.query.get("user", NOBODY)))
         except BadRequest as error:
             return refusal(error.sentence)
-        session = await self._site.orchestrator.session(user)
-        document = None if session is None else session_document(session, self._site.now())
+        session = await self._site.backend.orchestrator.session(user)
+        document = None if session is None else session_document(session, self._site.backend.now())
         return web.json_response({"session": document})
 
     async def workflows(self, _request: web.Request) -> web.Response:
-        return web.json_response([workflow_document(card) for card in self._site.orchestrator.workflows()])
+        return web.json_response([workflow_document(card) for card in self._site.backend.orchestrator.workflows()])
 
     async def status(self, _request: web.Request) -> web.Response:
-        return web.json_response(overview_document(await self._site.orchestrator.overview()))
+        return web.json_response(overview_document(await self._site.backend.orchestrator.overview()))
 
 
 def _number(request: web.Request, name: str, *, otherwise: int, most: int) -> int:

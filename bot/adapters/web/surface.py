@@ -8,7 +8,9 @@ from bot.chat.card import Card
 from bot.chat.documents import name_of
 from bot.chat.handle import ReplyHandle
 from bot.chat.model import Note
-from bot.chat.surface import Budget, ChatSurface, Scope, SurfaceUnavailable
+from bot.chat.pace import Pace, Rate
+from bot.chat.surface import ChatSurface, Limits, Scope, SurfaceUnavailable
+from bot.chat.voice import Voice
 from orchestrator.api import UserId
 
 NAME = "web"
@@ -19,18 +21,25 @@ def user_id(name: str) -> UserId:
     return UserId(f"{NAME}:{name}")
 
 
+def _here(moment: datetime) -> str:
+    """In this computer's time zone: the page is read on this computer."""
+    return f"{moment.astimezone():%H:%M}"
+
+
 class WebSurface(ChatSurface):
     """Sends cards to every open page. A page that is opened later reads them itself, so nothing waits for it."""
 
     name = NAME
-    budget = Budget(edits=5, per=timedelta(seconds=1), scope=Scope.CARD, limit=timedelta(seconds=10), at_once=8)
+    limits = Limits(scope=Scope.CARD, longest=timedelta(seconds=10), at_once=8)
+    voice = Voice(clock=_here)
 
     def __init__(self) -> None:
+        self._pace = Pace(lambda _: Rate(writes=5, per=timedelta(seconds=1), kept_back=1))
         self.readers = Readers()
 
-    def time_of_day(self, moment: datetime) -> str:
-        """In this computer's time zone: the page is read on this computer."""
-        return f"{moment.astimezone():%H:%M}"
+    @property
+    def pace(self) -> Pace:
+        return self._pace
 
     async def show(self, card: Card) -> ReplyHandle:
         send(self.readers.of(name_of(card.user)), "card", card.job, card_document(card))

@@ -7,7 +7,7 @@ import pytest
 
 from bot.chat.fake import RecordingSurface
 from bot.chat.handle import ReplyHandle
-from bot.chat.model import Answer, Call, Person
+from bot.chat.model import Answer, Call, Command, Person
 from bot.chat.typed import read_command
 from bot.service.desk import Desk, open_desk
 from bot.service.posting import keep_posted
@@ -41,11 +41,16 @@ class Chat:
     async def say(
         self, text: str, *, by: str = "ada", is_admin: bool = False, key: str = "", place: str = "room"
     ) -> Answer:
+        return await self.do(read_command(text), by=by, is_admin=is_admin, key=key, place=place)
+
+    async def do(
+        self, command: Command, *, by: str = "ada", is_admin: bool = False, key: str = "", place: str = "room"
+    ) -> Answer:
         self._keys += 1
         return await self._router.handle(
             Call(
                 person=Person(user=UserId(f"recording:{by}"), surface="recording", is_admin=is_admin),
-                command=read_command(text),
+                command=command,
                 handle=ReplyHandle(surface="recording", chat="room", message=f"m{self._keys}"),
                 key=key or f"key{self._keys}",
                 place=place,

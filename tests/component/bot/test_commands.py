@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from bot.chat.buttons import Action
 from bot.chat.card import Card
-from bot.chat.model import Answer, Refused, Reply, Started
+from bot.chat.model import Answer, Press, Refused, Reply, Started
 from orchestrator.api import Cancelled, InstanceId, JobId, RequestError, UserId
 from tests.component.bot.conftest import Chat
 from tests.component.bot.fake_orchestrator import FakeOrchestrator
@@ -103,6 +104,52 @@ async def test_what_the_orchestrator_refuses_is_said_with_the_options_that_peopl
 async def test_a_mistake_starts_nothing(chat: Chat, orchestrator: FakeOrchestrator) -> None:
     assert "Did you mean --steps?" in refused(await chat.say("a cat --stepz 4"))
     assert orchestrator.requests == []
+
+
+# Buttons.
+
+
+async def press(chat: Chat, job: JobId, action: Action, *, by: str = "ada", is_admin: bool = False) -> Answer:
+    return await chat.do(Press(job=job, action=action), by=by, is_admin=is_admin)
+
+
+async def test_buttons_do_what_they_say(chat: Chat, orchestrator: FakeOrchestrator) -> None:
+    job = card(await chat.say("a cat --seed 7")).job
+    reply(await press(chat, job, Action.CANCEL))
+
+    assert isinstance(await press(chat, job, Action.AGAIN), Started)
+    assert orchestrator.requests[1].values["prompt"] == "a cat"
+    assert reply(await press(chat, job, Action.DETAILS)).data["job"] == job
+    assert str(reply(await press(chat, job, Action.EDIT)).data["text"]).startswith("/imagine a cat")
+
+
+@pytest.mark.parametrize("action", list(Action))
+async def test_buttons_belong_to_the_one_who_asked(chat: Chat, orchestrator: FakeOrchestrator, action: Action) -> None:
+    job = card(await chat.say("a cat")).job
+    orchestrator.succeed(job, b"picture")
+    orchestrator.warm(ADA)
+
+    assert refused(await press(chat, job, action, by="bob")) == "That request is somebody else's."
+    assert orchestrator.views[job].ended_at is not None
+    assert ADA in orchestrator.sessions
+
+
+async def test_an_admin_gives_back_the_machine_of_the_one_who_asked(chat: Chat, orchestrator: FakeOrchestrator) -> None:
+    job = card(await chat.say("a cat")).job
+    orchestrator.warm(ADA)
+
+    reply(await press(chat, job, Action.RELEASE, by="bob", is_admin=True))
+
+    assert ADA not in orchestrator.sessions
+
+
+async def test_what_started_from_a_picture_cannot_be_edited(chat: Chat, orchestrator: FakeOrchestrator) -> None:
+    job = card(await chat.say("a cat")).job
+    orchestrator.succeed(job, b"picture")
+    variation = card(await press(chat, job, Action.VARY)).job
+    orchestrator.succeed(variation, b"picture")
+
+    assert "cannot be typed" in refused(await press(chat, variation, Action.EDIT))
 
 
 # Again, Vary.

@@ -13,9 +13,10 @@ from bot.chat.card import Card, CardState
 from bot.chat.fake import RecordingSurface
 from bot.chat.handle import ReplyHandle
 from bot.chat.model import Started
-from bot.chat.surface import Budget, Scope
+from bot.chat.pace import Pace, Rate
+from bot.chat.surface import Scope
 from bot.service.desk import Desk, open_desk
-from bot.service.outbox import Outbox, Pace
+from bot.service.outbox import Outbox
 from bot.service.posting import keep_posted
 from bot.service.router import Router
 from orchestrator.api import JobId, JobView, Notice, Running, UserId, Value
@@ -256,8 +257,12 @@ async def test_news_for_admins_is_told_and_acknowledged(
 # The outbox.
 
 
+def paced(writes: int, per: timedelta) -> Pace:
+    return Pace(lambda _: Rate(writes=writes, per=per, kept_back=1))
+
+
 async def test_ends_come_before_progress() -> None:
-    outbox = Outbox(Budget(edits=10, per=timedelta(seconds=1)))
+    outbox = Outbox(paced(10, timedelta(seconds=1)), Scope.CHAT)
     outbox.put(job(queued(), id=JobId("waits")))
     outbox.put(job(succeeded(), id=JobId("ended")))
 
@@ -265,7 +270,7 @@ async def test_ends_come_before_progress() -> None:
 
 
 async def test_a_newer_version_takes_the_place_of_an_older_one_and_never_the_other_way_round() -> None:
-    outbox = Outbox(Budget(edits=10, per=timedelta(seconds=1)))
+    outbox = Outbox(paced(10, timedelta(seconds=1)), Scope.CHAT)
     older, newer = job(queued(2)), job(queued(1))
     outbox.put(newer)
     outbox.put(older)
@@ -274,7 +279,7 @@ async def test_a_newer_version_takes_the_place_of_an_older_one_and_never_the_oth
 
 
 async def test_no_card_is_posted_twice_at_once() -> None:
-    outbox = Outbox(Budget(edits=10, per=timedelta(seconds=1)))
+    outbox = Outbox(paced(10, timedelta(seconds=1)), Scope.CHAT)
     outbox.put(job(queued()))
     first = await outbox.take()
     outbox.put(job(succeeded()))
@@ -288,7 +293,7 @@ async def test_no_card_is_posted_twice_at_once() -> None:
 
 
 async def test_progress_leaves_room_for_an_end() -> None:
-    outbox = Outbox(Budget(edits=2, per=timedelta(hours=1), scope=Scope.CHAT))
+    outbox = Outbox(paced(2, timedelta(hours=1)), Scope.CHAT)
     for name in ("a", "b"):
         outbox.put(job(queued(), id=JobId(name)))
     await outbox.take()
@@ -302,7 +307,7 @@ async def test_progress_leaves_room_for_an_end() -> None:
 
 
 async def test_each_card_has_a_pace_of_its_own_where_the_surface_says_so() -> None:
-    outbox = Outbox(Budget(edits=1, per=timedelta(hours=1), scope=Scope.CARD))
+    outbox = Outbox(paced(1, timedelta(hours=1)), Scope.CARD)
     for name in ("a", "b"):
         outbox.put(job(queued(), id=JobId(name)))
 
@@ -310,7 +315,7 @@ async def test_each_card_has_a_pace_of_its_own_where_the_surface_says_so() -> No
 
 
 def test_the_pace_holds_over_any_stretch() -> None:
-    pace = Pace(edits=3, per=10)
+    pace = paced(3, timedelta(seconds=10))
     written = []
     now = 0.0
     for _ in range(30):
@@ -321,6 +326,26 @@ def test_the_pace_holds_over_any_stretch() -> None:
 
     assert all(later - earlier > 9.999 for earlier, later in zip(written, written[3:], strict=False))
     assert pace.free_at("elsewhere", now) == now
+
+
+def test_what_was_not_written_after_all_leaves_its_room() -> None:
+    pace = paced(1, timedelta(hours=1))
+    pace.spend("room", 0.0)
+    assert pace.free_at("room", 1.0) == 3600.0
+
+    pace.refund("room")
+
+    assert pace.free_at("room", 1.0) == 1.0
+
+
+def test_a_chat_that_asked_for_a_pause_gets_it() -> None:
+    pace = paced(10, timedelta(seconds=1))
+
+    pace.close("room", 30.0)
+
+    assert pace.free_at("room", 1.0) == 30.0
+    assert pace.free_at("room", 31.0) == 31.0
+    assert pace.free_at("elsewhere", 1.0) == 1.0
 
 
 def test_a_handle_survives_its_way_through_the_database() -> None:

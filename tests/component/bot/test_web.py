@@ -18,6 +18,7 @@ from bot.adapters.web.readers import MOST_UNSENT, Readers, send
 from bot.adapters.web.server import LARGEST_POST, WebOptions, run_web
 from bot.adapters.web.site import Site
 from bot.adapters.web.surface import WebSurface
+from bot.chat.surface import Backend
 from bot.service.desk import open_desk
 from bot.service.posting import keep_posted
 from bot.service.router import Router
@@ -58,9 +59,8 @@ class Api:
 async def serving(orchestrator: FakeOrchestrator) -> AsyncIterator[Api]:
     surface = WebSurface()
     desk = open_desk(orchestrator, [surface], lambda: orchestrator.now)
-    site = Site(
-        surface=surface, handler=Router(desk), cards=desk.cards, orchestrator=orchestrator, now=lambda: orchestrator.now
-    )
+    backend = Backend(handler=Router(desk), cards=desk.cards, orchestrator=orchestrator, now=lambda: orchestrator.now)
+    site = Site(surface=surface, backend=backend)
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group, aiohttp.ClientSession() as http:
         options = WebOptions(port=0, on_listening=address.set_result)

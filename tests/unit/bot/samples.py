@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 from bot.chat.card import Telling
+from bot.chat.voice import Voice
 from orchestrator.api import (
     ColdStart,
     Eta,
@@ -102,5 +103,5 @@ def succeeded(*keys: str) -> Succeeded:
 
 
 def telling(now: datetime = BEGIN, **changes: Any) -> Telling:
-    plain = Telling(now=now, workflows=(PAINT, REPAINT), clock=lambda moment: f"{moment:%H:%M}")
+    plain = Telling(now=now, workflows=(PAINT, REPAINT), voice=Voice(clock=lambda moment: f"{moment:%H:%M}"))
     return replace(plain, **changes)

@@ -1,0 +1,75 @@
+"""Pictures as a chat takes them."""
+
+import io
+import random
+
+import pytest
+from PIL import Image
+
+from bot.adapters.encoding import fit, sheet
+
+
+def noise(width: int, height: int, *, seed: int = 1) -> bytes:
+    """A PNG that hardly compresses."""
+    image = Image.frombytes("RGB", (width, height), random.Random(seed).randbytes(width * height * 3))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def size_of(picture: bytes) -> tuple[int, int]:
+    return Image.open(io.BytesIO(picture)).size
+
+
+async def test_what_fits_is_left_as_it_is() -> None:
+    picture = noise(32, 32)
+
+    encoded = await fit(picture, limit=len(picture))
+
+    assert encoded.picture == picture
+    assert encoded.suffix == "png"
+    assert encoded.is_original
+
+
+async def test_what_does_not_fit_is_encoded_at_the_best_quality_that_does() -> None:
+    picture = noise(256, 256)
+
+    tight, loose = await fit(picture, limit=40_000), await fit(picture, limit=120_000)
+
+    assert len(tight.picture) <= 40_000 < len(loose.picture) <= 120_000
+    assert tight.suffix in {"webp", "jpg"}
+    assert not tight.is_original
+    assert size_of(loose.picture) == (256, 256)
+
+
+async def test_a_chat_says_what_it_can_show() -> None:
+    encoded = await fit(noise(256, 256), limit=60_000, kinds=("JPEG",))
+
+    assert encoded.suffix == "jpg"
+
+
+async def test_it_gets_smaller_when_no_quality_is_enough() -> None:
+    encoded = await fit(noise(256, 256), limit=4_000)
+
+    assert size_of(encoded.picture) < (256, 256)
+
+
+@pytest.mark.parametrize("limit", [10, 0])
+async def test_what_can_never_fit_is_said(limit: int) -> None:
+    with pytest.raises(ValueError, match="below"):
+        await fit(noise(64, 64), limit=limit)
+
+
+async def test_what_is_no_picture_is_said() -> None:
+    with pytest.raises(ValueError, match="no picture"):
+        await fit(b"words" * 100, limit=10)
+
+
+@pytest.mark.parametrize(("count", "columns", "rows"), [(2, 2, 1), (3, 2, 2), (4, 2, 2), (10, 4, 3)])
+async def test_several_become_one_sheet(count: int, columns: int, rows: int) -> None:
+    pictures = [noise(64, 32, seed=seed) for seed in range(count)]
+
+    page = await sheet(pictures, limit=1_000_000)
+
+    assert size_of(page) == (columns * 64 + 8 * (columns - 1), rows * 32 + 8 * (rows - 1))
+    assert len(page) <= 1_000_000
