@@ -18,6 +18,7 @@ from datetime import timedelta
 
 from rich.console import Console
 
+from bot.adapters.charts import cost_chart
 from bot.adapters.web.server import WebOptions, run_web
 from bot.adapters.web.site import Site
 from bot.adapters.web.surface import WebSurface
@@ -97,7 +98,7 @@ async def _serve(orchestrator: Service, bot_settings: BotSettings, stopping: Sto
     page = WebSurface()
     chats = _chats(bot_settings)
     clock = SystemClock()
-    desk = open_desk(orchestrator, [page, *chats], clock.now)
+    desk = open_desk(orchestrator, [page, *chats], clock.now, chart=cost_chart)
     backend = Backend(handler=Router(desk), cards=desk.cards, orchestrator=orchestrator, now=clock.now)
     options = WebOptions(port=bot_settings.web_port, on_listening=_announce)
     async with asyncio.TaskGroup() as group:

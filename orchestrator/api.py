@@ -28,6 +28,7 @@ __all__ = [
     "Cancelled",
     "ColdStart",
     "CostReport",
+    "CostRow",
     "DayCostView",
     "EndReason",
     "Eta",
@@ -369,12 +370,30 @@ class DayCostView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostRow:
+    """What one user spent at one cloud on one day. Attributes: day: ISO 8601, UTC."""
+
+    day: str
+    cloud: str
+    user: UserId
+    amount: MicroUsd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostReport:
+    """
+    Attributes:
+        until: The last day, ISO 8601, UTC; *days* end with it.
+        rows: Everything; the other fields are sums of it.
+    """
+
     days: int
+    until: str
     total: MicroUsd
     by_day: tuple[DayCostView, ...]
     by_cloud: tuple[DayCostView, ...]
     by_user: tuple[DayCostView, ...]
+    rows: tuple[CostRow, ...]
     images: int
 
 

@@ -237,12 +237,14 @@ class Reply:
     Words.
 
     Attributes:
+        pictures: Charts, as PNG.
         data: The same for programs, ready for JSON.
     """
 
     text: str
     lines: tuple[str, ...] = ()
     confirm: Confirm | None = None
+    pictures: tuple[bytes, ...] = ()
     data: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -18,5 +18,6 @@ async def show(desk: Desk, command: Cost) -> Answer:
     return Reply(
         text=f"{price(report.total)} in {plural(report.days, 'day')} for {plural(report.images, 'picture')}{each}.",
         lines=(*by_day, *by_cloud, *by_user),
+        pictures=(await desk.chart(report),) if desk.chart is not None and report.total else (),
         data=cost_document(report),
     )

@@ -1,21 +1,27 @@
 """What every command works with."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.chat.model import Person
 from bot.chat.surface import ChatSurface
 from bot.service.cards import CardBook
-from orchestrator.api import JobId, JobView, Orchestrator, RequestError
+from orchestrator.api import CostReport, JobId, JobView, Orchestrator, RequestError
+
+CostChart = Callable[[CostReport], Awaitable[bytes]]
+"""Draws dollars a day, as PNG."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
+    """Attributes: chart: None where answers are words alone."""
+
     orchestrator: Orchestrator
     cards: CardBook
     surfaces: Mapping[str, ChatSurface]
     now: Callable[[], datetime]
+    chart: CostChart | None = None
 
     async def job_of(self, person: Person, job: JobId | None) -> JobView:
         """
@@ -37,7 +43,12 @@ class Desk:
         return view
 
 
-def open_desk(orchestrator: Orchestrator, surfaces: Iterable[ChatSurface], now: Callable[[], datetime]) -> Desk:
+def open_desk(
+    orchestrator: Orchestrator,
+    surfaces: Iterable[ChatSurface],
+    now: Callable[[], datetime],
+    chart: CostChart | None = None,
+) -> Desk:
     """
     Put together what commands and loops share.
 
@@ -46,4 +57,4 @@ def open_desk(orchestrator: Orchestrator, surfaces: Iterable[ChatSurface], now: 
     """
     by_name = {surface.name: surface for surface in surfaces}
     cards = CardBook(orchestrator, by_name, now)
-    return Desk(orchestrator=orchestrator, cards=cards, surfaces=by_name, now=now)
+    return Desk(orchestrator=orchestrator, cards=cards, surfaces=by_name, now=now, chart=chart)

@@ -10,6 +10,7 @@ from orchestrator.api import (
     CancelOutcome,
     CloudView,
     CostReport,
+    CostRow,
     DayCostView,
     InstanceView,
     JobRequest,
@@ -290,10 +291,12 @@ async def cost_report(books: Books, now: datetime, days: int) -> CostReport:
     rows = await books.ledger.by_day(since)
     return CostReport(
         days=days,
+        until=f"{now:%Y-%m-%d}",
         total=MicroUsd(sum(row.amount for row in rows)),
         by_day=_grouped(rows, "day"),
         by_cloud=_grouped(rows, "cloud"),
         by_user=_grouped(rows, "user"),
+        rows=tuple(CostRow(day=row.day, cloud=row.cloud, user=row.user, amount=row.amount) for row in rows),
         images=await books.ledger.pictures(since),
     )
 

@@ -1,5 +1,6 @@
 """Cards and answers as the page's JSON, to the letter of its contract; further keys are additions."""
 
+import base64
 from datetime import datetime
 from typing import Any
 
@@ -74,6 +75,9 @@ def started_document(started: Started) -> Document:
 
 def reply_document(reply: Reply) -> Document:
     document: dict[str, Any] = {**reply.data, "text": reply.text, "lines": list(reply.lines)}
+    if reply.pictures:
+        encoded = (base64.b64encode(picture).decode() for picture in reply.pictures)
+        document["pictures"] = [f"data:image/png;base64,{picture}" for picture in encoded]
     if reply.confirm is not None:
         document["confirm"] = {"text": reply.confirm.text, "command": reply.confirm.command}
     return {"reply": document}

@@ -16,6 +16,7 @@ from orchestrator.api import (
     CancelOutcome,
     CloudView,
     CostReport,
+    CostRow,
     DayCostView,
     Failed,
     Failure,
@@ -363,10 +364,12 @@ class FakeOrchestrator(Orchestrator):
         amount = MicroUsd(1_250_000)
         return CostReport(
             days=days,
+            until="2026-03-01",
             total=amount,
             by_day=(DayCostView(key="2026-03-01", amount=amount),),
             by_cloud=(DayCostView(key="sandbox", amount=amount),),
             by_user=(DayCostView(key="web:ada", amount=amount),),
+            rows=(CostRow(day="2026-03-01", cloud="sandbox", user=UserId("web:ada"), amount=amount),),
             images=250,
         )
 

@@ -4,9 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from bot.adapters.charts import cost_chart
+from bot.adapters.pictures import content_type
 from bot.chat.buttons import Action
 from bot.chat.card import Card
+from bot.chat.fake import RecordingSurface
 from bot.chat.model import Answer, Press, Refused, Reply, Started
+from bot.service.desk import open_desk
 from orchestrator.api import Cancelled, InstanceId, JobId, RequestError, UserId
 from tests.component.bot.conftest import Chat
 from tests.component.bot.fake_orchestrator import FakeOrchestrator
@@ -368,6 +372,14 @@ async def test_cost_says_what_was_spent_for_what(chat: Chat) -> None:
 
     assert said.text == "$1.25 in 7 days for 250 pictures, $0.005 each."
     assert said.data["by_user"] == [{"user": "web:ada", "usd": 1.25}]
+
+
+async def test_cost_comes_with_a_chart_where_one_can_be_drawn(orchestrator: FakeOrchestrator) -> None:
+    desk = open_desk(orchestrator, [RecordingSurface()], lambda: orchestrator.now, chart=cost_chart)
+
+    (picture,) = reply(await Chat(desk).say("/cost 7", is_admin=True)).pictures
+
+    assert content_type(picture) == "image/png"
 
 
 async def test_an_admin_ends_one_machine(chat: Chat, orchestrator: FakeOrchestrator) -> None:

@@ -12,6 +12,7 @@ const COMMAND = /^(\/[\w-]+|--[\w-]+)(.*)$/s;
 export function replyBody(reply, onConfirm, onDecline = null) {
   const parts = reply.text ? [el("p", { class: "reply-text", text: reply.text })] : [];
   if (reply.lines?.length) parts.push(el("ul", { class: "reply-lines" }, ...reply.lines.map(line)));
+  for (const picture of reply.pictures ?? []) parts.push(el("img", { class: "reply-picture", src: picture, alt: "The same as a chart" }));
   if (reply.confirm) parts.push(question(reply.confirm, onConfirm, onDecline));
   return parts;
 }
