@@ -1,5 +1,8 @@
 """A surface that remembers what it was told. For tests, and for trying things out without a chat."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -18,7 +21,9 @@ class RecordingSurface(ChatSurface):
     Keeps messages as a chat does: one a card, the newest version of it.
 
     Attributes:
+        call_s: How long each call takes; what it does is done halfway, so a caller may be gone by the answer.
         messages: The newest version of each card.
+        posted: The cards that made a new message, in order.
         shown: Every version that was shown, in order.
         delivered: How each job ended, in the order in which that was told.
         is_away: While set, nothing is taken.
@@ -28,28 +33,38 @@ class RecordingSurface(ChatSurface):
     limits: Limits = Limits()
     pace: Pace = field(default_factory=lambda: Pace(lambda _: Rate(writes=1000, per=timedelta(seconds=1))))
     voice: Voice = Voice(clock=lambda moment: f"{moment:%H:%M}")
+    call_s: float = 0.0
     messages: dict[JobId, Card] = field(default_factory=dict)
+    posted: list[JobId] = field(default_factory=list)
     shown: list[Card] = field(default_factory=list)
     delivered: list[Card] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     is_away: bool = False
 
     async def show(self, card: Card) -> ReplyHandle:
-        self._check_here()
-        self.messages[card.job] = card
-        self.shown.append(card)
-        return card.handle
+        async with self._call():
+            self.shown.append(card)
+            return self._put(card)
 
     async def deliver(self, card: Card) -> ReplyHandle:
-        self._check_here()
+        async with self._call():
+            self.delivered.append(card)
+            return self._put(card)
+
+    def _put(self, card: Card) -> ReplyHandle:
+        if card.job not in self.messages:
+            self.posted.append(card.job)
         self.messages[card.job] = card
-        self.delivered.append(card)
         return card.handle
 
     async def notify(self, note: Note) -> None:
-        self._check_here()
-        self.notes.append(note)
+        async with self._call():
+            self.notes.append(note)
 
-    def _check_here(self) -> None:
+    @asynccontextmanager
+    async def _call(self) -> AsyncIterator[None]:
         if self.is_away:
             raise SurfaceUnavailable(f"{self.name} is away")
+        await asyncio.sleep(self.call_s / 2)
+        yield
+        await asyncio.sleep(self.call_s / 2)

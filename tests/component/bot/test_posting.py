@@ -1,7 +1,6 @@
 """People are kept posted: no end is lost or told twice, and nobody who is slow holds up anybody."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -187,24 +186,6 @@ async def test_jobs_of_a_surface_that_is_not_there_wait_for_it(chat: Chat, orche
     await until(lambda: other in orchestrator.acknowledged)
 
     assert name not in orchestrator.acknowledged
-
-
-async def test_restarts_at_any_point_neither_lose_nor_double_an_end(orchestrator: FakeOrchestrator) -> None:
-    """A hundred restarts while jobs end: each card is in one message, and each end is acknowledged."""
-    dice = random.Random(7)
-    surface = RecordingSurface()
-    chat = Chat(open_desk(orchestrator, [surface], lambda: BEGIN))
-    names = [await started(chat, f"cat {place}") for place in range(100)]
-    for name in names:
-        orchestrator.restart()
-        async with posting(orchestrator, surface):
-            orchestrator.succeed(name, b"one")
-            for _ in range(dice.randrange(12)):
-                await asyncio.sleep(0)
-
-    async with posting(orchestrator, surface):
-        await until(lambda: set(orchestrator.acknowledged) == set(names))
-    assert {card.handle.message for card in surface.messages.values()} == {f"m{n + 1}" for n in range(100)}
 
 
 async def test_updates_that_break_off_are_asked_for_again(surface: RecordingSurface) -> None:
