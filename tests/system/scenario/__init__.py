@@ -1,0 +1,1 @@
+"""One person, one story, on every surface."""
