@@ -9,6 +9,7 @@ The tree of tasks, all of them ended when the block is left:
        ├─ reconciler          our books versus the clouds'
        ├─ sessions            who gets a machine
        ├─ provisioner         ├─ one worker a machine on its way
+       ├─ heartbeat           feeds the machines' dead-man's switches
        ├─ dispatcher          next job to a free machine
        ├─ runner              ├─ one worker a running job
        └─ links               └─ one keeper a ComfyUI socket
@@ -38,6 +39,7 @@ from orchestrator.adapters.system import RandomIds, SystemClock
 from orchestrator.adapters.workflow_files import WorkflowFiles
 from orchestrator.control.board import Board
 from orchestrator.control.dispatcher import Dispatcher
+from orchestrator.control.heartbeat import Heartbeat
 from orchestrator.control.intake import Intake
 from orchestrator.control.links import Links
 from orchestrator.control.loop import keep_doing
@@ -156,6 +158,7 @@ async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -
             ),
             "sessions": (Sessions(shared).step, wakeups.sessions),
             "provisioner": (provisioner.step, wakeups.provisioner),
+            "heartbeat": (Heartbeat(shared, links=links, group=group).step, wakeups.heartbeat),
             "dispatcher": (Dispatcher(shared, runner).step, wakeups.dispatcher),
             "runner": (runner.step, wakeups.runner),
         }
@@ -252,6 +255,7 @@ def _limits(settings: Settings, *, is_sandbox: bool) -> Limits:
         boot=timedelta(seconds=settings.boot_deadline_s or boot),
         ssh=timedelta(seconds=settings.ssh_deadline_s or ssh),
         connect=timedelta(seconds=connect),
+        dead_man=timedelta(seconds=settings.dead_man_s),
         max_machines=settings.max_machines,
         max_price=MicroUsdPerHour(settings.max_price),
     )

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds until its SSH must let us in (180; sandbox 10).",
     )
+    dead_man_s: float = Field(
+        600,
+        alias="GLOWPLUG_DEAD_MAN_S",
+        ge=1,
+        description="Seconds without a heartbeat of ours after which a machine destroys itself.",
+    )
     max_machines: int = Field(
         5, alias="GLOWPLUG_MAX_MACHINES", ge=1, description="Machines at any time, those that may exist included."
     )

@@ -31,7 +31,7 @@ from orchestrator.domain.offer import Offer
 from orchestrator.domain.policy.placement import BAD_FOR, Taken, rank_offers
 from orchestrator.domain.policy.spend import broken_cap
 from orchestrator.domain.workflows import Workflow
-from orchestrator.ports.cloud import CloudProvider, LaunchOrder
+from orchestrator.ports.cloud import CloudProvider, DeadMan, LaunchOrder
 from orchestrator.ports.store import Books, Details
 
 log = logging.getLogger(__name__)
@@ -89,10 +89,12 @@ class Ordering:
             return instance
         if committed.state is not InstanceState.LAUNCHING or committed.launch_key is None:
             return committed
+        limits = self._shared.limits
         order = LaunchOrder(
             image=workflow.runtime.image,
             disk_gib=workflow.requirements.disk_gib,
             ssh_public_key=self._ssh_public_key,
+            dead_man=DeadMan(first=limits.boot + limits.dead_man, silent=limits.dead_man),
         )
         try:
             ref = await self._clouds[offer.cloud].launch(offer, committed.launch_key, order)

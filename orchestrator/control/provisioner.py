@@ -195,7 +195,9 @@ class Provisioner:
             return instance
         await self._end(instance, Step.SSH, StageState.DONE)
         instance = await self._reload(instance)
-        return await self._change(instance, replace(instance, host_key=host.host_key), "host key pinned")
+        pinned = await self._change(instance, replace(instance, host_key=host.host_key), "host key pinned")
+        self._shared.wakeups.heartbeat.wake()
+        return pinned
 
     async def _connect(self, instance: Instance, deadline: datetime) -> Host:
         while True:
@@ -293,6 +295,7 @@ class Provisioner:
         self._shared.wakeups.dispatcher.wake()
         self._shared.wakeups.reconciler.wake()
         self._shared.wakeups.newsroom.wake()
+        self._shared.wakeups.heartbeat.wake()
 
 
 def _blame(error: PreparationFailed) -> EndReason:

@@ -39,6 +39,7 @@ class Limits:
         launch_settle: How long an order whose answer was lost may take to show up in a listing.
         late_machine: How long a lost order is watched after that, in case its machine turns up.
         cancel_grace: How long a machine goes on warming up after its last job was cancelled.
+        dead_man: Silence of ours after which a machine destroys itself; a heartbeat goes out ten times as often.
         worst_case: Machine time reserved with each order: a cold start, some work and the idle timeout.
         max_machines: Live or unknown machines at any time, whatever listings say.
         max_price: The dearest machine that may be rented, disk included.
@@ -51,6 +52,7 @@ class Limits:
     launch_settle: timedelta = timedelta(seconds=20)
     late_machine: timedelta = timedelta(minutes=10)
     cancel_grace: timedelta = timedelta(seconds=30)
+    dead_man: timedelta = timedelta(minutes=10)
     worst_case: timedelta = timedelta(hours=1)
     max_machines: int = 5
     max_price: MicroUsdPerHour = MicroUsdPerHour(800_000)

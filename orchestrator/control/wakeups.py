@@ -39,6 +39,7 @@ class Wakeups:
 
     sessions: Wakeup = field(default_factory=Wakeup)
     provisioner: Wakeup = field(default_factory=Wakeup)
+    heartbeat: Wakeup = field(default_factory=Wakeup)
     dispatcher: Wakeup = field(default_factory=Wakeup)
     runner: Wakeup = field(default_factory=Wakeup)
     reconciler: Wakeup = field(default_factory=Wakeup)

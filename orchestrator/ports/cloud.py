@@ -1,7 +1,7 @@
 """One GPU cloud."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -55,6 +55,20 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadMan:
+    """
+    When a machine that hears nothing from us destroys itself.
+
+    Attributes:
+        first: Counted from its start, while there was no heartbeat yet.
+        silent: Counted from the last heartbeat.
+    """
+
+    first: timedelta
+    silent: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchOrder:
     """
     What to boot.
@@ -63,11 +77,14 @@ class LaunchOrder:
         image: The container image.
         disk_gib: Disk to reserve, in GiB.
         ssh_public_key: The one key that may log in, in OpenSSH's format.
+        dead_man: To be armed by the order itself, with a key that can end this machine alone; a cloud that has no
+            such key leaves it out.
     """
 
     image: str
     disk_gib: int
     ssh_public_key: str
+    dead_man: DeadMan | None = None
 
 
 class CloudProvider(Protocol):

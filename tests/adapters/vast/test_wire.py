@@ -113,7 +113,7 @@ def test_a_wish_left_open_is_no_filter() -> None:
 
 
 def test_an_order_is_no_bid_and_leaves_nothing_behind() -> None:
-    body = asking.order_body(LaunchKey("glowplug-a-1-b"), ORDER)
+    body = asking.order_body(LaunchKey("glowplug-a-1-b"), ORDER, "https://cloud.example")
 
     assert faults_of_request("launch", {}, body) == []
     assert "price" not in body
@@ -127,7 +127,7 @@ def test_an_order_is_no_bid_and_leaves_nothing_behind() -> None:
 def test_an_order_keeps_to_the_smallest_disk() -> None:
     order = LaunchOrder(image="i", disk_gib=1, ssh_public_key=ORDER.ssh_public_key)
 
-    assert asking.order_body(LaunchKey("k"), order)["disk"] == 8
+    assert asking.order_body(LaunchKey("k"), order, "https://cloud.example")["disk"] == 8
 
 
 def test_a_running_machine_reads_whole() -> None:

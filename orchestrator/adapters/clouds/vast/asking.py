@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.adapters.clouds.vast.guard import guard_steps
 from orchestrator.adapters.clouds.vast.onstart import first_steps
 from orchestrator.domain.ids import LaunchKey
 from orchestrator.domain.offer import Requirements
@@ -60,20 +61,24 @@ def search_body(requirements: Requirements, taste: Taste) -> dict[str, Any]:
     return filters
 
 
-def order_body(key: LaunchKey, order: LaunchOrder) -> dict[str, Any]:
+def order_body(key: LaunchKey, order: LaunchOrder, url: str) -> dict[str, Any]:
     """
     Order for good or not at all.
+
+    Args:
+        url: Of the cloud's API, which the machine's dead-man's switch calls.
 
     No price: with one the machine is a bid that others can top. `cancel_unavail`: without it a machine that cannot
     start is kept stopped, and its disk is billed.
     """
+    guard = guard_steps(url, order.dead_man) if order.dead_man is not None else ""
     return {
         "client_id": "me",
         "image": order.image,
         "disk": max(order.disk_gib, SMALLEST_DISK_GB),
         "label": key,
         "env": {},
-        "onstart": first_steps(order.ssh_public_key),
+        "onstart": first_steps(order.ssh_public_key, guard),
         "runtype": "ssh_direc ssh_proxy",
         "target_state": "running",
         "cancel_unavail": True,

@@ -63,6 +63,7 @@ class VastCloud(CloudProvider):
             pace: Multiplies the cloud's shortest intervals between calls; 0 for a cloud that has none.
         """
         self._name = name
+        self._url = url
         self._limits = limits or Limits()
         self._taste = taste or Taste()
         self._client = VastClient(cloud=name, url=url, key=key, session=session, limits=self._limits, pace=Pace(pace))
@@ -93,7 +94,7 @@ class VastCloud(CloudProvider):
             path=f"/api/v0/asks/{quote(offer.id, safe='')}/",
             doing="launch",
             limit=self._limits.launch,
-            body=asking.order_body(key, order),
+            body=asking.order_body(key, order, self._url),
         )
         ssh_key = plain_key(order.ssh_public_key)
         is_registered = await self._is_registered(ssh_key)

@@ -1,4 +1,4 @@
-"""What a machine does first: lets us in, and keeps its environment for the logins that follow."""
+"""What a machine does first: arms its dead-man's switch, lets us in, keeps its environment for the logins to come."""
 
 import shlex
 
@@ -13,8 +13,9 @@ _SCRIPT = """\
 key={key}
 home="${{GLOWPLUG_ROOT:-$HOME}}"
 umask 077
-mkdir -p "$home/.ssh"
-touch "$home/.no_auto_tmux" "$home/.ssh/authorized_keys"
+state="$home/glowplug"
+mkdir -p "$state" "$home/.ssh"
+{guard}touch "$home/.no_auto_tmux" "$home/.ssh/authorized_keys"
 grep -qF "$key" "$home/.ssh/authorized_keys" || printf '\\n%s\\n' "$key" >> "$home/.ssh/authorized_keys"
 if [ -z "$GLOWPLUG_ROOT" ] && [ -w /etc ]; then
   touch /etc/environment
@@ -39,14 +40,17 @@ def plain_key(public_key: str) -> str:
     return f"{parts[0]} {parts[1]}"
 
 
-def first_steps(public_key: str) -> str:
+def first_steps(public_key: str, guard: str = "") -> str:
     """
     Write the script that runs at each start of the container.
+
+    Args:
+        guard: What arms the dead-man's switch, see :func:`guard.guard_steps`.
 
     Raises:
         ValueError: The key is none, or so long that the cloud would not take the script.
     """
-    script = _SCRIPT.format(key=shlex.quote(plain_key(public_key)))
+    script = _SCRIPT.format(key=shlex.quote(plain_key(public_key)), guard=guard)
     if len(script) > LONGEST:
         raise ValueError(f"onstart has {len(script)} characters; {LONGEST} are allowed")
     return script

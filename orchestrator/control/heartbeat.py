@@ -1,0 +1,83 @@
+"""
+Tells each machine that we are still there; one that hears nothing for too long ends itself.
+
+The switch on the machine is a process of its own (see the cloud's adapter): what is written here is one small file,
+over the connection that is open anyway. A switch that was killed is started again by the next heartbeat.
+"""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from orchestrator.control.links import Links
+from orchestrator.control.loop import Workers
+from orchestrator.control.shared import Shared
+from orchestrator.domain.errors import HostUnreachable
+from orchestrator.domain.ids import InstanceId
+from orchestrator.domain.instance import Instance, InstanceState
+
+log = logging.getLogger(__name__)
+
+FED = InstanceState.PREPARING, InstanceState.READY, InstanceState.DRAINING
+"""Before, nobody can log in; after, its end is wanted, and the switch may help."""
+
+BEATS = 10
+"""In the silence that is allowed: some may be lost."""
+
+LIMIT = timedelta(seconds=10)
+
+FEED = """
+state="${GLOWPLUG_ROOT:-$HOME}/glowplug"
+umask 077
+mkdir -p "$state" && touch "$state/heartbeat" || exit 1
+[ -e "$state/guard.sh" ] || { echo none; exit 0; }
+grep -qs guard.sh "/proc/$(cat "$state/guard.pid" 2>/dev/null)/cmdline" && { echo on; exit 0; }
+$(command -v setsid || command -v nohup) sh "$state/guard.sh" "$state" < /dev/null > /dev/null 2>&1 &
+echo restarted
+"""
+"""The number of a process may be another's by now, so its name is looked at, too."""
+
+
+class Heartbeat:
+    """The loop's step: one worker a machine, for one heartbeat."""
+
+    def __init__(self, shared: Shared, *, links: Links, group: asyncio.TaskGroup) -> None:
+        self._shared = shared
+        self._links = links
+        self._workers = Workers("heartbeat", group, wakeup=shared.wakeups.heartbeat, keys="instance")
+        self._unguarded: set[InstanceId] = set()
+        self._last: dict[InstanceId, float] = {}
+
+    async def step(self) -> timedelta | None:
+        """Feed every machine whose last heartbeat is old enough."""
+        async with self._shared.store.reading() as books:
+            fed = await books.instances.in_states(*FED)
+        reachable = [instance for instance in fed if instance.host_key is not None]
+        alive = {instance.id for instance in reachable}
+        self._last = {machine: at for machine, at in self._last.items() if machine in alive}
+        self._unguarded &= alive
+        every = self._shared.limits.dead_man / BEATS
+        now = asyncio.get_running_loop().time()
+        for instance in reachable:
+            if self._last.get(instance.id, 0.0) + every.total_seconds() <= now:
+                self._workers.ensure(instance.id, lambda i=instance: self._feed(i))  # type: ignore[misc]
+        return every / 4 if fed else None
+
+    async def _feed(self, instance: Instance) -> None:
+        """Send one; a machine that cannot be reached is somebody else's trouble, and its switch goes on counting."""
+        try:
+            host = await self._links.host(instance)
+            done = await host.run(FEED, limit=LIMIT)
+        except HostUnreachable as error:
+            log.debug("no heartbeat to instance %s: %s", instance.id, error)
+            return
+        if done.status == 0:
+            self._last[instance.id] = asyncio.get_running_loop().time()
+        self._note(instance, done.stdout.split()[-1:])
+
+    def _note(self, instance: Instance, said: list[str]) -> None:
+        if said == ["restarted"]:
+            log.warning("the dead-man's switch of instance %s had ended and was started again", instance.id)
+        elif said != ["on"] and instance.id not in self._unguarded:
+            self._unguarded.add(instance.id)
+            log.info("instance %s has no dead-man's switch; only the reconciler ends it", instance.id)
