@@ -169,7 +169,8 @@ class ColdStart:
     Attributes:
         machine: None until one is ordered.
         attempt: 1 for the first machine; one more for each that was really ordered for this job and given up.
-        cost: What the cold start of this machine has cost so far.
+        cost: What this cold start has cost so far, a second machine that is tried beside it included.
+        has_second: Another machine warms up beside this one; whichever is ready first is taken.
         late: The running step that a person may begin to wonder about.
     """
 
@@ -179,6 +180,7 @@ class ColdStart:
     attempt: int
     trouble: Trouble | None
     cost: MicroUsd
+    has_second: bool = False
     late: Late | None = None
 
 

@@ -56,6 +56,7 @@ from orchestrator.control.shared import Limits, Shared
 from orchestrator.control.views import Views
 from orchestrator.domain.ids import CloudName, InstallationId
 from orchestrator.domain.money import MicroUsdPerHour
+from orchestrator.domain.policy.hedging import Hedging
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import FirstUser
 from orchestrator.ports.cloud import CloudProvider
@@ -255,6 +256,7 @@ def _limits(settings: Settings, *, is_sandbox: bool) -> Limits:
         boot=timedelta(seconds=settings.boot_deadline_s or boot),
         ssh=timedelta(seconds=settings.ssh_deadline_s or ssh),
         connect=timedelta(seconds=connect),
+        hedging=Hedging(per_hour=settings.hedges_per_hour, not_before=timedelta(seconds=15 if is_sandbox else 60)),
         dead_man=timedelta(seconds=settings.dead_man_s),
         max_machines=settings.max_machines,
         max_price=MicroUsdPerHour(settings.max_price),

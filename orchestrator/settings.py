@@ -95,6 +95,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Seconds without a heartbeat of ours after which a machine destroys itself.",
     )
+    hedges_per_hour: int = Field(
+        4,
+        alias="GLOWPLUG_HEDGES_PER_HOUR",
+        ge=0,
+        description="Second machines an hour, tried beside those that take longer than three in four did; 0 is off.",
+    )
     max_machines: int = Field(
         5, alias="GLOWPLUG_MAX_MACHINES", ge=1, description="Machines at any time, those that may exist included."
     )

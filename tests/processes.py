@@ -105,10 +105,14 @@ async def sandbox(folder: Path, *options: str) -> AsyncIterator[Running]:
 
 
 async def bot(folder: Path, cloud: Running | None, **settings: str) -> Running:
-    """A bot on *cloud* (or on its embedded sandbox), started and answering; the caller ends it."""
+    """
+    A bot on *cloud* (or on its embedded sandbox), started and answering; the caller ends it.
+
+    It tries no second machine unless told to: a test that counts machines must not depend on how busy a computer is.
+    """
     port = free_port()
     env = clean_environment(
-        **{"GLOWPLUG_DATA": str(folder / "data"), "GLOWPLUG_WEB_PORT": str(port)}
+        **{"GLOWPLUG_DATA": str(folder / "data"), "GLOWPLUG_WEB_PORT": str(port), "GLOWPLUG_HEDGES_PER_HOUR": "0"}
         | ({"GLOWPLUG_SANDBOX_URL": cloud.url, "GLOWPLUG_SANDBOX_KEY": KEY} if cloud else {})
         | settings
     )

@@ -69,9 +69,16 @@ def _cold_start(view: JobView, cold: ColdStart, now: datetime, voice: Voice) -> 
     details += [_machine(cold.machine)] if cold.machine else []
     return Said(
         line=f"{line}{_ready(cold.eta, now, voice)}",
-        details=(*details, *_late(cold.late, now, voice), *_spent(view.cost)),
+        details=(*details, *_second(cold, now, voice), *_spent(view.cost)),
         caption=_asked(view),
     )
+
+
+def _second(cold: ColdStart, now: datetime, voice: Voice) -> tuple[str, ...]:
+    """That a second machine is on its way, or that it takes long and what happens then."""
+    if cold.has_second:
+        return ("it takes long, so a second machine warms up as well; the first that is ready is yours",)
+    return _late(cold.late, now, voice)
 
 
 def _late(late: Late | None, now: datetime, voice: Voice) -> tuple[str, ...]:

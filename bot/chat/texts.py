@@ -113,6 +113,7 @@ REASONS: Mapping[EndReason, str] = {
     EndReason.IDLE: "The machine was idle and was given back",
     EndReason.RELEASED: "The machine was given back",
     EndReason.NOT_NEEDED: "The machine was no longer needed",
+    EndReason.OVERTAKEN: "Another machine was ready first",
     EndReason.SHUTDOWN: "The bot was stopped and its machines were ended",
     EndReason.ADMIN: "An admin ended the machine",
     EndReason.OVER_BUDGET: "The budget is used up",

@@ -132,7 +132,10 @@ class Ordering:
                 "usd_per_hour_micro": offer.tariff.per_hour,
                 "worst_case_micro": worst,
             }
-            return await books.instances.change(instance, launching, reason="ordering", details=details)
+            ordered = await books.instances.change(instance, launching, reason="ordering", details=details)
+            if ordered.session is not None:  # from now on it can be late
+                await books.sessions.touch(ordered.session, now)
+            return ordered
 
     async def _breaks_a_cap(self, books: Books, instance: Instance, worst: MicroUsd, now: datetime) -> bool:
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -8,6 +8,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from orchestrator.control.hedges import Hedge
 from orchestrator.control.shared import Shared
 from orchestrator.domain.ids import SessionId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
@@ -73,6 +74,7 @@ class _Look:
         Returns whether anything moved that others act on: a job, a machine, or the session itself.
         """
         await self._fail_hopeless_jobs()
+        await self._end_overtaken()
         session = await self._follow_machines(self._snapshot.session)
         session = await self._note_idleness(session)
         if session.state in ACTIVE:
@@ -105,7 +107,8 @@ class _Look:
         shared, session, last = self._shared, self._snapshot.session, self._snapshot.last_end
         if not shared.clouds and not shared.bridges:
             return Failure(key="no_cloud", values={})
-        reason = last.end_reason if last is not None and session.tries else None
+        is_on_its_way = self._snapshot.ready or self._snapshot.warming
+        reason = last.end_reason if last is not None and session.tries and not is_on_its_way else None
         if self._now >= job.deadline:
             if reason is None:
                 return Failure(
@@ -117,6 +120,30 @@ class _Look:
         if reason is EndReason.ACCOUNT and session.tries >= retry.ACCOUNT_TRIES:
             return Failure(key="account", values={"cloud": ", ".join(shared.clouds)})
         return None
+
+    async def _end_overtaken(self) -> None:
+        """Of two machines the one that paints is kept, else the one that was ready first; the other is ended."""
+        if len(self._snapshot.ready) + len(self._snapshot.warming) < 2 or not self._snapshot.ready:
+            return
+        painting = {job.instance for job in self._snapshot.running}
+        kept = min(
+            self._snapshot.ready, key=lambda each: (each.id not in painting, each.ready_at or self._now, each.id)
+        )
+        for instance in (*self._snapshot.ready, *self._snapshot.warming):
+            if instance.id != kept.id:
+                await self._let_go(instance, EndReason.OVERTAKEN)
+
+    async def _let_go(self, instance: Instance, reason: EndReason) -> None:
+        """End it; one that may be painting finishes that first."""
+        if instance.state is InstanceState.READY:
+            moved = replace(instance.moved_to(InstanceState.DRAINING, self._now), end_reason=reason)
+        else:
+            moved = instance.ending(reason, self._now)
+        await self._change(instance, moved)
+        left = tuple(each for each in self._snapshot.instances if each.id != instance.id)
+        self._snapshot = replace(
+            self._snapshot, instances=(*left, moved) if moved.state is InstanceState.DRAINING else left
+        )
 
     async def _follow_machines(self, session: Session) -> Session:
         """WARM with a ready machine, WARMING with one on its way, OPEN with neither."""
@@ -155,12 +182,8 @@ class _Look:
         if self._now < at:
             self._due.append(at)
             return session
-        if instance.state is InstanceState.READY:
-            await self._change(
-                instance, replace(instance.moved_to(InstanceState.DRAINING, self._now), end_reason=reason)
-            )
-        else:
-            await self._change(instance, instance.ending(reason, self._now))
+        for each in (*self._snapshot.ready, *self._snapshot.warming):
+            await self._let_go(each, reason)
         return await self._books.sessions.change(session, session.moved_to(SessionState.COOLING), reason=str(reason))
 
     def _leave_at(self, session: Session, instance: Instance) -> tuple[EndReason, datetime]:
@@ -174,28 +197,44 @@ class _Look:
     async def _rent(self, session: Session) -> Session:
         """Plan a machine where the policy wants one and nothing speaks against it."""
         shared, snapshot = self._shared, replace(self._snapshot, session=session)
-        has_machine = bool(snapshot.ready or snapshot.warming)
-        if has_machine or not shared.clouds or not shared.gate.is_open:
+        if not shared.clouds or not shared.gate.is_open or not shared.policy.wants_machine(snapshot, self._now):
             return session
-        if not shared.policy.wants_machine(snapshot, self._now):
+        if snapshot.ready:
+            return session
+        if snapshot.warming:
+            await self._hedge()
             return session
         at = self._next_try_at(session)
         if self._now < at:
             self._due.append(at)
             return session
-        job = snapshot.queued[0]
+        await self._plan(f"{shared.policy.name} wants a machine")
+        warming = replace(session.moved_to(SessionState.WARMING), tries=session.tries + 1)
+        return await self._books.sessions.change(session, warming, reason="a machine is planned")
+
+    async def _plan(self, reason: str) -> None:
         instance = Instance(
-            id=shared.ids.instance(),
-            session=session.id,
-            user=session.user,
-            workflow=job.workflow,
+            id=self._shared.ids.instance(),
+            session=self._snapshot.session.id,
+            user=self._snapshot.session.user,
+            workflow=self._snapshot.queued[0].workflow,
             state=InstanceState.PLANNED,
             created_at=self._now,
             state_since=self._now,
         )
-        await self._books.instances.add(instance, reason=f"{shared.policy.name} wants a machine")
-        warming = replace(session.moved_to(SessionState.WARMING), tries=session.tries + 1)
-        return await self._books.sessions.change(session, warming, reason="a machine is planned")
+        await self._books.instances.add(instance, reason=reason)
+        self._has_moved = True
+
+    async def _hedge(self) -> None:
+        """Plan a second machine beside one that takes long, once for each that does."""
+        due = await Hedge(self._shared, self._books).due(self._snapshot, self._now)
+        if due is None:
+            return
+        if self._now < due:
+            self._due.append(due)
+            return
+        await Hedge(self._shared, self._books).note(self._snapshot.warming[0], self._now)
+        await self._plan("the first takes long")
 
     def _next_try_at(self, session: Session) -> datetime:
         last = self._snapshot.last_end

@@ -8,6 +8,7 @@ from orchestrator.control.board import Board
 from orchestrator.control.wakeups import Wakeups
 from orchestrator.domain.ids import CloudName, InstallationId
 from orchestrator.domain.money import MicroUsdPerHour
+from orchestrator.domain.policy.hedging import Hedging
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import RentingPolicy
 from orchestrator.domain.policy.spend import Caps
@@ -40,6 +41,7 @@ class Limits:
         late_machine: How long a lost order is watched after that, in case its machine turns up.
         cancel_grace: How long a machine goes on warming up after its last job was cancelled.
         dead_man: Silence of ours after which a machine destroys itself; a heartbeat goes out ten times as often.
+        hedging: When a second machine is tried beside one that takes long.
         worst_case: Machine time reserved with each order: a cold start, some work and the idle timeout.
         max_machines: Live or unknown machines at any time, whatever listings say.
         max_price: The dearest machine that may be rented, disk included.
@@ -53,6 +55,7 @@ class Limits:
     late_machine: timedelta = timedelta(minutes=10)
     cancel_grace: timedelta = timedelta(seconds=30)
     dead_man: timedelta = timedelta(minutes=10)
+    hedging: Hedging = Hedging(per_hour=4, not_before=timedelta(minutes=1))
     worst_case: timedelta = timedelta(hours=1)
     max_machines: int = 5
     max_price: MicroUsdPerHour = MicroUsdPerHour(800_000)

@@ -23,15 +23,18 @@ from orchestrator.api import (
 )
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import IllegalTransitionError
-from orchestrator.domain.estimates import REAL_CLOUD, SANDBOX, Slow, cold_start_left, slow_step
+from orchestrator.domain.estimates import REAL_CLOUD, SANDBOX, Seconds, Slow, cold_start_left, slow_step
 from orchestrator.domain.ids import InstanceId, SessionId
-from orchestrator.domain.instance import BLAMELESS, Instance, InstanceState
+from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy import keepalive
 from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.ports.store import Books
+
+NOT_LOST = BLAMELESS - {EndReason.OVERTAKEN}
+"""Ends of machines whose cost no card has to show: their work was done, or nobody waited for it."""
 
 HISTORY = 20
 """Machines whose stage times make the estimates."""
@@ -120,7 +123,7 @@ class Views:
         """What the machines cost that were ordered, and lost between the submission of *job* and its end."""
         given_up = scene.given_up if scene else await books.instances.given_up(job.session, job.submitted_at)
         until = job.ended_at or self._shared.clock.now()
-        lost = [machine for machine in lived_through(given_up, job) if machine.end_reason not in BLAMELESS]
+        lost = [machine for machine in lived_through(given_up, job) if machine.end_reason not in NOT_LOST]
         return MicroUsd(sum(_share(machine, job, until) for machine in lost))
 
     async def _waited_for(self, books: Books, job: Job) -> Instance | None:
@@ -166,7 +169,7 @@ class Views:
             eta = _eta(painting * 0.7, painting * 1.5 + 1, scene.now) if machine else None
             return Queued(position=len(ahead) + 1, eta=eta, waiting_for=waiting_for)
         stages = self._live_stages(machine, scene)
-        prior = SANDBOX if machine.cloud in {None, "sandbox"} and "sandbox" in self._shared.clouds else REAL_CLOUD
+        prior = prior_of(machine, self._shared)
         left = cold_start_left(stages, scene.history, prior, scene.now)
         own = self._shared.board.seconds_per_image * job.count
         return ColdStart(
@@ -175,7 +178,8 @@ class Views:
             machine=machine_view(machine),
             attempt=len(lived_through(scene.given_up, job)) + 1,
             trouble=_trouble(scene, job, machine),
-            cost=machine.cost(scene.now),
+            cost=MicroUsd(sum(each.cost(scene.now) for each in scene.snapshot.warming)),
+            has_second=len(scene.snapshot.warming) > 1,
             late=self._late(slow_step(stages, scene.history, prior, scene.now)),
         )
 
@@ -229,6 +233,11 @@ class Views:
             created_at=instance.created_at,
             end_reason=instance.end_reason,
         )
+
+
+def prior_of(machine: Instance, shared: Shared) -> Mapping[Step, Seconds]:
+    """What its steps take while nothing was measured."""
+    return SANDBOX if machine.cloud in {None, "sandbox"} and "sandbox" in shared.clouds else REAL_CLOUD
 
 
 def current_machine(snapshot: SessionSnapshot) -> Instance | None:

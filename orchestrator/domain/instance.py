@@ -49,6 +49,7 @@ class EndReason(StrEnum):
     IDLE = "idle"  # nobody asked for anything until the idle timeout
     RELEASED = "released"  # its person gave it back
     NOT_NEEDED = "not_needed"  # every job that wanted it ended first
+    OVERTAKEN = "overtaken"  # a second machine was ready first
     SHUTDOWN = "shutdown"  # the bot was stopped by hand
     ADMIN = "admin"  # an admin ended it
     OVER_BUDGET = "over_budget"
@@ -76,6 +77,7 @@ BLAMELESS = frozenset(
         EndReason.IDLE,
         EndReason.RELEASED,
         EndReason.NOT_NEEDED,
+        EndReason.OVERTAKEN,
         EndReason.SHUTDOWN,
         EndReason.ADMIN,
         EndReason.OVER_BUDGET,

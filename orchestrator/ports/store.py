@@ -178,6 +178,10 @@ class Instances(Protocol):
         """Insert or overwrite the row of that step."""
         ...
 
+    async def cold_starts(self, cloud: CloudName, limit: int) -> tuple[float, ...]:
+        """Seconds from the order until they were ready, of the last *limit* machines of *cloud* that got ready."""
+        ...
+
     async def stage_seconds(self, cloud: CloudName, limit: int) -> Mapping[str, tuple[float, ...]]:
         """How long each step took on the last *limit* machines of *cloud* that got ready, for estimates."""
         ...

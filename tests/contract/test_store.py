@@ -615,6 +615,16 @@ class TestInstances:
             assert await books.instances.stage_seconds(VAST, 2) == {"boot": (31.5, 21.0)}
             assert await books.instances.stage_seconds(OTHER_CLOUD, 2) == {}
 
+    async def test_cold_starts_are_those_of_the_last_machines_that_got_ready(self, store: Store) -> None:
+        await put(store, a_session())
+        for number in range(4):
+            ready_at = None if number == 3 else NOW + seconds(100.5 * number)
+            await put(store, an_instance(f"i{number}", cloud=VAST, ordered_at=NOW, ready_at=ready_at))
+
+        async with store.reading() as books:
+            assert await books.instances.cold_starts(VAST, 2) == (201.0, 100.5)
+            assert await books.instances.cold_starts(OTHER_CLOUD, 2) == ()
+
     @pytest.mark.parametrize("reason", EndReason)
     async def test_only_ends_that_speak_against_the_machine_mark_it(self, store: Store, reason: EndReason) -> None:
         """Neither a person's wish, nor an empty account, nor a cloud that is down is the machine's fault."""

@@ -61,6 +61,11 @@ RECORD_STAGE = """
         state = excluded.state, started_at = excluded.started_at, ended_at = excluded.ended_at,
         bytes_done = excluded.bytes_done, bytes_total = excluded.bytes_total, rate_bps = excluded.rate_bps
 """
+COLD_STARTS = """
+    SELECT ready_at - ordered_at AS micros FROM instance
+    WHERE cloud = :cloud AND ready_at IS NOT NULL
+    ORDER BY ready_at DESC, id DESC LIMIT :limit
+"""
 STAGE_TIMES = """
     SELECT stage.step, stage.ended_at - stage.started_at AS micros
     FROM (
@@ -129,6 +134,10 @@ class SqlInstances(Instances):
 
     async def record_stage(self, instance: InstanceId, stage: Stage) -> None:
         await self._sql.run(Statement(sql=RECORD_STAGE, parameters=stage_row(instance, stage)))
+
+    async def cold_starts(self, cloud: CloudName, limit: int) -> tuple[float, ...]:
+        rows = await self._sql.rows(COLD_STARTS, cloud=cloud, limit=limit)
+        return tuple(row["micros"] / 1_000_000 for row in rows)
 
     async def stage_seconds(self, cloud: CloudName, limit: int) -> Mapping[str, tuple[float, ...]]:
         """Of each step, the newest machine's time first."""

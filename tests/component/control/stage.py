@@ -96,6 +96,12 @@ class Stage:
         [planned] = await self.instances(InstanceState.PLANNED)
         return await self.move(planned, InstanceState.LAUNCHING, InstanceState.BOOTING)
 
+    async def hedge(self) -> tuple[Instance, Instance]:
+        """Let a machine be late until a second one is planned and on its way, too: the first and the second."""
+        first = await self.order()
+        await self.look(timedelta(minutes=15))
+        return first, await self.order()
+
     async def lose(self, instance: Instance, reason: EndReason = EndReason.HOST_LOST, *, proved: bool = True) -> None:
         """Give a machine up, and have the cloud agree at once if *proved*; the sessions loop has not looked yet."""
         async with self.shared.store.writing() as books:
