@@ -46,25 +46,29 @@ class Heartbeat:
         self._links = links
         self._workers = Workers("heartbeat", group, wakeup=shared.wakeups.heartbeat, keys="instance")
         self._unguarded: set[InstanceId] = set()
-        self._last: dict[InstanceId, float] = {}
+        self._due: dict[InstanceId, float] = {}
 
     async def step(self) -> timedelta | None:
-        """Feed every machine whose last heartbeat is old enough."""
+        """Feed every machine that is due."""
         async with self._shared.store.reading() as books:
             fed = await books.instances.in_states(*FED)
         reachable = [instance for instance in fed if instance.host_key is not None]
         alive = {instance.id for instance in reachable}
-        self._last = {machine: at for machine, at in self._last.items() if machine in alive}
+        self._due = {machine: at for machine, at in self._due.items() if machine in alive}
         self._unguarded &= alive
-        every = self._shared.limits.dead_man / BEATS
         now = asyncio.get_running_loop().time()
         for instance in reachable:
-            if self._last.get(instance.id, 0.0) + every.total_seconds() <= now:
+            if self._due.get(instance.id, now) <= now:
                 self._workers.ensure(instance.id, lambda i=instance: self._feed(i))  # type: ignore[misc]
-        return every / 4 if fed else None
+        return self._every / 4 if fed else None
+
+    @property
+    def _every(self) -> timedelta:
+        return self._shared.limits.dead_man / BEATS
 
     async def _feed(self, instance: Instance) -> None:
         """Send one; a machine that cannot be reached is somebody else's trouble, and its switch goes on counting."""
+        self._due[instance.id] = asyncio.get_running_loop().time() + self._every.total_seconds() / 4
         try:
             host = await self._links.host(instance)
             done = await host.run(FEED, limit=LIMIT)
@@ -72,7 +76,7 @@ class Heartbeat:
             log.debug("no heartbeat to instance %s: %s", instance.id, error)
             return
         if done.status == 0:
-            self._last[instance.id] = asyncio.get_running_loop().time()
+            self._due[instance.id] = asyncio.get_running_loop().time() + self._every.total_seconds()
         self._note(instance, done.stdout.split()[-1:])
 
     def _note(self, instance: Instance, said: list[str]) -> None:
