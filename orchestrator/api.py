@@ -449,6 +449,14 @@ class PeopleStore(Protocol):
         """False when it was not blocked."""
         ...
 
+    async def place_setting(self, place: str, name: str) -> str:
+        """What admins chose there; empty when they chose nothing."""
+        ...
+
+    async def set_place_setting(self, place: str, name: str, value: str) -> None:
+        """Keep *value* in place of the one before. Names and values are the bot's own."""
+        ...
+
     async def forget(self, user: UserId) -> Forgotten:
         """
         Remove a person's prompts, pictures and presets for good. What it all cost stays in the ledger.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bot.chat.buttons import Action, Button
 from bot.chat.card import Card
 from bot.chat.handle import ReplyHandle
+from bot.chat.places import Showing
 from orchestrator.api import InstanceId, JobId, UserId
 
 MOST_PICTURES = 10
@@ -181,11 +182,18 @@ class BlockedWords:
     allow: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowPictures:
+    """Attributes: how: How pictures are shown in this place from now on; None asks how they are."""
+
+    how: Showing | None = None
+
+
 JobCommand = Imagine | Again | Vary | Cancel | Press
 MachineCommand = ShowSession | Keep | Release
 KeepsakeCommand = Presets | SavePreset | RemovePreset | Forget
 ReadingCommand = Details | Retype | History | Workflows | Me | Help
-AdminCommand = Status | Cost | Sessions | StopMachine | Drain | BlockedWords
+AdminCommand = Status | Cost | Sessions | StopMachine | Drain | BlockedWords | ShowPictures
 Command = JobCommand | MachineCommand | KeepsakeCommand | ReadingCommand | AdminCommand
 
 
@@ -198,6 +206,7 @@ class Call:
         handle: Where the card is to be, for commands that start one.
         key: The same key starts the same jobs once, however often it is called.
         place: The guild, group or page that it was said in, whose rules count.
+        is_among_adults: It was said in private, or in a channel that the chat keeps from the young.
     """
 
     person: Person
@@ -205,6 +214,7 @@ class Call:
     handle: ReplyHandle
     key: str
     place: str
+    is_among_adults: bool = True
 
 
 # What comes back.
@@ -239,6 +249,7 @@ class Reply:
     Attributes:
         pictures: Charts, as PNG.
         data: The same for programs, ready for JSON.
+        pictures: Charts, as PNG.
     """
 
     text: str

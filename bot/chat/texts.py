@@ -28,6 +28,9 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "needs_picture": ("{workflow} starts from a picture: use Vary below one, or /vary ID.",),
     "bad_preset": ("A preset has options alone, such as --ar 2:3 --steps 6; leave out {value}.",),
     "blocked_word": ("{word} may not be asked for here; say it in other words, or ask an admin.",),
+    "adults_only": (
+        "Pictures are made in age-restricted channels alone here; ask there, or an admin (/admin pictures plain).",
+    ),
     "not_blocked": ("{word} is not blocked here; /admin words lists what is.",),
     "too_many_blocked": ("{limit} words are blocked here, more are not kept; remove one first.",),
     "still_under_way": ("Requests of yours are under way ({unfinished}); wait for them or /cancel them first.",),

@@ -24,12 +24,14 @@ from bot.chat.model import (
     RemovePreset,
     SavePreset,
     Sessions,
+    ShowPictures,
     ShowSession,
     Status,
     StopMachine,
     Vary,
     Workflows,
 )
+from bot.chat.places import Showing
 from orchestrator.api import InstanceId, JobId, RequestError, closest
 
 LONGEST_KEEP = 24 * 60
@@ -151,8 +153,8 @@ def _admin(words: list[str]) -> Command | None:
             return StopMachine(instance=InstanceId(machine))
         case ["drain", "on" | "off" as state]:
             return Drain(on=state == "on")
-        case ["words", *rest]:
-            return _words(rest)
+        case ["words" | "pictures" as what, *rest]:
+            return _words(rest) if what == "words" else _pictures(rest)
         case _:
             return None
 
@@ -169,6 +171,16 @@ def _words(words: list[str]) -> Command | None:
             return BlockedWords(block=word)
         case "remove":
             return BlockedWords(allow=word)
+        case _:
+            return None
+
+
+def _pictures(words: list[str]) -> Command | None:
+    match words:
+        case []:
+            return ShowPictures()
+        case [how] if how in set(Showing):
+            return ShowPictures(how=Showing(how))
         case _:
             return None
 
@@ -215,8 +227,9 @@ COMMANDS: Mapping[str, Spoken] = {
     ),
     "/cost": Spoken(example="/cost 7", purpose="what the last days cost", read=_cost, is_for_admins=True),
     "/admin": Spoken(
-        example="/admin sessions | stop ID | drain on | drain off | words | words add WORD | words remove WORD",
-        purpose="see sessions, end a machine, accept nothing new, block words",
+        example="/admin sessions | stop ID | drain on | drain off | words | words add WORD | words remove WORD"
+        " | pictures plain | pictures spoiler | pictures nsfw-only",
+        purpose="see sessions, end a machine, accept nothing new, block words, choose how pictures are shown",
         read=_admin,
         is_for_admins=True,
     ),

@@ -31,6 +31,7 @@ from bot.chat.model import (
     Retype,
     SavePreset,
     Sessions,
+    ShowPictures,
     ShowSession,
     Status,
     StopMachine,
@@ -48,6 +49,7 @@ from bot.service import (
     forget,
     history,
     imagine,
+    places,
     presets,
     press,
     reference,
@@ -94,7 +96,7 @@ class Router(CommandHandler):
                 return await self._keepsakes(call, command)
             case Details() | Retype() | History() | Workflows() | Me() | Help() as command:
                 return await self._reading(call, command)
-            case Status() | Cost() | Sessions() | StopMachine() | Drain() | BlockedWords() as command:
+            case Status() | Cost() | Sessions() | StopMachine() | Drain() | BlockedWords() | ShowPictures() as command:
                 if not call.person.is_admin:
                     raise RequestError("admins_only", command="That")
                 return await self._admin(call, command)
@@ -169,7 +171,12 @@ class Router(CommandHandler):
                 return await admin.stop(self._desk, command)
             case Drain():
                 return await admin.drain(self._desk, command)
-            case BlockedWords():
-                return await words.change(self._desk, call, command)
+            case BlockedWords() | ShowPictures():
+                return await self._place(call, command)
             case _:
                 assert_never(command)
+
+    async def _place(self, call: Call, command: BlockedWords | ShowPictures) -> Answer:
+        if isinstance(command, BlockedWords):
+            return await words.change(self._desk, call, command)
+        return await places.change(self._desk, call, command)

@@ -44,6 +44,14 @@ class People(PeopleStore):
         async with self._store.writing() as books:
             return await books.people.allow_word(place, word)
 
+    async def place_setting(self, place: str, name: str) -> str:
+        async with self._store.reading() as books:
+            return await books.people.place_setting(place, name)
+
+    async def set_place_setting(self, place: str, name: str, value: str) -> None:
+        async with self._store.writing() as books:
+            await books.people.set_place_setting(place, name, value)
+
     async def forget(self, user: UserId) -> Forgotten:
         # The files go first: after a crash in between their names are still known, and forgetting again goes on.
         pictures = await self._pictures(user)

@@ -872,3 +872,15 @@ class TestPresets:
             assert await books.people.remove_preset(ADA, "poster")
             assert not await books.people.remove_preset(ADA, "poster")
             assert await books.people.presets(ADA) == ()
+
+
+class TestPlaces:
+    async def test_what_was_chosen_for_a_place_is_kept_for_that_place_alone(self, store: Store) -> None:
+        async with store.writing() as books:
+            await books.people.set_place_setting("guild", "pictures", "spoiler")
+            await books.people.set_place_setting("guild", "pictures", "plain")
+            await books.people.set_place_setting("group", "pictures", "spoiler")
+
+            assert await books.people.place_setting("guild", "pictures") == "plain"
+            assert await books.people.place_setting("guild", "other") == ""
+            assert await books.people.place_setting("elsewhere", "pictures") == ""

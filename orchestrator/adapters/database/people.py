@@ -18,6 +18,11 @@ REMOVE_PRESET = "DELETE FROM preset WHERE user_id = :user AND name = :name RETUR
 BLOCKED = "SELECT word FROM blocked_word WHERE place = :place ORDER BY word"
 BLOCK = "INSERT INTO blocked_word (place, word) VALUES (:place, :word) ON CONFLICT (place, word) DO NOTHING"
 ALLOW = "DELETE FROM blocked_word WHERE place = :place AND word = :word RETURNING word"
+PLACE_SETTING = "SELECT value FROM place_setting WHERE place = :place AND name = :name"
+SET_PLACE_SETTING = """
+    INSERT INTO place_setting (place, name, value) VALUES (:place, :name, :value)
+    ON CONFLICT (place, name) DO UPDATE SET value = excluded.value
+"""
 IMAGES = "SELECT images FROM job WHERE user_id = :user AND image_count > 0"
 # Two people who ask for the same with the same seed share a picture's bytes. Read once, when somebody is forgotten.
 IMAGES_OF_OTHERS = """
@@ -60,6 +65,13 @@ class SqlPeople(People):
 
     async def allow_word(self, place: str, word: str) -> bool:
         return bool(await self._sql.rows(ALLOW, place=place, word=word))
+
+    async def place_setting(self, place: str, name: str) -> str:
+        rows = await self._sql.rows(PLACE_SETTING, place=place, name=name)
+        return str(rows[0]["value"]) if rows else ""
+
+    async def set_place_setting(self, place: str, name: str, value: str) -> None:
+        await self._sql.rows(SET_PLACE_SETTING, place=place, name=name, value=value)
 
     async def pictures(self, user: UserId) -> tuple[ImageKey, ...]:
         own, others = await self._sql.run(

@@ -44,7 +44,14 @@ class Chat:
         return await self.do(read_command(text), by=by, is_admin=is_admin, key=key, place=place)
 
     async def do(
-        self, command: Command, *, by: str = "ada", is_admin: bool = False, key: str = "", place: str = "room"
+        self,
+        command: Command,
+        *,
+        by: str = "ada",
+        is_admin: bool = False,
+        key: str = "",
+        place: str = "room",
+        is_among_adults: bool = True,
     ) -> Answer:
         self._keys += 1
         return await self._router.handle(
@@ -54,6 +61,7 @@ class Chat:
                 handle=ReplyHandle(surface="recording", chat="room", message=f"m{self._keys}"),
                 key=key or f"key{self._keys}",
                 place=place,
+                is_among_adults=is_among_adults,
             )
         )
 

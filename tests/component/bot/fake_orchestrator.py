@@ -119,6 +119,7 @@ class FakePeople(PeopleStore):
     kept: dict[UserId, dict[str, Preset]] = field(default_factory=dict)
     forgotten: list[UserId] = field(default_factory=list)
     blocked: dict[str, set[str]] = field(default_factory=dict)
+    chosen: dict[tuple[str, str], str] = field(default_factory=dict)
 
     async def presets(self, user: UserId) -> tuple[Preset, ...]:
         return tuple(preset for _, preset in sorted(self.kept.get(user, {}).items()))
@@ -139,6 +140,12 @@ class FakePeople(PeopleStore):
         known = word in self.blocked.get(place, ())
         self.blocked.get(place, set()).discard(word)
         return known
+
+    async def place_setting(self, place: str, name: str) -> str:
+        return self.chosen.get((place, name), "")
+
+    async def set_place_setting(self, place: str, name: str, value: str) -> None:
+        self.chosen[place, name] = value
 
     async def forget(self, user: UserId) -> Forgotten:
         self.forgotten.append(user)

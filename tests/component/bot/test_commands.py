@@ -9,7 +9,7 @@ from bot.adapters.pictures import content_type
 from bot.chat.buttons import Action
 from bot.chat.card import Card
 from bot.chat.fake import RecordingSurface
-from bot.chat.model import Answer, Press, Refused, Reply, Started
+from bot.chat.model import Answer, Imagine, Press, Refused, Reply, Started
 from bot.service.desk import open_desk
 from orchestrator.api import Cancelled, InstanceId, JobId, RequestError, UserId
 from tests.component.bot.conftest import Chat
@@ -507,3 +507,22 @@ async def test_a_word_is_allowed_again(chat: Chat) -> None:
 
 async def test_only_admins_block_words(chat: Chat) -> None:
     assert refused(await chat.say("/admin words add clown")) == "That is for admins."
+
+
+# Pictures for adults.
+
+
+async def test_an_admin_chooses_where_pictures_may_be_made(chat: Chat, orchestrator: FakeOrchestrator) -> None:
+    chosen = reply(await chat.say("/admin pictures nsfw-only", is_admin=True))
+
+    assert chosen.text == "Pictures are made here in age-restricted channels alone."
+    assert refused(await chat.do(Imagine(text="a cat"), is_among_adults=False)) == (
+        "Pictures are made in age-restricted channels alone here; ask there, or an admin (/admin pictures plain)."
+    )
+    assert orchestrator.requests == []
+    card(await chat.do(Imagine(text="a cat")))
+    card(await chat.do(Imagine(text="a cat"), place="elsewhere", is_among_adults=False))
+
+
+async def test_how_pictures_are_shown_can_be_asked(chat: Chat) -> None:
+    assert reply(await chat.say("/admin pictures", is_admin=True)).text == "Pictures are shown here as they are."
