@@ -19,6 +19,7 @@ from datetime import timedelta
 from rich.console import Console
 
 from bot.adapters.charts import cost_chart
+from bot.adapters.discord.surface import DiscordOptions, DiscordSurface
 from bot.adapters.web.server import WebOptions, run_web
 from bot.adapters.web.site import Site
 from bot.adapters.web.surface import WebSurface
@@ -118,8 +119,18 @@ async def _serve(orchestrator: Service, bot_settings: BotSettings, stopping: Sto
 
 def _chats(settings: BotSettings) -> list[Chat]:
     """The chats that there is a token for."""
-    del settings
-    return []
+    chats: list[Chat] = []
+    if settings.discord_token:
+        chats.append(DiscordSurface(_discord(settings)))
+    return chats
+
+
+def _discord(settings: BotSettings) -> DiscordOptions:
+    return DiscordOptions(
+        token=settings.discord_token.get_secret_value(),
+        access=settings.discord_access,
+        admin_channel=settings.discord_admin_channel,
+    )
 
 
 async def _run(chat: Chat, backend: Backend) -> None:

@@ -28,6 +28,7 @@ class Subject:
 
     Attributes:
         chat: Where cards are put.
+        person: Who looks, as the surface names them; the chat itself unless given.
         read: The words of a job's message as they are seen now; empty when there is none.
         count: How many messages of cards there are.
         news: What was told beside the cards.
@@ -36,6 +37,7 @@ class Subject:
 
     surface: ChatSurface
     chat: str
+    person: str = ""
     read: Callable[[JobId], str]
     count: Callable[[], int]
     news: Callable[[], list[str]]
@@ -55,7 +57,7 @@ class SurfaceSuite(ABC):
         view = job(
             statuses[status],
             id=JobId(name),
-            user=UserId(f"{subject.surface.name}:{subject.chat}"),
+            user=UserId(f"{subject.surface.name}:{subject.person or subject.chat}"),
             surface=subject.surface.name,
             origin=handle.encode(),
             values={"prompt": prompt},
@@ -125,7 +127,7 @@ class SurfaceSuite(ABC):
         assert card.line in subject.read(card.job)
 
     async def test_news_is_told(self, subject: Subject) -> None:
-        user = UserId(f"{subject.surface.name}:{subject.chat}")
+        user = UserId(f"{subject.surface.name}:{subject.person or subject.chat}")
 
         await subject.surface.notify(Note(user=user, sentence="Your budget is nearly used.", topic="budget"))
         await subject.surface.notify(Note(user=None, sentence="A cloud refuses our key.", topic="cloud"))

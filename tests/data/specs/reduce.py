@@ -2,6 +2,7 @@
 Cut a vendor's OpenAPI file down to what we use of it: paths, fields, types, enums, what is required; no prose.
 
     python tests/data/specs/reduce.py vast FULL.yaml > tests/data/specs/vast.json
+    python tests/data/specs/reduce.py discord FULL.json > tests/data/specs/discord.json
 """
 
 import json
@@ -25,6 +26,20 @@ OPERATIONS = {
         "get /api/v0/users/current",
     ),
 }
+BODIES = {
+    "discord": (
+        "post /channels/{channel_id}/messages",
+        "patch /channels/{channel_id}/messages/{message_id}",
+        "post /interactions/{interaction_id}/{interaction_token}/callback",
+        "post /webhooks/{webhook_id}/{webhook_token}",
+        "patch /webhooks/{webhook_id}/{webhook_token}/messages/@original",
+        "patch /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}",
+        "put /applications/{application_id}/commands",
+        "post /users/@me/channels",
+    ),
+}
+"""Where only what is sent is held against the specification; what several share is kept once, in ``$defs``."""
+
 KEPT = frozenset(
     {
         "type",
@@ -52,6 +67,54 @@ KEPT = frozenset(
 def reduced(full: Mapping[str, Any], operations: tuple[str, ...]) -> dict[str, Any]:
     """Keep *operations* in their order, references replaced by what they refer to."""
     return {operation: _operation(full, *operation.split(" ", 1)) for operation in operations}
+
+
+def bodies(full: Mapping[str, Any], operations: tuple[str, ...]) -> dict[str, Any]:
+    """Keep the bodies of *operations*, and once each what they refer to."""
+    kept = {operation: _body(full, *operation.split(" ", 1)) for operation in operations}
+    found: dict[str, Any] = {}
+    waiting = list(_references(list(kept.values())))
+    while waiting:
+        reference = waiting.pop()
+        name = reference.rpartition("/")[2]
+        if name not in found:
+            found[name] = _by_reference(_referred(full, reference))
+            waiting += _references(found[name])
+    return {"operations": _renamed(kept), "$defs": {name: _renamed(found[name]) for name in sorted(found)}}
+
+
+def _body(full: Mapping[str, Any], method: str, path: str) -> Any:
+    """As JSON: a form has the same in ``payload_json``, beside its files."""
+    return _by_reference(full["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"])
+
+
+def _by_reference(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_by_reference(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return {"$ref": schema["$ref"]}
+    kept = {name: value for name, value in schema.items() if name in KEPT}
+    for name in ("items", "additionalProperties", "oneOf", "anyOf", "allOf"):
+        if name in kept:
+            kept[name] = _by_reference(kept[name])
+    if "properties" in kept:
+        kept["properties"] = {name: _by_reference(value) for name, value in kept["properties"].items()}
+    return kept
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict) and "$ref" in schema:
+        yield schema["$ref"]
+    elif isinstance(schema, dict | list):
+        for each in schema.values() if isinstance(schema, dict) else schema:
+            yield from _references(each)
+
+
+def _renamed(schema: Any) -> Any:
+    text = json.dumps(schema).replace("#/components/schemas/", "#/$defs/")
+    return json.loads(text)
 
 
 def _operation(full: Mapping[str, Any], method: str, path: str) -> dict[str, Any]:
@@ -101,7 +164,8 @@ def _referred(full: Mapping[str, Any], reference: str) -> Any:
 def main() -> None:
     name, path = sys.argv[1:]
     full = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    json.dump(reduced(full, OPERATIONS[name]), sys.stdout, indent=1)
+    kept = bodies(full, BODIES[name]) if name in BODIES else reduced(full, OPERATIONS[name])
+    json.dump(kept, sys.stdout, indent=1)
     sys.stdout.write("\n")
 
 

@@ -1,0 +1,1 @@
+"""Discord without Discord: discord.py's real machinery against a world in memory."""
