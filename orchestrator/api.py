@@ -17,12 +17,13 @@ from orchestrator.domain.instance import EndReason, InstanceState
 from orchestrator.domain.job import Failure, Served, Value
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, dollars
 from orchestrator.domain.notices import Notice
-from orchestrator.domain.people import Preset
+from orchestrator.domain.people import CLAIMED_FOR, Preset
 from orchestrator.domain.session import SessionState
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import NO_LORA, Parameter, ParameterKind, closest
 
 __all__ = [
+    "CLAIMED_FOR",
     "NO_LORA",
     "CancelOutcome",
     "Cancelled",
@@ -455,6 +456,14 @@ class PeopleStore(Protocol):
 
     async def set_place_setting(self, place: str, name: str, value: str) -> None:
         """Keep *value* in place of the one before. Names and values are the bot's own."""
+        ...
+
+    async def claim(self, name: str) -> bool:
+        """
+        Take what may be done once: True for whoever asks first, also over restarts.
+
+        Names are the bot's own, and remembered for :data:`CLAIMED_FOR`.
+        """
         ...
 
     async def forget(self, user: UserId) -> Forgotten:

@@ -3,7 +3,7 @@
 from orchestrator.api import Forgotten, PeopleStore, Preset
 from orchestrator.domain.errors import RequestError
 from orchestrator.domain.ids import ImageKey, UserId
-from orchestrator.domain.people import MOST_BLOCKED, MOST_PRESETS
+from orchestrator.domain.people import CLAIMED_FOR, MOST_BLOCKED, MOST_PRESETS
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.clock import Clock
 from orchestrator.ports.store import Books, Store
@@ -51,6 +51,11 @@ class People(PeopleStore):
     async def set_place_setting(self, place: str, name: str, value: str) -> None:
         async with self._store.writing() as books:
             await books.people.set_place_setting(place, name, value)
+
+    async def claim(self, name: str) -> bool:
+        now = self._clock.now()
+        async with self._store.writing() as books:
+            return await books.people.claim(name, now, since=now - CLAIMED_FOR)
 
     async def forget(self, user: UserId) -> Forgotten:
         # The files go first: after a crash in between their names are still known, and forgetting again goes on.

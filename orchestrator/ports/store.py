@@ -252,6 +252,10 @@ class People(Protocol):
 
     async def set_place_setting(self, place: str, name: str, value: str) -> None: ...
 
+    async def claim(self, name: str, at: datetime, *, since: datetime) -> bool:
+        """False when somebody has it already; forgets those from before *since*."""
+        ...
+
     async def pictures(self, user: UserId) -> tuple[ImageKey, ...]:
         """Those that nobody else's job made as well."""
         ...

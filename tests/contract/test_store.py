@@ -874,6 +874,15 @@ class TestPresets:
             assert await books.people.presets(ADA) == ()
 
 
+class TestClaims:
+    async def test_whoever_asks_first_has_it_until_it_is_old(self, store: Store) -> None:
+        async with store.writing() as books:
+            assert await books.people.claim("album", NOW, since=NOW - seconds(60))
+            assert await books.people.claim("other", NOW, since=NOW - seconds(60))
+            assert not await books.people.claim("album", NOW + seconds(60), since=NOW)
+            assert await books.people.claim("album", NOW + seconds(61), since=NOW + seconds(1))
+
+
 class TestPlaces:
     async def test_what_was_chosen_for_a_place_is_kept_for_that_place_alone(self, store: Store) -> None:
         async with store.writing() as books:

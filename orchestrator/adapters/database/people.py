@@ -23,6 +23,8 @@ SET_PLACE_SETTING = """
     INSERT INTO place_setting (place, name, value) VALUES (:place, :name, :value)
     ON CONFLICT (place, name) DO UPDATE SET value = excluded.value
 """
+CLAIM = "INSERT INTO claim (name, at) VALUES (:name, :at) ON CONFLICT (name) DO NOTHING RETURNING name"
+FORGET_CLAIMS = "DELETE FROM claim WHERE at < :since"
 IMAGES = "SELECT images FROM job WHERE user_id = :user AND image_count > 0"
 # Two people who ask for the same with the same seed share a picture's bytes. Read once, when somebody is forgotten.
 IMAGES_OF_OTHERS = """
@@ -72,6 +74,13 @@ class SqlPeople(People):
 
     async def set_place_setting(self, place: str, name: str, value: str) -> None:
         await self._sql.rows(SET_PLACE_SETTING, place=place, name=name, value=value)
+
+    async def claim(self, name: str, at: datetime, *, since: datetime) -> bool:
+        _, taken = await self._sql.run(
+            Statement(sql=FORGET_CLAIMS, parameters={"since": to_micros(since)}),
+            Statement(sql=CLAIM, parameters={"name": name, "at": to_micros(at)}),
+        )
+        return bool(taken)
 
     async def pictures(self, user: UserId) -> tuple[ImageKey, ...]:
         own, others = await self._sql.run(

@@ -120,6 +120,7 @@ class FakePeople(PeopleStore):
     forgotten: list[UserId] = field(default_factory=list)
     blocked: dict[str, set[str]] = field(default_factory=dict)
     chosen: dict[tuple[str, str], str] = field(default_factory=dict)
+    claims: set[str] = field(default_factory=set)
 
     async def presets(self, user: UserId) -> tuple[Preset, ...]:
         return tuple(preset for _, preset in sorted(self.kept.get(user, {}).items()))
@@ -140,6 +141,11 @@ class FakePeople(PeopleStore):
         known = word in self.blocked.get(place, ())
         self.blocked.get(place, set()).discard(word)
         return known
+
+    async def claim(self, name: str) -> bool:
+        is_free = name not in self.claims
+        self.claims.add(name)
+        return is_free
 
     async def place_setting(self, place: str, name: str) -> str:
         return self.chosen.get((place, name), "")
