@@ -1,9 +1,11 @@
 """Cards of jobs, each held to what its last version said."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.chat.card import Card, Telling, draw
+from bot.chat.handle import ReplyHandle
 from bot.chat.surface import CardReader, ChatSurface
 from bot.chat.voice import Voice
 from orchestrator.api import JobId, JobView, Orchestrator, SessionView, Succeeded, UserId
@@ -18,7 +20,8 @@ class CardBook(CardReader):
     """
     Makes every card that a person sees.
 
-    It remembers the last version of the cards of unfinished jobs, and nothing that would be missed after a restart.
+    It remembers the last version of the cards of unfinished jobs, where the cards are that people are yet to see the
+    end of, and nothing that would be missed after a restart.
     """
 
     def __init__(
@@ -28,6 +31,7 @@ class CardBook(CardReader):
         self._surfaces = surfaces
         self._now = now
         self._unfinished: dict[JobId, Card] = {}
+        self._moved: dict[JobId, ReplyHandle] = {}
         self._sessions: dict[UserId, tuple[datetime, SessionView | None]] = {}
 
     async def of(self, view: JobView) -> Card:
@@ -41,11 +45,22 @@ class CardBook(CardReader):
             voice=surface.voice if surface else Voice(),
         )
         card = draw(view, telling, self._unfinished.get(view.id))
+        moved = self._moved.get(view.id)
+        if moved is not None:  # the view may have been made before that was written down
+            card = replace(card, handle=moved)
         if card.is_over:
             self._unfinished.pop(view.id, None)
         else:
             self._unfinished[view.id] = card
         return card
+
+    def moved(self, job: JobId, to: ReplyHandle) -> None:
+        """The card is there now, whatever views say that are under way already."""
+        self._moved[job] = to
+
+    def settled(self, job: JobId) -> None:
+        """Its end was seen: what is in the database is enough."""
+        self._moved.pop(job, None)
 
     async def _session(self, view: JobView) -> SessionView | None:
         """The person's session, where the card offers to keep its machine."""

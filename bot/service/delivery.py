@@ -17,5 +17,6 @@ async def deliver(desk: Desk, surface: ChatSurface, view: JobView) -> None:
     """
     card = await desk.cards.of(view)
     handle = await surface.deliver(card)
-    await follow(desk, card, handle.encode())
+    await follow(desk, card, handle)
     await desk.orchestrator.acknowledge(view.id)
+    desk.cards.settled(view.id)

@@ -1,6 +1,7 @@
 """Shows an unfinished job as it stands. A version that a surface cannot take is dropped: a newer one follows."""
 
 from bot.chat.card import Card
+from bot.chat.handle import ReplyHandle
 from bot.chat.surface import ChatSurface
 from bot.service.desk import Desk
 from orchestrator.api import JobView
@@ -15,10 +16,11 @@ async def show(desk: Desk, surface: ChatSurface, view: JobView) -> None:
     """
     card = await desk.cards.of(view)
     handle = await surface.show(card)
-    await follow(desk, card, handle.encode())
+    await follow(desk, card, handle)
 
 
-async def follow(desk: Desk, card: Card, origin: str) -> None:
+async def follow(desk: Desk, card: Card, handle: ReplyHandle) -> None:
     """Remember where the card is now."""
-    if origin != card.handle.encode():
-        await desk.orchestrator.rebind(card.job, origin)
+    if handle != card.handle:
+        desk.cards.moved(card.job, handle)
+        await desk.orchestrator.rebind(card.job, handle.encode())

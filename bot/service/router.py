@@ -74,6 +74,7 @@ class Router(CommandHandler):
             return Refused(sentence=sentence(error.key, self._as_typed(error)))
 
     async def moved(self, job: JobId, to: ReplyHandle) -> None:
+        self._desk.cards.moved(job, to)
         await self._desk.orchestrator.rebind(job, to.encode())
 
     def _as_typed(self, error: RequestError) -> dict[str, str | float]:

@@ -298,7 +298,8 @@ class FakeOrchestrator(Orchestrator):
         return tuple(newest[:limit])
 
     async def rebind(self, job: JobId, origin: str) -> None:
-        self.views[job] = replace(self.views[job], origin=origin)
+        if job in self.views:
+            self.views[job] = replace(self.views[job], origin=origin)
 
     async def updates(self) -> AsyncIterator[JobUpdate]:
         listener: asyncio.Queue[JobView] = asyncio.Queue()

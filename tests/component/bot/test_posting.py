@@ -188,6 +188,27 @@ async def test_jobs_of_a_surface_that_is_not_there_wait_for_it(chat: Chat, orche
     assert name not in orchestrator.acknowledged
 
 
+async def test_a_version_that_was_made_before_the_card_moved_goes_to_where_it_is_now(
+    orchestrator: FakeOrchestrator,
+) -> None:
+    """The orchestrator learns of a first message a moment after it was made; views of that moment speak of none."""
+
+    class FirstMessage(RecordingSurface):
+        async def show(self, card: Card) -> ReplyHandle:
+            self.shown.append(card)
+            if card.handle.message.startswith("m"):  # the command; the card has no message yet
+                orchestrator.move(card.job, running(2))
+                return ReplyHandle(surface=self.name, chat=card.handle.chat, message="the card")
+            return card.handle
+
+    surface = FirstMessage()
+    async with posting(orchestrator, surface) as chat:
+        await started(chat)
+        await until(lambda: len(surface.shown) >= 2)
+
+    assert surface.shown[1].handle.message == "the card"
+
+
 async def test_updates_that_break_off_are_asked_for_again(surface: RecordingSurface) -> None:
     """Takes a second: the pause before asking again."""
 
