@@ -11,6 +11,7 @@ Composition root of the bot: ensures the sandbox if it is needed, opens the orch
 """
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +21,8 @@ from rich.console import Console
 
 from bot.adapters.charts import cost_chart
 from bot.adapters.discord.surface import DiscordOptions, DiscordSurface
+from bot.adapters.telegram.polling import Webhook
+from bot.adapters.telegram.surface import TelegramOptions, TelegramSurface
 from bot.adapters.web.server import WebOptions, run_web
 from bot.adapters.web.site import Site
 from bot.adapters.web.surface import WebSurface
@@ -39,6 +42,10 @@ from orchestrator.settings import Settings
 END_LIMIT = timedelta(seconds=30)
 """How long Ctrl-C waits for the proof that every machine is gone."""
 
+CHAT_PAUSE = timedelta(minutes=1)
+"""Before a chat that broke off in a way that its adapter did not expect is started again."""
+
+log = logging.getLogger(__name__)
 out = Console(highlight=False, soft_wrap=True)
 
 
@@ -122,7 +129,19 @@ def _chats(settings: BotSettings) -> list[Chat]:
     chats: list[Chat] = []
     if settings.discord_token:
         chats.append(DiscordSurface(_discord(settings)))
+    if settings.telegram_token:
+        chats.append(TelegramSurface(_telegram(settings)))
     return chats
+
+
+def _telegram(settings: BotSettings) -> TelegramOptions:
+    webhook = Webhook(url=settings.telegram_webhook, port=settings.telegram_webhook_port)
+    return TelegramOptions(
+        token=settings.telegram_token.get_secret_value(),
+        access=settings.telegram_access,
+        api=settings.telegram_api,
+        webhook=webhook if settings.telegram_webhook else None,
+    )
 
 
 def _discord(settings: BotSettings) -> DiscordOptions:
@@ -135,10 +154,15 @@ def _discord(settings: BotSettings) -> DiscordOptions:
 
 async def _run(chat: Chat, backend: Backend) -> None:
     """Run one chat; when it cannot run, the others do."""
-    try:
-        await chat.run(backend)
-    except SurfaceFailed as error:
-        out.print(f"{chat.name} is left out: {error.sentence}")
+    while True:
+        try:
+            await chat.run(backend)
+        except SurfaceFailed as error:
+            out.print(f"{chat.name} is left out: {error.sentence}")
+            return
+        except Exception:
+            log.exception("%s broke off; it is started again in a minute", chat.name)
+        await asyncio.sleep(CHAT_PAUSE.total_seconds())
 
 
 def _announce(url: str) -> None:

@@ -74,5 +74,5 @@ def configure(*, level: str, secrets: Iterable[str]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("asyncssh", "aiohttp.access", "asyncio"):
+    for noisy in ("asyncssh", "aiohttp.access", "asyncio", "httpx", "matplotlib", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -41,6 +41,7 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "bad_argument": ("{command} does not understand {value}; write it like this: {example}.",),
     "admins_only": ("{command} is for admins.",),
     "not_allowed": ("You are not on the list of those who may use this bot here; ask {contact} to add {user}.",),
+    "button_gone": ("That button is from before; send the request again to get a new one.",),
     "not_editable": ("That started from a picture, which cannot be typed; use Vary below one.",),
     "bad_user": ("A name has 1 to 40 characters, all of them printable.",),
     # What is asked for.

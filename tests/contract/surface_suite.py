@@ -28,7 +28,7 @@ class Subject:
 
     Attributes:
         chat: Where cards are put.
-        person: Who looks, as the surface names them; the chat itself unless given.
+        user: The account of whoever looks, where that is not the name of the chat.
         read: The words of a job's message as they are seen now; empty when there is none.
         count: How many messages of cards there are.
         news: What was told beside the cards.
@@ -37,11 +37,15 @@ class Subject:
 
     surface: ChatSurface
     chat: str
-    person: str = ""
     read: Callable[[JobId], str]
     count: Callable[[], int]
     news: Callable[[], list[str]]
     leave: Callable[[], None] | None = None
+    user: str = ""
+
+    @property
+    def account(self) -> UserId:
+        return UserId(f"{self.surface.name}:{self.user or self.chat}")
 
 
 class SurfaceSuite(ABC):
@@ -57,7 +61,7 @@ class SurfaceSuite(ABC):
         view = job(
             statuses[status],
             id=JobId(name),
-            user=UserId(f"{subject.surface.name}:{subject.person or subject.chat}"),
+            user=subject.account,
             surface=subject.surface.name,
             origin=handle.encode(),
             values={"prompt": prompt},
@@ -127,9 +131,7 @@ class SurfaceSuite(ABC):
         assert card.line in subject.read(card.job)
 
     async def test_news_is_told(self, subject: Subject) -> None:
-        user = UserId(f"{subject.surface.name}:{subject.person or subject.chat}")
-
-        await subject.surface.notify(Note(user=user, sentence="Your budget is nearly used.", topic="budget"))
+        await subject.surface.notify(Note(user=subject.account, sentence="Your budget is nearly used.", topic="budget"))
         await subject.surface.notify(Note(user=None, sentence="A cloud refuses our key.", topic="cloud"))
 
         assert subject.news() == ["Your budget is nearly used.", "A cloud refuses our key."]

@@ -4,14 +4,19 @@ import json
 import re
 from collections.abc import AsyncIterator
 
+import discord
 import pytest
+import simcord
 
 from bot.adapters.web.surface import WebSurface
 from bot.chat.fake import RecordingSurface
 from orchestrator.api import JobId
+from tests.adapters.discord.rest import checked_rest
+from tests.adapters.discord.stage import Stage, set_stage
 from tests.component.bot.fake_orchestrator import FakeOrchestrator
 from tests.contract.surface_suite import Subject, SurfaceSuite
-from tests.discord.world import a_town, words_of
+from tests.telegram.server import telegram_server
+from tests.telegram.world import ADA, ROOT, telegram_bot
 
 
 class TestRecording(SurfaceSuite):
@@ -76,34 +81,72 @@ class TestWeb(SurfaceSuite):
         return Subject(surface=surface, chat="ada", read=page.read, count=page.count, news=page.news, leave=page.close)
 
 
+class Member:
+    """Somebody who looks at a channel of a server, and at what the bot writes to them alone."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def read(self, job: JobId) -> str:
+        """What a client shows: a backslash is not seen."""
+        texts = [message.embeds[0].description or "" for message in self._stage.messages()]
+        names = [str(message.components) for message in self._stage.messages()]
+        found = (text for text, name in zip(texts, names, strict=True) if f":{job}'" in name)
+        return re.sub(r"\\([^0-9A-Za-z\s])", r"\1", next(found, ""))
+
+    def count(self) -> int:
+        return len(self._stage.messages())
+
+    def news(self) -> list[str]:
+        return [message.content for message in self._stage.root.user.dm_channel.history()]
+
+    def close(self) -> None:
+        self._stage.env.inject_error("*", "*", status=503, times=None)
+
+
 class TestDiscord(SurfaceSuite):
+    """The person who looks is an admin, so all news reaches them."""
+
+    @pytest.fixture
+    async def subject(self, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Subject]:
+        env = simcord.Env(discord.Client(intents=discord.Intents.none()))
+        with checked_rest(monkeypatch) as rest:
+            stage = set_stage(env, rest)
+            await env.start()
+            member = Member(stage)
+            yield Subject(
+                surface=stage.surface,
+                chat=str(stage.channel.id),
+                user=str(stage.root.id),
+                read=member.read,
+                count=member.count,
+                news=member.news,
+                leave=member.close,
+            )
+            await env.shutdown()
+
+
+class TestTelegram(SurfaceSuite):
     @pytest.fixture
     async def subject(self) -> AsyncIterator[Subject]:
         orchestrator = FakeOrchestrator()
-        async with a_town() as town, town.bot(orchestrator, lambda: orchestrator.now, posts=False) as discord:
+        async with (
+            telegram_server() as server,
+            telegram_bot(server, orchestrator, lambda: orchestrator.now, posts=False) as telegram,
+        ):
 
             def read(job: JobId) -> str:
-                messages = [message for message in discord.cards() if f":{job}" in str(message.components)]
-                return plain(words_of(messages[-1])) if messages else ""
+                known = [card for card in telegram.cards() if any(f":{job}" in data for data in card.buttons.values())]
+                return known[-1].text if known else ""
 
             def news() -> list[str]:
-                told = [message for actor in (town.ada, town.root) for message in actor.user.dm_channel.history()]
-                return [message.content for message in told]
-
-            def leave() -> None:
-                town.env.inject_error("*", "*", status=503, times=None)
+                return [text for chat in (ADA, ROOT) for text in telegram.heard(chat)]
 
             yield Subject(
-                surface=discord.surface,
-                chat=str(town.channel.id),
-                person=str(town.ada.id),
+                surface=telegram.surface,
+                chat=str(ADA),
                 read=read,
-                count=lambda: len(discord.cards()),
+                count=lambda: len(telegram.cards()),
                 news=news,
-                leave=leave,
+                leave=lambda: server.misbehave("*", 502, "Bad Gateway", times=None),
             )
-
-
-def plain(text: str) -> str:
-    """As Discord shows it: without the marks that keep markup from being some."""
-    return re.sub(r"\\(.)", r"\1", text).replace("\u200b", "")

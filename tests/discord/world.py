@@ -22,7 +22,6 @@ from bot.service.desk import CostChart, Desk, open_desk
 from bot.service.posting import keep_posted
 from bot.service.router import Router
 from orchestrator.api import Orchestrator
-from tests.discord.bodies import BodyCheck
 
 TOKEN = "a.discord.token"
 GRACE = timedelta(seconds=1.5)
@@ -90,7 +89,6 @@ class Town:
 
     Attributes:
         access: Who may use the bot: the guild's members, unless a test says otherwise.
-        bodies: Holds what the bot sends against the specification.
     """
 
     env: Any
@@ -100,7 +98,6 @@ class Town:
     bob: Any
     root: Any
     access: Access
-    bodies: BodyCheck
 
     @asynccontextmanager
     async def bot(
@@ -127,7 +124,6 @@ class Town:
             yield Discord(town=self, surface=surface, desk=desk)
             if loops is not None:
                 loops.cancel()
-        self.bodies.check()
 
     async def _keep_posted(self, desk: Desk) -> None:
         """On this town's clock, which everything that the town itself sets off reads, too."""
@@ -151,7 +147,6 @@ async def a_town(access: Access | None = None) -> AsyncIterator[Town]:
             bob=bob,
             root=root,
             access=replace(allowed, admins=allowed.admins | {str(root.id)}, contact="@root"),
-            bodies=BodyCheck(env),
         )
         env.raise_errors()
     finally:

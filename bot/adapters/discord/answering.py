@@ -89,7 +89,7 @@ class Answering:
             work = group.create_task(self._handled(call), name=f"answer:{call.key}")
             await asyncio.wait({work}, timeout=self._grace.total_seconds())
             if holds and turn.is_open and not work.done():
-                await _safely(turn.hold(is_public=begins_cards(call.command)))
+                await safely(turn.hold(is_public=begins_cards(call.command)))
             return await work
 
     async def _handled(self, call: Call) -> Answer:
@@ -106,7 +106,7 @@ class Answering:
     # The answer.
 
     async def tell_safely(self, turn: Turn, answer: Answer) -> None:
-        await _safely(self.tell(turn, answer))
+        await safely(self.tell(turn, answer))
 
     async def tell(self, turn: Turn, answer: Answer) -> None:
         """Bring *answer* to the person: cards for everybody to see, words for them alone."""
@@ -153,7 +153,7 @@ def begins_cards(command: Command) -> bool:
     return isinstance(command, Imagine | Again | Vary)
 
 
-async def _safely(telling: Coroutine[Any, Any, None]) -> None:
+async def safely(telling: Coroutine[Any, Any, None]) -> None:
     """Tell; where Discord does not take it, the posting loops bring the card, and words are lost."""
     try:
         with translated():

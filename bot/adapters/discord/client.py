@@ -21,6 +21,16 @@ LONGEST_PAUSE_S = 30.0
 """For a rate limit; discord.py waits by itself for shorter ones, and takes no smaller number."""
 
 
+NEEDED = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    embed_links=True,
+    attach_files=True,
+    read_message_history=True,
+)
+
+
 class Work:
     """Everything that the client hands on to."""
 
@@ -73,6 +83,18 @@ class Client(discord.Client):
         for command in commands_of(work.answering.backend.orchestrator.workflows(), work):
             self.tree.add_command(command)
         await self.tree.sync()
+
+    async def on_ready(self) -> None:
+        """Say where it is; a bot that was invited nowhere looks as if it worked."""
+        log.info("Discord: connected in %d servers", len(self.guilds))
+        if not self.guilds:
+            log.warning("the Discord bot is in no server yet; invite it: %s", self.invitation())
+
+    def invitation(self) -> str:
+        """The address that invites it with exactly what it needs."""
+        return discord.utils.oauth_url(
+            self.application_id or 0, permissions=NEEDED, scopes=("bot", "applications.commands")
+        )
 
     async def pressed(self, interaction: discord.Interaction, text: str) -> None:
         work = self._work()

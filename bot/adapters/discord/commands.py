@@ -10,10 +10,9 @@ from discord import app_commands
 from bot.adapters.discord.markup import typed
 from bot.adapters.discord.options import LARGEST, LONGEST_TEXT, MOST_CHOICES, PROMPT, Option, composed, options_of
 from bot.chat.model import Imagine
-from bot.chat.texts import sentence
 from bot.chat.typed import COMMANDS, Spoken, read_command
 from bot.chat.words import clipped
-from orchestrator.api import ParameterKind, RequestError, WorkflowCard
+from orchestrator.api import ParameterKind, WorkflowCard
 
 EVERYWHERE = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False)
 IN_GUILDS = app_commands.AppInstallationType(guild=True, user=False)
@@ -186,7 +185,3 @@ def choices(values: Sequence[str]) -> list[app_commands.Choice[str]]:
     """At most as many as Discord shows; what is too long to be a value cannot be chosen."""
     fitting = [value for value in values if 0 < len(value) <= LONGEST_TEXT]
     return [app_commands.Choice(name=value, value=value) for value in fitting[:MOST_CHOICES]]
-
-
-def refusal(error: RequestError) -> str:
-    return sentence(error.key, error.values)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import discord
 
-from bot.adapters.encoding import fit
-from bot.adapters.pictures import without_words
+from bot.adapters.encoding import SUFFIXES, fit
+from bot.adapters.pictures import content_type, without_words
 
 KEPT_FREE = 64 * 1024
 """Of a request, for everything that is not a picture."""
@@ -57,6 +57,10 @@ async def fitted(pictures: Sequence[bytes], *, limit: int, is_spoiler: bool) -> 
         name = f"glowplug-{place + 1}.{encoded.suffix}"
         files.append(Attached(name=f"{SPOILER}{name}" if is_spoiler else name, data=encoded.picture))
     return Fitted(files=tuple(files), is_original=is_original and not left_out, left_out=left_out)
+
+
+def suffix_of(picture: bytes) -> str:
+    return SUFFIXES.get(content_type(picture), "bin")
 
 
 def shares(sizes: Sequence[int], limit: int) -> list[int]:

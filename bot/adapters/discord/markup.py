@@ -16,7 +16,7 @@ LONGEST_DESCRIPTION = 4096
 
 _MARK = r"\x02t:(?P<seconds>-?\d{1,12}):(?P<style>[tR])\x03"
 _ATOM = re.compile(
-    rf"{_MARK}|(?P<cut>\x02[^\x03]*\Z)|(?P<bullet>\A(?:[-+]|\d+[.)]))|(?P<link>://)|(?P<one>.)", re.DOTALL
+    rf"{_MARK}|(?P<cut>\x02[^\x03]*\Z)|(?P<bullet>\A(?:[-+]|\d+[.)])(?!\S))|(?P<link>://)|(?P<one>.)", re.DOTALL
 )
 _BEGINS_MARKUP = frozenset("\\`*_~|<>[]#")
 _TURNS_TEXT_ROUND = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -74,12 +74,22 @@ def _character(one: str) -> str:
 
 def shown(text: str) -> str:
     """*text* for places where Discord knows no markup, such as a modal or a choice; moments are left out."""
-    return "".join(c for c in re.sub(_MARK, "", text) if c == "\n" or unicodedata.category(c) not in {"Cc", "Cs"})
+    return "".join(c for c in timeless(text) if c == "\n" or unicodedata.category(c) not in {"Cc", "Cs"})
+
+
+def timeless(text: str) -> str:
+    """*text* without its moments."""
+    return re.sub(_MARK, "", text)
+
+
+def moments(text: str) -> tuple[int, ...]:
+    """The moments in *text*, in seconds since the epoch."""
+    return tuple(int(mark["seconds"]) for mark in re.finditer(_MARK, text))
 
 
 def coarse(text: str) -> str:
-    """*text* without what changes all the time: figures and moments. Two that are the same here read the same."""
-    return re.sub(r"[\d.,:]+", "", re.sub(_MARK, "", text))
+    """*text* without what changes all the time: figures and moments."""
+    return re.sub(r"[\d.,:]+", "", timeless(text))
 
 
 # A command that a message keeps for its button.

@@ -70,7 +70,7 @@ class Drawing:
 class Messages:
     """Brings drawings to their messages. Raises what discord.py raises where Discord is away or busy."""
 
-    def __init__(self, client: discord.Client, asked: AskedTable) -> None:
+    def __init__(self, client: Callable[[], discord.Client], asked: AskedTable) -> None:
         self._client = client
         self._asked = asked
         self._looks: OrderedDict[JobId, Look] = OrderedDict()
@@ -81,7 +81,8 @@ class Messages:
 
     def is_news(self, card: Card) -> bool:
         """Whether a reader would see a difference to what is there."""
-        return self._looks.get(card.job) != look_of(card)
+        before = self._looks.get(card.job)
+        return before is None or not before.reads_as(look_of(card))
 
     def note(self, card: Card) -> None:
         self._looks[card.job] = look_of(card)
@@ -111,14 +112,14 @@ class Messages:
 
     async def _adopt(self, card: Card, interaction: int) -> int | None:
         """What answered an interaction before a restart: the message with this job's buttons, or one without any."""
-        channel = self._client.get_partial_messageable(int(card.handle.chat))
+        channel = self._client().get_partial_messageable(int(card.handle.chat))
         found: list[discord.Message] = []
         try:
             async for message in channel.history(
                 limit=LOOKED_THROUGH, after=discord.Object(interaction), oldest_first=True
             ):
                 metadata = message.interaction_metadata
-                if metadata is not None and metadata.id == interaction and message.author == self._client.user:
+                if metadata is not None and metadata.id == interaction and message.author == self._client().user:
                     found.append(message)
         except discord.HTTPException as error:
             if not is_closed_to_us(error):
@@ -156,7 +157,7 @@ class Messages:
 
     async def _edited(self, drawing: Drawing, message: int) -> int | None:
         """None when the message is gone."""
-        channel = self._client.get_partial_messageable(int(drawing.card.handle.chat))
+        channel = self._client().get_partial_messageable(int(drawing.card.handle.chat))
         try:
             await channel.get_partial_message(message).edit(**drawing.change())
         except discord.HTTPException as error:
@@ -191,7 +192,7 @@ class Messages:
         """
         card = drawing.card
         nonce = str(card.job)[-LONGEST_NONCE:] if instead_of is None else str(instead_of)
-        channel = self._client.get_partial_messageable(int(card.handle.chat))
+        channel = self._client().get_partial_messageable(int(card.handle.chat))
         try:
             return (await channel.send(nonce=nonce, **drawing.new())).id
         except discord.HTTPException as error:
@@ -223,6 +224,3 @@ class Messages:
         self._closed[card.handle.chat] = None
         if len(self._closed) > MOST_CLOSED:
             self._closed.popitem(last=False)
-
-
-Draw = Callable[[Card], Drawing]

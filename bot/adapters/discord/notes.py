@@ -1,6 +1,7 @@
 """News beside the cards: to a person alone, or by a mention where they take no private messages."""
 
 import logging
+from collections.abc import Callable
 
 import discord
 
@@ -19,7 +20,7 @@ LONGEST_CONTENT = 2000
 
 
 class Notes:
-    def __init__(self, client: discord.Client, access: Access, admin_channel: str) -> None:
+    def __init__(self, client: Callable[[], discord.Client], access: Access, admin_channel: str) -> None:
         self._client = client
         self._access = access
         self._admin_channel = admin_channel
@@ -49,12 +50,12 @@ class Notes:
         return [each for each in told if each is not None]
 
     def _is_role(self, number: str) -> bool:
-        return any(guild.get_role(int(number)) for guild in self._client.guilds)
+        return any(guild.get_role(int(number)) for guild in self._client().guilds)
 
     async def _privately(self, number: int, note: Note) -> int | None:
         """None when they take no private messages, or there is no such person."""
         try:
-            channel = await self._client.create_dm(discord.Object(number))
+            channel = await self._client().create_dm(discord.Object(number))
             view = note_view(note.buttons) or discord.utils.MISSING
             await channel.send(escaped(note.sentence, LONGEST_CONTENT), view=view, allowed_mentions=NO_MENTIONS)
         except discord.HTTPException as error:
@@ -69,7 +70,7 @@ class Notes:
         if not note.chat.isdecimal():
             log.warning("somebody takes no private messages and was not told: %s", note.topic or "news")
             return []
-        channel = self._client.get_partial_messageable(int(note.chat))
+        channel = self._client().get_partial_messageable(int(note.chat))
         text = f"<@{number}> {escaped(note.sentence, LONGEST_CONTENT - 30)}"
         try:
             await channel.send(
@@ -88,8 +89,10 @@ class Notes:
 
     async def _in_channel(self, number: int, note: Note) -> int | None:
         try:
-            await self._client.get_partial_messageable(number).send(
-                escaped(note.sentence, LONGEST_CONTENT), allowed_mentions=NO_MENTIONS
+            await (
+                self._client()
+                .get_partial_messageable(number)
+                .send(escaped(note.sentence, LONGEST_CONTENT), allowed_mentions=NO_MENTIONS)
             )
         except discord.HTTPException as error:
             if not is_closed_to_us(error):

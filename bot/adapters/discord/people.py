@@ -1,7 +1,5 @@
 """Who speaks, and where: from an interaction to a call."""
 
-from dataclasses import replace
-
 import discord
 
 from bot.adapters.discord.asked import handle_of
@@ -59,7 +57,3 @@ def call_of(interaction: discord.Interaction, command: Command, access: Access, 
 def _is_among_adults(interaction: discord.Interaction) -> bool:
     channel = interaction.channel
     return interaction.guild_id is None or (isinstance(channel, _ADULT_CHANNELS) and channel.is_nsfw())
-
-
-def with_command(call: Call, command: Command) -> Call:
-    return replace(call, command=command)

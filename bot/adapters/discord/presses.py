@@ -2,18 +2,21 @@
 
 import asyncio
 import logging
+from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 
 import discord
 
-from bot.adapters.discord.answering import Answering
+from bot.adapters.discord.answering import Answering, safely
 from bot.adapters.discord.buttons import CONFIRM, ORIGINAL, has_original
-from bot.adapters.discord.files import MOST_FILES, Attached, fitted, to_files
+from bot.adapters.discord.files import KEPT_FREE, Attached, suffix_of, to_files
 from bot.adapters.discord.markup import from_block, in_block, typed
 from bot.adapters.discord.messages import Drawing
 from bot.adapters.discord.people import call_of
 from bot.adapters.discord.render import REPLY_COLOUR
 from bot.adapters.discord.turn import CALL_LIMIT_S, Turn
+from bot.adapters.pictures import without_words
 from bot.chat.buttons import Action
 from bot.chat.model import Call, Command, Imagine, Press, Refused, Reply
 from bot.chat.press import decode_press
@@ -29,6 +32,7 @@ LONGEST_EDITED = 4000
 """Characters that a field of a modal takes (Discord's documentation, "Text Input")."""
 
 IMAGINE = "/imagine "
+MOST_CONFIRMED = 500
 GONE = "That button is from before; send the request again to get a new one."
 BEGINNING = "Starting … If nothing follows within a minute, send it again."
 
@@ -51,10 +55,13 @@ class EditModal(discord.ui.Modal):
 class Presses:
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
-        self._confirmed: set[int] = set()
+        self._confirmed: OrderedDict[int, None] = OrderedDict()
 
     async def pressed(self, interaction: discord.Interaction, text: str) -> None:
         """A button of ours, of whatever age."""
+        await safely(self._pressed(interaction, text))
+
+    async def _pressed(self, interaction: discord.Interaction, text: str) -> None:
         if text == CONFIRM:
             await self._confirm(interaction)
         elif text.startswith(f"{ORIGINAL}:"):
@@ -110,7 +117,8 @@ class Presses:
         """
         Do what the message with the button keeps.
 
-        The key is the message, so a second press, before the button is seen to be gone, starts nothing twice.
+        A second press, before the button is seen to be gone, does nothing; and as the key is the message, it would
+        start nothing twice after a restart either.
         """
         message = interaction.message
         text = _kept_in(message)
@@ -121,14 +129,15 @@ class Presses:
         if message.id in self._confirmed:
             await interaction.response.defer()
             return
-        self._confirmed.add(message.id)
+        self._confirmed[message.id] = None
+        if len(self._confirmed) > MOST_CONFIRMED:
+            self._confirmed.popitem(last=False)
         try:
             await turn.take_over(BEGINNING)
-            await self._answering.answer(
-                interaction, lambda: read_command(text), turn=turn, key=f"{CONFIRM}:{message.id}"
-            )
-        finally:
-            self._confirmed.discard(message.id)
+        except (discord.HTTPException, TimeoutError):
+            self._confirmed.pop(message.id, None)
+            raise
+        await self._answering.answer(interaction, lambda: read_command(text), turn=turn, key=f"{CONFIRM}:{message.id}")
 
     # Keep and Release.
 
@@ -158,25 +167,24 @@ class Presses:
         if not isinstance(answer, Reply) or card is None:
             await self._answering.tell_safely(turn, answer)
             return
+        if turn.is_open:
+            await turn.hold(is_public=False)  # to upload them may take longer than Discord waits
         found = [await self._answering.backend.orchestrator.image(key) for key in card.images]
-        pictures = [picture for picture in found if picture is not None]
-        await self._send_originals(turn, pictures, len(card.images))
+        room = interaction.filesize_limit - KEPT_FREE
+        originals = [Attached(name="", data=without_words(picture)) for picture in found if picture is not None]
+        await self._send_originals(turn, [each for each in originals if len(each.data) <= room], len(found))
 
-    async def _send_originals(self, turn: Turn, pictures: list[bytes], wanted: int) -> None:
-        limit = turn.interaction.filesize_limit
-        ready = [await fitted([picture], limit=limit, is_spoiler=False) for picture in pictures]
-        files = [
-            Attached(name=f"glowplug-{place + 1}.{each.files[0].name.rpartition('.')[2]}", data=each.files[0].data)
-            for place, each in enumerate(ready)
-            if each.is_original
+    async def _send_originals(self, turn: Turn, originals: list[Attached], wanted: int) -> None:
+        """One a message: together they could be too large."""
+        named = [
+            replace(each, name=f"glowplug-{place + 1}.{suffix_of(each.data)}") for place, each in enumerate(originals)
         ]
-        missing = wanted - len(files)
-        words = f"{plural(len(files), 'original')}."
-        if missing:
-            words += f" {plural(missing, 'picture')} more: too large for Discord here; see the bot's own page."
-        embed = discord.Embed(description=words, colour=REPLY_COLOUR)
-        await turn.say([embed], files=files[:1])
-        for each in files[1:MOST_FILES]:
+        words = f"{plural(len(named), 'original')}."
+        if wanted > len(named):
+            missing = plural(wanted - len(named), "picture")
+            words += f" {missing} more: too large for Discord here, or gone; the bot's own page has what there is."
+        await turn.say([discord.Embed(description=words, colour=REPLY_COLOUR)], files=named[:1])
+        for each in named[1:]:
             async with asyncio.timeout(CALL_LIMIT_S):
                 await turn.interaction.followup.send(files=to_files([each]), ephemeral=True)
 

@@ -1,11 +1,11 @@
 """A card as an embed: what is happening first, then what else there is to know. Pure but for discord.py's classes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 
 import discord
 
-from bot.adapters.discord.markup import LONGEST_DESCRIPTION, coarse, escaped
+from bot.adapters.discord.markup import LONGEST_DESCRIPTION, coarse, escaped, moments, timeless
 from bot.chat.card import Card, CardState
 from bot.chat.model import Reply
 from bot.chat.texts import STEP_NAMES
@@ -34,7 +34,21 @@ NO_VIEW = (
     " an admin of this server can give me View Channel here."
 )
 
-Look = tuple[object, ...]
+SAME_MOMENT_S = 20
+"""A guess that moved less than this is still the same for somebody who waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a reader tells two versions of an unfinished card apart by; figures that run are no such thing."""
+
+    facts: tuple[object, ...]
+    moments: tuple[int, ...]
+
+    def reads_as(self, other: "Look") -> bool:
+        if self.facts != other.facts or len(self.moments) != len(other.moments):
+            return False
+        return all(abs(a - b) <= SAME_MOMENT_S for a, b in zip(self.moments, other.moments, strict=True))
 
 
 def embed_of(card: Card, *, hint: str = "") -> discord.Embed:
@@ -80,11 +94,14 @@ def _caption(card: Card, room: int) -> list[str]:
 
 
 def look_of(card: Card) -> Look:
-    """What a reader tells two versions of an unfinished card apart by; figures that run are no such thing."""
     share = int(card.bar.share * STEPS_OF_A_BAR) if card.bar else None
     stages = tuple((stage.step, stage.state) for stage in card.stages)
     buttons = tuple(button.label for button in card.buttons)
-    return card.state, card.attempt, coarse(card.line), share, stages, tuple(map(coarse, card.details)), buttons
+    details = tuple(map(coarse, card.details))
+    return Look(
+        facts=(card.state, card.attempt, timeless(card.line), share, stages, details, buttons),
+        moments=moments(card.line),
+    )
 
 
 def embeds_of(reply: Reply) -> list[discord.Embed]:
@@ -98,7 +115,3 @@ def embeds_of(reply: Reply) -> list[discord.Embed]:
         pages[-1].append(line)
         length += len(line) + 1
     return [discord.Embed(description="\n".join(page), colour=REPLY_COLOUR) for page in pages]
-
-
-def without_buttons(card: Card) -> Card:
-    return replace(card, buttons=())

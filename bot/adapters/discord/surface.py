@@ -33,6 +33,7 @@ RATE = Rate(writes=5, per=timedelta(seconds=5), kept_back=1)
 SMALLEST_LIMIT = discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
+CLOSE_LIMIT_S = 5.0
 IN_A_MOMENT = timedelta(seconds=1)
 
 
@@ -60,10 +61,10 @@ class DiscordSurface(Chat):
         self._pace = Pace(lambda _: RATE)
         self._work: Work | None = None
         self._backend: Backend | None = None
-        self.client = Client(lambda: self._work)
+        self.client = self._new_client()
         self._asked = AskedTable()
-        self._messages = Messages(self.client, self._asked)
-        self._notes = Notes(self.client, options.access, options.admin_channel)
+        self._messages = Messages(lambda: self.client, self._asked)
+        self._notes = Notes(lambda: self.client, options.access, options.admin_channel)
 
     @property
     def pace(self) -> Pace:
@@ -76,17 +77,27 @@ class DiscordSurface(Chat):
         pause = FIRST_PAUSE_S
         while True:
             try:
-                async with self.client:
-                    await self.client.start(self._options.token)
+                await self._connect()
             except (discord.DiscordException, *AWAY) as error:
                 problem = failed(error)
                 if problem is not None:
                     raise problem from None
-                log.warning("Discord is left for %.0f s (%s)", pause, type(error).__name__)
-            self.client.clear()
-            self.client.http.connector = discord.utils.MISSING  # the old one is closed, and clear() keeps it
+                pause = FIRST_PAUSE_S if self.client.is_ready() else pause
+                log.warning("Discord is left for %.0f s: %s", pause, str(error) or type(error).__name__)
             await asyncio.sleep(pause)
+            self.client = self._new_client()  # one that was closed cannot be opened again
             pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _connect(self) -> None:
+        """Be connected; discord.py itself takes up a connection that breaks off."""
+        try:
+            await self.client.start(self._options.token)
+        finally:
+            async with asyncio.timeout(CLOSE_LIMIT_S):
+                await self.client.close()
+
+    def _new_client(self) -> Client:
+        return Client(lambda: self._work)
 
     def serve(self, backend: Backend) -> None:
         """Have what people do answered by *backend*, as soon as the client is connected."""
@@ -124,38 +135,43 @@ class DiscordSurface(Chat):
                 message = await self._messages.find(card)
             except Pending:
                 raise SurfaceUnavailable("its message is being made", retry_after=IN_A_MOMENT) from None
-            limit = self._filesize_limit(card)
+            guild = await self._guild(card)
+            limit = self._filesize_limit(guild)
             try:
-                return await self._messages.put(await self._finished(backend, card, limit), message)
+                return await self._messages.put(await self._finished(backend, card, guild, limit), message)
             except discord.HTTPException as error:
                 if error.status != 413 and error.code != TOO_LARGE:
                     raise
             log.warning("Discord takes less than %d bytes in the channel %s", limit, card.handle.chat)
-            return await self._messages.put(await self._finished(backend, card, limit // 2), message)
+            return await self._messages.put(await self._finished(backend, card, guild, limit // 2), message)
 
-    async def _finished(self, backend: Backend, card: Card, limit: int) -> Drawing:
+    async def _finished(self, backend: Backend, card: Card, guild: discord.Guild | None, limit: int) -> Drawing:
         if card.state is not CardState.SUCCEEDED:
             return Drawing(card=card)
         found = [await backend.orchestrator.image(key) for key in card.images]
         pictures = [picture for picture in found if picture is not None]
-        ready = await fitted(pictures, limit=limit, is_spoiler=await self._is_spoiler(backend, card))
+        ready = await fitted(pictures, limit=limit, is_spoiler=await self._is_spoiler(backend, guild))
         return Drawing(card=card, files=ready.files, has_original=not ready.is_original)
 
-    async def _is_spoiler(self, backend: Backend, card: Card) -> bool:
-        guild = self._guild(card)
+    async def _is_spoiler(self, backend: Backend, guild: discord.Guild | None) -> bool:
         if guild is None:
             return False
         chosen = await backend.orchestrator.people.place_setting(place_of(guild.id), PICTURES)
         return showing_of(chosen) is Showing.SPOILER
 
-    def _filesize_limit(self, card: Card) -> int:
-        guild = self._guild(card)
+    def _filesize_limit(self, guild: discord.Guild | None) -> int:
         return SMALLEST_LIMIT if guild is None else guild.filesize_limit
 
-    def _guild(self, card: Card) -> discord.Guild | None:
-        """None in private, and where the channel is not known to us."""
-        channel = self.client.get_channel(int(card.handle.chat)) if card.handle.chat.isdecimal() else None
-        return None if channel is None or isinstance(channel, discord.abc.PrivateChannel) else channel.guild
+    async def _guild(self, card: Card) -> discord.Guild | None:
+        """None in private, and where we may not look. Threads are known to us only once they are asked for."""
+        if not card.handle.chat.isdecimal():
+            return None
+        number = int(card.handle.chat)
+        try:
+            channel = self.client.get_channel(number) or await self.client.fetch_channel(number)
+        except (discord.Forbidden, discord.NotFound):
+            return None
+        return None if isinstance(channel, discord.abc.PrivateChannel) else channel.guild
 
     # News.
 

@@ -13,8 +13,9 @@ from bot.adapters.discord.render import REPLY_COLOUR
 CALL_LIMIT_S = 20.0
 """Of one call to Discord."""
 
-MOST_TOGETHER = 6000
-"""Characters of all embeds of one message (Discord's documentation, "Embed Limits"); one alone has 4096."""
+LONGEST_MESSAGE = 6000
+MOST_EMBEDS = 10
+"""Characters in all embeds of one message, and how many there may be (Discord's documentation, "Embed Limits")."""
 
 HOLD_CARD = "Writing your request down … If nothing follows within a minute, send it again."
 HOLD_WORDS = "Looking it up … If nothing follows within a minute, ask again."
@@ -66,13 +67,16 @@ class Turn:
         files: Sequence[Attached] = (),
     ) -> None:
         """Tell the person alone."""
-        *others, last = messages_of(embeds)
+        first, *others = _in_messages(embeds)
         async with asyncio.timeout(CALL_LIMIT_S):
-            for each in others:
-                await self._next(each, None, ())
-            await self._next(last, view, files)
+            await self._first(first, None if others else view, () if others else files)
+            for place, message in enumerate(others):
+                is_last = place == len(others) - 1
+                await self._follow(message, view if is_last else None, files if is_last else ())
 
-    async def _next(self, embeds: list[discord.Embed], view: discord.ui.View | None, files: Sequence[Attached]) -> None:
+    async def _first(
+        self, embeds: list[discord.Embed], view: discord.ui.View | None, files: Sequence[Attached]
+    ) -> None:
         state, self._state = self._state, _State.DONE
         match state:
             case _State.OPEN:
@@ -125,11 +129,11 @@ class Turn:
                     return message.id
 
 
-def messages_of(embeds: Sequence[discord.Embed]) -> list[list[discord.Embed]]:
-    """As few messages as take them all."""
+def _in_messages(embeds: Sequence[discord.Embed]) -> list[list[discord.Embed]]:
+    """As many of them in one message as Discord takes."""
     messages: list[list[discord.Embed]] = [[]]
     for embed in embeds:
-        if sum(map(len, messages[-1])) + len(embed) > MOST_TOGETHER:
+        if len(messages[-1]) == MOST_EMBEDS or sum(map(len, messages[-1])) + len(embed) > LONGEST_MESSAGE:
             messages.append([])
         messages[-1].append(embed)
-    return [message for message in messages if message]
+    return messages

@@ -1,26 +1,38 @@
-"""A town on Discord with a bot in it, on an orchestrator in memory."""
+"""The stage of every test here."""
 
 from collections.abc import AsyncIterator
 
+import discord
 import pytest
+import simcord
 
-from bot.adapters.charts import cost_chart
-from tests.component.bot.fake_orchestrator import FakeOrchestrator
-from tests.discord.world import Discord, Town, a_town
-
-
-@pytest.fixture
-def orchestrator() -> FakeOrchestrator:
-    return FakeOrchestrator()
+from tests.adapters.discord.rest import Rest, checked_rest
+from tests.adapters.discord.stage import Stage, set_stage
 
 
 @pytest.fixture
-async def town() -> AsyncIterator[Town]:
-    async with a_town() as opened:
-        yield opened
+async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    """A server with people, and the bot connected to it."""
+    env = simcord.Env(discord.Client(intents=discord.Intents.none()))
+    with checked_rest(monkeypatch) as rest:
+        built = set_stage(env, rest)
+        await env.start()
+        try:
+            yield built
+        finally:
+            await env.shutdown()
+            env.raise_errors()
+
+
+@pytest.fixture(autouse=True)
+def env(request: pytest.FixtureRequest) -> simcord.Env | None:
+    """So that simcord sets its clock in the test itself, and prints what happened when one fails."""
+    if "stage" not in request.fixturenames:
+        return None
+    stage: Stage = request.getfixturevalue("stage")
+    return stage.env
 
 
 @pytest.fixture
-async def discord(town: Town, orchestrator: FakeOrchestrator) -> AsyncIterator[Discord]:
-    async with town.bot(orchestrator, lambda: orchestrator.now, chart=cost_chart) as running:
-        yield running
+def rest(stage: Stage) -> Rest:
+    return stage.rest

@@ -1,85 +1,88 @@
-"""News beside the cards: alone, by a mention, to admins."""
-
-from collections.abc import AsyncIterator
-from dataclasses import replace
+"""News beside the cards: to a person alone, by a mention where they are closed, and to admins."""
 
 import pytest
+from simcord.builders import ChannelHandle
 
 from bot.chat.buttons import Action, Button
 from bot.chat.model import Note
 from bot.chat.surface import SurfaceUnavailable
-from orchestrator.api import JobId, UserId
-from tests.component.bot.fake_orchestrator import FakeOrchestrator
-from tests.discord.world import Discord, a_town, labels_of
+from orchestrator.api import UserId
+from tests.adapters.discord.stage import Stage, labels
 
-KEEP = Button(action=Action.KEEP, label="Keep 30 min", command="/keep 30")
-
-
-def note(discord: Discord, **changes: object) -> Note:
-    plain = Note(user=UserId(f"discord:{discord.town.ada.id}"), sentence="Your GPU is given back in 2 minutes.")
-    return replace(plain, **changes)  # type: ignore[arg-type]  # whatever a test changes
+KEEP = Button(action=Action.KEEP, label="Keep 30 min · $0.17", command="/keep 30")
 
 
-def private(actor: object) -> list[str]:
-    """What somebody was told alone."""
-    return [message.content for message in actor.user.dm_channel.history()]  # type: ignore[attr-defined]
+async def test_a_person_is_told_alone(stage: Stage) -> None:
+    await stage.surface.notify(Note(user=stage.user(stage.ada), sentence="Your budget is *nearly* used."))
+
+    (told,) = stage.ada.user.dm_channel.history()
+    assert told.content == r"Your budget is \*nearly\* used."
+    assert stage.messages() == []
+
+
+async def test_news_comes_with_what_can_be_done_about_it(stage: Stage) -> None:
+    stage.orchestrator.warm(stage.user(stage.ada))
+    job = await stage.imagine()
+    note = Note(user=stage.user(stage.ada), sentence="Your GPU is given back soon.", buttons=((KEEP, job),))
+
+    await stage.surface.notify(note)
+    (told,) = stage.ada.user.dm_channel.history()
+    assert labels(told) == ["Keep 30 min · $0.17"]
+    result = await stage.ada.user.click(told, label="Keep 30 min · $0.17")
+
+    assert result.response is not None
+    assert "stays warm until" in (result.response.embeds[0].description or "")
+
+
+async def test_whoever_takes_no_private_messages_is_mentioned_once_where_they_asked(stage: Stage) -> None:
+    stage.env.inject_error("POST", f"/channels/{stage.ada.user.dm_channel.id}/messages", status=403, code=50007)
+
+    await stage.surface.notify(
+        Note(user=stage.user(stage.ada), sentence="Done, @everyone <@1>.", chat=str(stage.channel.id))
+    )
+
+    assert stage.message().content == f"<@{stage.ada.id}> Done, @\u200beveryone \\<@\u200b1\\>."
+    assert [user.id for user in stage.message().mentions] == [stage.ada.id]
+    assert not stage.message().mention_everyone
+    assert stage.rest.sent[-1].body["allowed_mentions"] == {"parse": [], "users": [stage.ada.id]}
+
+
+async def test_whoever_cannot_be_reached_at_all_is_not_tried_again(stage: Stage) -> None:
+    stage.env.inject_error("POST", "/channels/*/messages", status=403, code=50007, times=None)
+    note = Note(user=stage.user(stage.ada), sentence="Done.", chat=str(stage.channel.id))
+
+    await stage.surface.notify(note)
+    await stage.surface.notify(Note(user=stage.user(stage.ada), sentence="Done."))
+
+    assert stage.messages() == []
 
 
 @pytest.fixture
-async def closed(orchestrator: FakeOrchestrator) -> AsyncIterator[Discord]:
-    """Where nobody takes private messages."""
-    async with a_town() as town, town.bot(orchestrator, lambda: orchestrator.now) as running:
-        town.env.inject_error(
-            "POST", f"/channels/{town.ada.user.dm_channel.id}/messages", status=403, code=50007, times=None
-        )
-        yield running
+async def office(stage: Stage) -> ChannelHandle:
+    channel = stage.guild.create_text_channel("office")
+    stage.admin_channel = str(channel.id)
+    await stage.restart()
+    return channel
 
 
-async def test_a_person_is_told_alone_with_what_can_be_done(discord: Discord) -> None:
-    await discord.surface.notify(note(discord, buttons=((KEEP, JobId("job1")),)))
+async def test_admins_are_told_alone_and_in_their_channel(stage: Stage, office: ChannelHandle) -> None:
+    await stage.surface.notify(Note(user=None, sentence="A machine will not die."))
 
-    assert private(discord.town.ada) == ["Your GPU is given back in 2 minutes."]
-    assert labels_of(discord.town.ada.user.dm_channel.history()[0]) == ["Keep 30 min"]
-    assert discord.cards() == []
-
-
-async def test_whoever_takes_no_private_messages_is_mentioned_where_they_asked(closed: Discord) -> None:
-    await closed.surface.notify(note(closed, chat=str(closed.town.channel.id)))
-
-    (mention,) = closed.cards()
-    assert mention.content.startswith(f"<@{closed.town.ada.id}> Your GPU")
-    assert [user.id for user in mention.mentions] == [closed.town.ada.id]
+    assert [message.content for message in stage.root.user.dm_channel.history()] == ["A machine will not die."]
+    assert [message.content for message in office.history()] == ["A machine will not die."]
 
 
-async def test_whoever_cannot_be_told_at_all_counts_as_told(closed: Discord) -> None:
-    await closed.surface.notify(note(closed))
+async def test_an_admins_channel_that_is_closed_to_us_stops_nothing(stage: Stage, office: ChannelHandle) -> None:
+    stage.env.inject_error("POST", f"/channels/{office.id}/messages", status=403, code=50001)
 
-    assert closed.cards() == []
+    await stage.surface.notify(Note(user=None, sentence="A machine will not die."))
 
-
-async def test_news_has_no_markup_and_mentions_nobody(discord: Discord) -> None:
-    await discord.surface.notify(note(discord, sentence="@everyone **look**"))
-
-    assert private(discord.town.ada) == ["@\u200beveryone \\*\\*look\\*\\*"]
+    assert len(stage.root.user.dm_channel.history()) == 1
 
 
-async def test_admins_are_told_each(discord: Discord) -> None:
-    await discord.surface.notify(note(discord, user=None, sentence="A cloud refuses our key."))
-
-    assert private(discord.town.root) == ["A cloud refuses our key."]
-    assert private(discord.town.ada) == []
-
-
-async def test_without_an_admin_it_waits(orchestrator: FakeOrchestrator) -> None:
-    async with a_town() as town:
-        town.access = replace(town.access, admins=frozenset())
-        async with town.bot(orchestrator, lambda: orchestrator.now) as discord:
-            with pytest.raises(SurfaceUnavailable, match="DISCORD_ADMINS"):
-                await discord.surface.notify(note(discord, user=None))
-
-
-async def test_before_it_is_connected_everything_waits(discord: Discord) -> None:
-    surface = type(discord.surface)(discord.surface._options)
-
-    with pytest.raises(SurfaceUnavailable, match="not connected"):
-        await surface.notify(note(discord))
+async def test_news_that_nobody_can_be_told_is_kept(stage: Stage) -> None:
+    with pytest.raises(SurfaceUnavailable, match="no account of Discord"):
+        await stage.surface.notify(Note(user=UserId("web:ada"), sentence="Done."))
+    stage.env.inject_error("POST", "/users/@me/channels", status=500)
+    with pytest.raises(SurfaceUnavailable, match="500"):
+        await stage.surface.notify(Note(user=UserId("discord:77"), sentence="Done."))

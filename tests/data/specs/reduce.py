@@ -3,6 +3,7 @@ Cut a vendor's OpenAPI file down to what we use of it: paths, fields, types, enu
 
     python tests/data/specs/reduce.py vast FULL.yaml > tests/data/specs/vast.json
     python tests/data/specs/reduce.py discord FULL.json > tests/data/specs/discord.json
+    python tests/data/specs/reduce.py telegram FULL.json > tests/data/specs/telegram.json
 """
 
 import json
@@ -39,6 +40,26 @@ BODIES = {
     ),
 }
 """Where only what is sent is held against the specification; what several share is kept once, in ``$defs``."""
+
+METHODS = {
+    "telegram": (
+        "getMe",
+        "getUpdates",
+        "setWebhook",
+        "deleteWebhook",
+        "setMyCommands",
+        "sendMessage",
+        "sendPhoto",
+        "sendDocument",
+        "sendMediaGroup",
+        "editMessageText",
+        "editMessageCaption",
+        "editMessageMedia",
+        "editMessageReplyMarkup",
+        "answerCallbackQuery",
+    ),
+}
+"""Of a Bot API: what each takes, with every type that it takes or gives, however deep."""
 
 KEPT = frozenset(
     {
@@ -81,6 +102,28 @@ def bodies(full: Mapping[str, Any], operations: tuple[str, ...]) -> dict[str, An
             found[name] = _by_reference(_referred(full, reference))
             waiting += _references(found[name])
     return {"operations": _renamed(kept), "$defs": {name: _renamed(found[name]) for name in sorted(found)}}
+
+
+def methods(full: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Keep what each of *names* takes, and once each the types in it."""
+    kept = {name: _fields(full["methods"][name]) for name in names}
+    found: dict[str, Any] = {}
+    waiting = [each for fields in kept.values() for field in fields.values() for each in field["types"]]
+    while waiting:
+        name = waiting.pop().removeprefix("Array of ").removeprefix("Array of ")
+        known = full["types"].get(name)
+        if known is None or name in found:
+            continue
+        found[name] = {"fields": _fields(known)} if "subtypes" not in known else {"subtypes": known["subtypes"]}
+        waiting += known.get("subtypes", ())
+        waiting += [each for field in found[name].get("fields", {}).values() for each in field["types"]]
+    return {"methods": kept, "types": {name: found[name] for name in sorted(found)}}
+
+
+def _fields(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        field["name"]: {"types": field["types"], "required": field["required"]} for field in described.get("fields", ())
+    }
 
 
 def _body(full: Mapping[str, Any], method: str, path: str) -> Any:
@@ -164,7 +207,10 @@ def _referred(full: Mapping[str, Any], reference: str) -> Any:
 def main() -> None:
     name, path = sys.argv[1:]
     full = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    kept = bodies(full, BODIES[name]) if name in BODIES else reduced(full, OPERATIONS[name])
+    if name in METHODS:
+        kept = methods(full, METHODS[name])
+    else:
+        kept = bodies(full, BODIES[name]) if name in BODIES else reduced(full, OPERATIONS[name])
     json.dump(kept, sys.stdout, indent=1)
     sys.stdout.write("\n")
 

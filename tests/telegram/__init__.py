@@ -1,0 +1,1 @@
+"""Telegram without Telegram: a Bot API server on this computer, held to the published description of the API."""
