@@ -106,7 +106,7 @@ async def _serve(orchestrator: Service, bot_settings: BotSettings, stopping: Sto
     page = WebSurface()
     chats = _chats(bot_settings)
     clock = SystemClock()
-    desk = open_desk(orchestrator, [page, *chats], clock.now, chart=cost_chart)
+    desk = open_desk(orchestrator, [page, *chats], clock.now, chart=cost_chart, logs_prompts=bot_settings.log_prompts)
     backend = Backend(handler=Router(desk), cards=desk.cards, orchestrator=orchestrator, now=clock.now)
     options = WebOptions(port=bot_settings.web_port, on_listening=_announce)
     async with asyncio.TaskGroup() as group:

@@ -42,6 +42,11 @@ class BotSettings(BaseSettings):
         alias="GLOWPLUG_CONTACT",
         description="Whom a person who may not use the bot is told to ask, such as @ada or a channel.",
     )
+    log_prompts: bool = Field(
+        False,
+        alias="GLOWPLUG_LOG_PROMPTS",
+        description="Write what people ask for into the log, too.",
+    )
     discord_guilds: Ids = Field(
         NOBODY,
         alias="DISCORD_GUILDS",

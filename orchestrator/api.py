@@ -17,13 +17,14 @@ from orchestrator.domain.instance import EndReason, InstanceState
 from orchestrator.domain.job import Failure, Served, Value
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, dollars
 from orchestrator.domain.notices import Notice
-from orchestrator.domain.people import CLAIMED_FOR, Preset
+from orchestrator.domain.people import CLAIMED_FOR, FOR_ADMINS, NoticeKind, Preset, Profile, QuietHours
 from orchestrator.domain.session import SessionState
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import NO_LORA, Parameter, ParameterKind, closest
 
 __all__ = [
     "CLAIMED_FOR",
+    "FOR_ADMINS",
     "NO_LORA",
     "CancelOutcome",
     "Cancelled",
@@ -51,13 +52,17 @@ __all__ = [
     "MicroUsd",
     "MicroUsdPerHour",
     "Notice",
+    "NoticeKind",
     "Orchestrator",
     "Overview",
     "Parameter",
     "ParameterKind",
     "PeopleStore",
+    "PolicyView",
     "Preset",
+    "Profile",
     "Queued",
+    "QuietHours",
     "ReleaseOutcome",
     "RequestError",
     "Running",
@@ -408,6 +413,28 @@ class Forgotten:
     pictures: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyView:
+    """
+    The rule by which machines are rented, and what bounds it.
+
+    Attributes:
+        max_price: The dearest machine that may be rented.
+        person_day: Caps; None sets none.
+    """
+
+    name: str
+    idle_timeout: timedelta
+    clouds: tuple[str, ...]
+    bridges: tuple[str, ...]
+    max_price: MicroUsdPerHour
+    max_machines: int
+    hedges_per_hour: int
+    person_day: MicroUsd | None
+    day: MicroUsd | None
+    month: MicroUsd | None
+
+
 class PeopleStore(Protocol):
     """What people keep beside their jobs."""
 
@@ -457,6 +484,40 @@ class PeopleStore(Protocol):
     async def set_place_setting(self, place: str, name: str, value: str) -> None:
         """Keep *value* in place of the one before. Names and values are the bot's own."""
         ...
+
+    async def person_of(self, account: UserId) -> UserId:
+        """Whose account it is: everything a person has is kept under that name."""
+        ...
+
+    async def accounts_of(self, user: UserId) -> tuple[UserId, ...]:
+        """All accounts of a person, the one under whose name they are kept first."""
+        ...
+
+    async def offer_link(self, user: UserId) -> str:
+        """A code that joins another account to *user*: good for ten minutes, once."""
+        ...
+
+    async def link(self, account: UserId, code: str) -> UserId:
+        """
+        Make *account*, and everything that was joined to it, a part of whoever offered *code*.
+
+        Raises:
+            RequestError: The code is wrong or too old, or something of the account is still under way.
+        """
+        ...
+
+    async def unlink(self, account: UserId) -> None:
+        """
+        Make it a person by itself again; what it did stays with the person.
+
+        Raises:
+            RequestError: It was joined to nobody.
+        """
+        ...
+
+    async def profile(self, user: UserId) -> Profile: ...
+
+    async def save_profile(self, user: UserId, profile: Profile) -> None: ...
 
     async def claim(self, name: str) -> bool:
         """
@@ -544,6 +605,8 @@ class Orchestrator(Protocol):
     async def overview(self) -> Overview: ...
 
     async def costs(self, days: int) -> CostReport: ...
+
+    async def policy(self) -> PolicyView: ...
 
     async def end_instance(self, instance: InstanceId) -> bool:
         """An admin ends one machine; its jobs go to another. False when there is no such machine."""

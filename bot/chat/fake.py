@@ -12,7 +12,7 @@ from bot.chat.model import Note
 from bot.chat.pace import Pace, Rate
 from bot.chat.surface import ChatSurface, Limits, SurfaceUnavailable
 from bot.chat.voice import Voice
-from orchestrator.api import JobId
+from orchestrator.api import JobId, UserId
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +34,7 @@ class RecordingSurface(ChatSurface):
     pace: Pace = field(default_factory=lambda: Pace(lambda _: Rate(writes=1000, per=timedelta(seconds=1))))
     voice: Voice = Voice(clock=lambda moment: f"{moment:%H:%M}")
     call_s: float = 0.0
+    admins: tuple[UserId, ...] = ()
     messages: dict[JobId, Card] = field(default_factory=dict)
     posted: list[JobId] = field(default_factory=list)
     shown: list[Card] = field(default_factory=list)

@@ -7,7 +7,7 @@ from bot.chat.buttons import Action, Button
 from bot.chat.card import Card
 from bot.chat.handle import ReplyHandle
 from bot.chat.places import Showing
-from orchestrator.api import InstanceId, JobId, UserId
+from orchestrator.api import InstanceId, JobId, QuietHours, UserId
 
 MOST_PICTURES = 10
 """Of one job."""
@@ -21,12 +21,14 @@ class Person:
     Attributes:
         surface: Where they speak: the name of the surface.
         name: What they are called there; empty where the user id says it.
+        account: Their account there, once it is known whose it is; *user* is the person then.
     """
 
     user: UserId
     surface: str
     is_admin: bool
     name: str = ""
+    account: UserId = UserId("")
 
 
 # What can be asked for. A surface builds these from its own buttons and options, or reads them from typed text.
@@ -135,6 +137,58 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferLink:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Attributes: code: That the person's other account was given."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlink:
+    """This account becomes a person by itself again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetNotice:
+    """Attributes: kind: As it is typed."""
+
+    kind: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetQuiet:
+    """Attributes: hours: None for none."""
+
+    hours: QuietHours | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMetadata:
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loras:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """How the person's last request was decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflows:
     pass
 
@@ -157,6 +211,11 @@ class Status:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     days: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,9 +251,10 @@ class ShowPictures:
 JobCommand = Imagine | Again | Vary | Cancel | Press
 MachineCommand = ShowSession | Keep | Release
 KeepsakeCommand = Presets | SavePreset | RemovePreset | Forget
-ReadingCommand = Details | Retype | History | Workflows | Me | Help
-AdminCommand = Status | Cost | Sessions | StopMachine | Drain | BlockedWords | ShowPictures
-Command = JobCommand | MachineCommand | KeepsakeCommand | ReadingCommand | AdminCommand
+ProfileCommand = OfferLink | Link | Unlink | Settings | SetNotice | SetQuiet | SetMetadata
+ReadingCommand = Details | Retype | History | Workflows | Loras | Why | Me | Help
+AdminCommand = Status | Cost | Policy | Sessions | StopMachine | Drain | BlockedWords | ShowPictures
+Command = JobCommand | MachineCommand | KeepsakeCommand | ProfileCommand | ReadingCommand | AdminCommand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +337,7 @@ class Note:
     Attributes:
         user: Their account on the surface that is to tell them; None means the admins.
         topic: Notes of one topic are the same news.
+        leaving_out: Admins who are not to be told.
         buttons: What can be done about it, each with the job that it is pressed for.
         chat: Where they may be mentioned if they cannot be told alone; empty where that would be wrong.
     """
@@ -286,3 +347,4 @@ class Note:
     topic: str = ""
     buttons: tuple[tuple[Button, JobId], ...] = ()
     chat: str = ""
+    leaving_out: frozenset[UserId] = frozenset()

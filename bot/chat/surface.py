@@ -87,6 +87,11 @@ class ChatSurface(Protocol):
         """How moments are said to people there."""
         ...
 
+    @property
+    def admins(self) -> tuple[UserId, ...]:
+        """Accounts of admins who can be told something alone; each has choices of their own."""
+        ...
+
     async def show(self, card: Card) -> ReplyHandle:
         """
         Bring the card of an unfinished job up to date.

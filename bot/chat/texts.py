@@ -42,6 +42,17 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "admins_only": ("{command} is for admins.",),
     "not_allowed": ("You are not on the list of those who may use this bot here; ask {contact} to add {user}.",),
     "button_gone": ("That button is from before; send the request again to get a new one.",),
+    "link_elsewhere": ("Accounts are joined on Discord and Telegram: write /link to the bot there.",),
+    "bad_link_code": (
+        "That code is wrong, used or older than ten minutes; write /link on the other chat for a new one.",
+    ),
+    "linked_already": ("These accounts are one person already; /me lists them.",),
+    "not_linked": ("This account was joined to no other; if others were joined to it, write /link remove there.",),
+    "too_many_accounts": ("One person has at most {limit} accounts.",),
+    "machine_is_yours_here": (
+        "Your GPU here is still warm or on its way; /session release it, wait a minute, and ask for a new code.",
+    ),
+    "unknown_notice": ("There is no notice {name}.{meant} Known are: {known}.",),
     "not_editable": ("That started from a picture, which cannot be typed; use Vary below one.",),
     "bad_user": ("A name has 1 to 40 characters, all of them printable.",),
     # What is asked for.
@@ -101,6 +112,13 @@ NOTICES: Mapping[str, tuple[str, ...]] = {
     "machine_will_not_die": (
         "{cloud} still shows the machine {machine}, {minutes} minutes after its end; end it in the cloud's console.",
     ),
+    "job_done": ("{pictures} done: {prompt}",),
+    "job_failed": ("This was not painted: {prompt}. {sentence}", "This was not painted. {sentence}"),
+    "giving_back": (
+        "Your {gpu} is given back at {until} if you ask for nothing more.",
+        "Your {gpu} is given back soon if you ask for nothing more.",
+    ),
+    "low_balance": ("{cloud} has {left_usd} of our money left; machines stop when it is used up.",),
     "budget_nearly_used": ("{share} % of the budget {cap} ({limit_usd}) is used.",),
     "over_budget": ("The budget {cap} is used up; machines are given back.", "The budget is used up."),
 }

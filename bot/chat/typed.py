@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bot.chat.blocked import plain
+from bot.chat.choices import read_link, read_settings
 from bot.chat.model import (
     MOST_PICTURES,
     Again,
@@ -18,7 +19,9 @@ from bot.chat.model import (
     History,
     Imagine,
     Keep,
+    Loras,
     Me,
+    Policy,
     Presets,
     Release,
     RemovePreset,
@@ -29,6 +32,7 @@ from bot.chat.model import (
     Status,
     StopMachine,
     Vary,
+    Why,
     Workflows,
 )
 from bot.chat.places import Showing
@@ -216,6 +220,18 @@ COMMANDS: Mapping[str, Spoken] = {
         purpose="your named options; use one with --preset NAME, drop one with /presets remove NAME",
         read=_presets,
     ),
+    "/link": Spoken(
+        example="/link",
+        purpose="join your accounts on Discord and Telegram; /link CODE with the code of the other one",
+        read=read_link,
+    ),
+    "/settings": Spoken(
+        example="/settings notify done off",
+        purpose="what you are told beside your cards, and your quiet hours",
+        read=read_settings,
+    ),
+    "/lora": Spoken(example="/lora", purpose="the LoRAs that can be used, and how", read=_alone(Loras())),
+    "/why": Spoken(example="/why", purpose="how your last request was decided, in numbers", read=_alone(Why())),
     "/workflows": Spoken(
         example="/workflows", purpose="what can be painted, and its options", read=_alone(Workflows())
     ),
@@ -226,6 +242,9 @@ COMMANDS: Mapping[str, Spoken] = {
         example="/status", purpose="machines, queue and clouds", read=_alone(Status()), is_for_admins=True
     ),
     "/cost": Spoken(example="/cost 7", purpose="what the last days cost", read=_cost, is_for_admins=True),
+    "/policy": Spoken(
+        example="/policy", purpose="the rule by which machines are rented", read=_alone(Policy()), is_for_admins=True
+    ),
     "/admin": Spoken(
         example="/admin sessions | stop ID | drain on | drain off | words | words add WORD | words remove WORD"
         " | pictures plain | pictures spoiler | pictures nsfw-only",

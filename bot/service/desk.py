@@ -15,13 +15,18 @@ CostChart = Callable[[CostReport], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Attributes: chart: None where answers are words alone."""
+    """
+    Attributes:
+        chart: None where answers are words alone.
+        logs_prompts: What people ask for may stand in the log.
+    """
 
     orchestrator: Orchestrator
     cards: CardBook
     surfaces: Mapping[str, ChatSurface]
     now: Callable[[], datetime]
     chart: CostChart | None = None
+    logs_prompts: bool = False
 
     async def job_of(self, person: Person, job: JobId | None) -> JobView:
         """
@@ -48,6 +53,8 @@ def open_desk(
     surfaces: Iterable[ChatSurface],
     now: Callable[[], datetime],
     chart: CostChart | None = None,
+    *,
+    logs_prompts: bool = False,
 ) -> Desk:
     """
     Put together what commands and loops share.
@@ -57,4 +64,6 @@ def open_desk(
     """
     by_name = {surface.name: surface for surface in surfaces}
     cards = CardBook(orchestrator, by_name, now)
-    return Desk(orchestrator=orchestrator, cards=cards, surfaces=by_name, now=now, chart=chart)
+    return Desk(
+        orchestrator=orchestrator, cards=cards, surfaces=by_name, now=now, chart=chart, logs_prompts=logs_prompts
+    )

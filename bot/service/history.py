@@ -37,7 +37,9 @@ async def me(desk: Desk, person: Person) -> Answer:
     report = await desk.orchestrator.costs(REPORTED_DAYS)
     session = await desk.orchestrator.session(person.user)
     spent = sum(dollars(row.amount) for row in report.by_user if row.key == person.user)
+    accounts = await desk.orchestrator.people.accounts_of(person.user)
     lines = [f"{usd(spent)} in the last {REPORTED_DAYS} days"]
+    lines += [f"your accounts: {', '.join(accounts)}"] if len(accounts) > 1 else []
     if session is not None:
         lines.append(f"this session: {plural(session.images, 'picture')}, {price(session.cost)}")
     return Reply(

@@ -1,5 +1,6 @@
 """``/imagine``, ``/again`` and ``/vary``: from words to jobs."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,8 @@ from orchestrator.api import (
     WorkflowCard,
     dollars,
 )
+
+log = logging.getLogger(__name__)
 
 USUAL_PRICE = MicroUsdPerHour(200_000), MicroUsdPerHour(600_000)
 """What a suitable GPU has cost an hour; for guesses while the person has no machine."""
@@ -108,6 +111,8 @@ async def _submit(desk: Desk, call: Call, orders: list[Order]) -> Started:
                 raise
             note = f"{len(cards)} of {len(orders)} were started. {sentence(error.key, error.values)}"
             break
+        if desk.logs_prompts:
+            log.info("job %s of %s: %s", ticket.job, call.person.user, order.wish.values.get("prompt", ""))
         card = await desk.cards.card(ticket.job)
         cards += [card] if card else []
     return Started(cards=tuple(cards), note=note)

@@ -1,4 +1,9 @@
-"""Tells what people or admins must hear beside the cards: each once, and again until somebody could be told."""
+"""
+Tells what people or admins must hear beside the cards: each once, and again until somebody could be told.
+
+People choose what they want to hear. In their quiet hours news waits; what nobody wants to know any more by then is
+left out.
+"""
 
 import asyncio
 import logging
@@ -6,9 +11,9 @@ from collections.abc import AsyncIterator
 
 from bot.chat.model import Note
 from bot.chat.surface import ChatSurface, SurfaceUnavailable
-from bot.chat.texts import sentence
 from bot.service.desk import Desk
-from orchestrator.api import Notice
+from bot.service.wording import ADMINS_KINDS, Worded, is_stale, kind_of, plain, worded
+from orchestrator.api import Notice, Profile, UserId
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +31,7 @@ async def tell_notices(desk: Desk) -> None:
         group.create_task(_collect(desk.orchestrator.notices(), waiting, news), name="collect notices")
         while True:
             for notice in tuple(waiting.values()):
-                if await _told(desk, notice):
+                if await _settled(desk, notice):
                     waiting.pop(notice.id, None)
             news.clear()
             try:
@@ -39,27 +44,78 @@ async def tell_notices(desk: Desk) -> None:
 async def _collect(notices: AsyncIterator[Notice], waiting: dict[int, Notice], news: asyncio.Event) -> None:
     async for notice in notices:
         if notice.user is None:
-            log.warning("%s", sentence(notice.key, notice.values))
+            log.warning("%s", plain(notice))
         if len(waiting) < MOST_WAITING:
             waiting[notice.id] = notice
             news.set()
 
 
-async def _told(desk: Desk, notice: Notice) -> bool:
-    """Whether at least one surface has told it; only then it is acknowledged."""
-    note = Note(user=notice.user, sentence=sentence(notice.key, notice.values), topic=notice.topic)
-    results = [await _tell(surface, note) for surface in _surfaces_for(desk, notice)]
-    if not any(results):
+async def _settled(desk: Desk, notice: Notice) -> bool:
+    """Whether it was told at least once, or nobody wants to hear it; only then it is acknowledged."""
+    told = await (_tell_admins(desk, notice) if notice.user is None else _tell_person(desk, notice, notice.user))
+    if told:
+        await desk.orchestrator.acknowledge_notice(notice.id)
+    return told
+
+
+# A person.
+
+
+async def _tell_person(desk: Desk, notice: Notice, user: UserId) -> bool:
+    profile = await desk.orchestrator.people.profile(user)
+    if kind_of(notice) in profile.muted or is_stale(notice, desk.now()):
+        return True
+    if profile.is_quiet(desk.now()):
         return False
-    await desk.orchestrator.acknowledge_notice(notice.id)
-    return True
+    said = await worded(desk, notice)
+    if said is None:
+        return True
+    for account in await _accounts(desk, user, said.surface):
+        if await _told_to(desk, account, notice, said):
+            return True
+    return False
 
 
-def _surfaces_for(desk: Desk, notice: Notice) -> list[ChatSurface]:
-    if notice.user is None:
-        return list(desk.surfaces.values())
-    surface = desk.surfaces.get(notice.user.partition(":")[0])
-    return [surface] if surface else []
+async def _accounts(desk: Desk, user: UserId, surface: str) -> list[UserId]:
+    """Where the person can be told: first where they asked, then wherever else they are."""
+    known = [each for each in await desk.orchestrator.people.accounts_of(user) if _surface_of(each) in desk.surfaces]
+    return sorted(known, key=lambda account: _surface_of(account) != surface)
+
+
+async def _told_to(desk: Desk, account: UserId, notice: Notice, said: Worded) -> bool:
+    name = _surface_of(account)
+    surface = desk.surfaces[name]
+    note = Note(
+        user=account,
+        sentence=said.sentence(surface.voice),
+        topic=notice.topic,
+        buttons=said.buttons,
+        chat=said.chat if name == said.surface else "",
+    )
+    return await _tell(surface, note)
+
+
+def _surface_of(account: UserId) -> str:
+    return account.partition(":")[0]
+
+
+# Admins.
+
+
+async def _tell_admins(desk: Desk, notice: Notice) -> bool:
+    """On every surface, leaving out those who do not want it, or not now; one who was told is enough."""
+    results = []
+    for surface in desk.surfaces.values():
+        left_out = frozenset([admin for admin in surface.admins if await _wants_not(desk, admin, notice)])
+        note = Note(user=None, sentence=plain(notice), topic=notice.topic, leaving_out=left_out)
+        results.append(await _tell(surface, note))
+    return any(results)
+
+
+async def _wants_not(desk: Desk, admin: UserId, notice: Notice) -> bool:
+    people = desk.orchestrator.people
+    profile: Profile = await people.profile(await people.person_of(admin))
+    return ADMINS_KINDS.get(notice.key) in profile.muted or profile.is_quiet(desk.now())
 
 
 async def _tell(surface: ChatSurface, note: Note) -> bool:

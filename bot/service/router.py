@@ -1,10 +1,11 @@
 """The one CommandHandler: hands each command to what does it, and turns mistakes into sentences."""
 
-from typing import assert_never
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from bot.chat.handle import ReplyHandle
 from bot.chat.model import (
-    AdminCommand,
     Again,
     Answer,
     BlockedWords,
@@ -17,25 +18,31 @@ from bot.chat.model import (
     Help,
     History,
     Imagine,
-    JobCommand,
     Keep,
-    KeepsakeCommand,
-    MachineCommand,
+    Link,
+    Loras,
     Me,
+    OfferLink,
+    Policy,
     Presets,
     Press,
-    ReadingCommand,
     Refused,
     Release,
     RemovePreset,
     Retype,
     SavePreset,
     Sessions,
+    SetMetadata,
+    SetNotice,
+    SetQuiet,
+    Settings,
     ShowPictures,
     ShowSession,
     Status,
     StopMachine,
+    Unlink,
     Vary,
+    Why,
     Workflows,
 )
 from bot.chat.surface import CommandHandler
@@ -49,16 +56,74 @@ from bot.service import (
     forget,
     history,
     imagine,
+    link,
     places,
     presets,
     press,
     reference,
     session,
+    settings,
     status,
+    why,
     words,
 )
 from bot.service.desk import Desk
 from orchestrator.api import JobId, RequestError
+
+Does = Callable[[Desk, Call, Any], Awaitable[Answer]]
+"""What does one kind of command; the last argument is that command."""
+
+
+async def _help(desk: Desk, call: Call, _command: Help) -> Answer:
+    return reference.help_for(desk, call.person)
+
+
+async def _workflows(desk: Desk, _call: Call, _command: Workflows) -> Answer:
+    return reference.workflows(desk)
+
+
+async def _loras(desk: Desk, _call: Call, _command: Loras) -> Answer:
+    return reference.loras(desk)
+
+
+FOR_ALL: Mapping[type, Does] = {
+    Imagine: imagine.start,
+    Again: imagine.again,
+    Vary: imagine.vary,
+    Cancel: lambda desk, call, command: cancel.cancel(desk, call.person, command),
+    ShowSession: lambda desk, call, _: session.show(desk, call.person),
+    Keep: lambda desk, call, command: session.keep(desk, call.person, command),
+    Release: lambda desk, call, _: session.release(desk, call.person),
+    Presets: lambda desk, call, _: presets.show(desk, call.person),
+    SavePreset: lambda desk, call, command: presets.save(desk, call.person, command),
+    RemovePreset: lambda desk, call, command: presets.remove(desk, call.person, command.name),
+    Forget: lambda desk, call, command: forget.forget(desk, call.person, command),
+    OfferLink: lambda desk, call, command: link.change(desk, call.person, command),
+    Link: lambda desk, call, command: link.change(desk, call.person, command),
+    Unlink: lambda desk, call, command: link.change(desk, call.person, command),
+    Settings: lambda desk, call, command: settings.change(desk, call.person, command),
+    SetNotice: lambda desk, call, command: settings.change(desk, call.person, command),
+    SetQuiet: lambda desk, call, command: settings.change(desk, call.person, command),
+    SetMetadata: lambda desk, call, command: settings.change(desk, call.person, command),
+    Details: lambda desk, call, command: details.show(desk, call.person, command),
+    Retype: lambda desk, call, command: details.retype(desk, call.person, command),
+    History: lambda desk, call, _: history.show(desk, call.person),
+    Why: lambda desk, call, _: why.show(desk, call.person),
+    Me: lambda desk, call, _: history.me(desk, call.person),
+    Workflows: _workflows,
+    Loras: _loras,
+    Help: _help,
+}
+FOR_ADMINS: Mapping[type, Does] = {
+    Status: lambda desk, _, __: status.show(desk),
+    Cost: lambda desk, _, command: cost.show(desk, command),
+    Policy: lambda desk, _, __: why.policy(desk),
+    Sessions: lambda desk, _, __: admin.sessions(desk),
+    StopMachine: lambda desk, _, command: admin.stop(desk, command),
+    Drain: lambda desk, _, command: admin.drain(desk, command),
+    BlockedWords: words.change,
+    ShowPictures: places.change,
+}
 
 
 class Router(CommandHandler):
@@ -69,7 +134,9 @@ class Router(CommandHandler):
 
     async def handle(self, call: Call) -> Answer:
         try:
-            return await self._answer(call)
+            account = call.person.user
+            user = await self._desk.orchestrator.people.person_of(account)
+            return await self._answer(replace(call, person=replace(call.person, user=user, account=account)))
         except RequestError as error:
             return Refused(sentence=sentence(error.key, self._as_typed(error)))
 
@@ -88,96 +155,9 @@ class Router(CommandHandler):
         return values
 
     async def _answer(self, call: Call) -> Answer:
-        match call.command:
-            case Imagine() | Again() | Vary() | Cancel() | Press() as command:
-                return await self._job(call, command)
-            case ShowSession() | Keep() | Release() as command:
-                return await self._machine(call, command)
-            case Presets() | SavePreset() | RemovePreset() | Forget() as command:
-                return await self._keepsakes(call, command)
-            case Details() | Retype() | History() | Workflows() | Me() | Help() as command:
-                return await self._reading(call, command)
-            case Status() | Cost() | Sessions() | StopMachine() | Drain() | BlockedWords() | ShowPictures() as command:
-                if not call.person.is_admin:
-                    raise RequestError("admins_only", command="That")
-                return await self._admin(call, command)
-            case _:
-                assert_never(call.command)
-
-    async def _job(self, call: Call, command: JobCommand) -> Answer:
-        match command:
-            case Imagine():
-                return await imagine.start(self._desk, call, command)
-            case Again():
-                return await imagine.again(self._desk, call, command)
-            case Vary():
-                return await imagine.vary(self._desk, call, command)
-            case Cancel():
-                return await cancel.cancel(self._desk, call.person, command)
-            case Press():
-                return await self._answer(await press.meant(self._desk, call, command))
-            case _:
-                assert_never(command)
-
-    async def _machine(self, call: Call, command: MachineCommand) -> Answer:
-        match command:
-            case ShowSession():
-                return await session.show(self._desk, call.person)
-            case Keep():
-                return await session.keep(self._desk, call.person, command)
-            case Release():
-                return await session.release(self._desk, call.person)
-            case _:
-                assert_never(command)
-
-    async def _keepsakes(self, call: Call, command: KeepsakeCommand) -> Answer:
-        match command:
-            case Presets():
-                return await presets.show(self._desk, call.person)
-            case SavePreset():
-                return await presets.save(self._desk, call.person, command)
-            case RemovePreset(name=name):
-                return await presets.remove(self._desk, call.person, name)
-            case Forget():
-                return await forget.forget(self._desk, call.person, command)
-            case _:
-                assert_never(command)
-
-    async def _reading(self, call: Call, command: ReadingCommand) -> Answer:
-        match command:
-            case Details():
-                return await details.show(self._desk, call.person, command)
-            case Retype():
-                return await details.retype(self._desk, call.person, command)
-            case History():
-                return await history.show(self._desk, call.person)
-            case Me():
-                return await history.me(self._desk, call.person)
-            case Workflows():
-                return reference.workflows(self._desk)
-            case Help():
-                return reference.help_for(self._desk, call.person)
-            case _:
-                assert_never(command)
-
-    async def _admin(self, call: Call, command: AdminCommand) -> Answer:
-        match command:
-            case Status():
-                return await status.show(self._desk)
-            case Cost():
-                return await cost.show(self._desk, command)
-            case Sessions():
-                return await admin.sessions(self._desk)
-            case StopMachine():
-                return await admin.stop(self._desk, command)
-            case Drain():
-                return await admin.drain(self._desk, command)
-            case BlockedWords() | ShowPictures():
-                return await self._place(call, command)
-            case _:
-                assert_never(command)
-
-    async def _place(self, call: Call, command: BlockedWords | ShowPictures) -> Answer:
-        if isinstance(command, BlockedWords):
-            return await words.change(self._desk, call, command)
-        return await places.change(self._desk, call, command)
+        if isinstance(call.command, Press):
+            return await self._answer(await press.meant(self._desk, call, call.command))
+        kind = type(call.command)
+        if kind in FOR_ADMINS and not call.person.is_admin:
+            raise RequestError("admins_only", command="That")
+        return await {**FOR_ALL, **FOR_ADMINS}[kind](self._desk, call, call.command)

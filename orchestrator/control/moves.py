@@ -36,8 +36,14 @@ async def fail(books: Books, job: Job, failure: Failure, now: datetime) -> Job:
     """End a job for good; its person is told why."""
     failed = replace(job.moved_to(JobState.FAILED, now), failure=failure)
     failed = await books.jobs.change(job, failed, reason=failure.key, details=dict(failure.values))
+    await tell_failed(books, failed, now)
     await books.sessions.touch(job.session, now)
     return failed
+
+
+async def tell_failed(books: Books, job: Job, now: datetime) -> None:
+    """Its person may not look at the card any more."""
+    await tell(books, job.user, "job_failed", {"job": job.id}, topic=f"failed:{job.id}", now=now)
 
 
 async def book_due(books: Books, instance: Instance, now: datetime) -> Instance:

@@ -1,12 +1,21 @@
 """People as the bot sees them: ``orchestrator.api.PeopleStore`` over the store."""
 
-from orchestrator.api import Forgotten, PeopleStore, Preset
+import hashlib
+import secrets
+
+from orchestrator.api import Forgotten, PeopleStore, Preset, Profile
 from orchestrator.domain.errors import RequestError
 from orchestrator.domain.ids import ImageKey, UserId
-from orchestrator.domain.people import CLAIMED_FOR, MOST_BLOCKED, MOST_PRESETS
+from orchestrator.domain.people import CLAIMED_FOR, LINK_FOR, MOST_ACCOUNTS, MOST_BLOCKED, MOST_PRESETS
+from orchestrator.domain.session import SessionState
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.clock import Clock
 from orchestrator.ports.store import Books, Store
+
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+"""None that is taken for another one."""
+
+LENGTH = 8
 
 
 class People(PeopleStore):
@@ -52,6 +61,51 @@ class People(PeopleStore):
         async with self._store.writing() as books:
             await books.people.set_place_setting(place, name, value)
 
+    async def person_of(self, account: UserId) -> UserId:
+        async with self._store.reading() as books:
+            return await books.people.person_of(account)
+
+    async def accounts_of(self, user: UserId) -> tuple[UserId, ...]:
+        async with self._store.reading() as books:
+            return user, *await books.people.accounts_of(user)
+
+    async def offer_link(self, user: UserId) -> str:
+        code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+        async with self._store.writing() as books:
+            await books.people.put_link_code(user, _hashed(code), self._clock.now() + LINK_FOR)
+        return code
+
+    async def link(self, account: UserId, code: str) -> UserId:
+        now = self._clock.now()
+        async with self._store.writing() as books:
+            to = await books.people.take_link_code(_hashed(code), now)
+        if to is None:  # a code is used up by whoever tries it, so guessing gets nobody anywhere
+            raise RequestError("bad_link_code")
+        async with self._store.writing() as books:
+            joining, to = await books.people.person_of(account), await books.people.person_of(to)
+            if joining == to:
+                raise RequestError("linked_already")
+            accounts = (*await books.people.accounts_of(joining), *await books.people.accounts_of(to))
+            if len(accounts) + 2 > MOST_ACCOUNTS:
+                raise RequestError("too_many_accounts", limit=MOST_ACCOUNTS)
+            await _check_nothing_is_under_way(books, joining)
+            await _close_sessions(books, joining)
+            await books.people.join(joining, to, now)
+        return to
+
+    async def unlink(self, account: UserId) -> None:
+        async with self._store.writing() as books:
+            if not await books.people.unlink(account):
+                raise RequestError("not_linked")
+
+    async def profile(self, user: UserId) -> Profile:
+        async with self._store.reading() as books:
+            return await books.people.profile(user)
+
+    async def save_profile(self, user: UserId, profile: Profile) -> None:
+        async with self._store.writing() as books:
+            await books.people.put_profile(user, profile)
+
     async def claim(self, name: str) -> bool:
         now = self._clock.now()
         async with self._store.writing() as books:
@@ -71,6 +125,25 @@ class People(PeopleStore):
         async with self._store.reading() as books:
             await _check_nothing_is_under_way(books, user)
             return await books.people.pictures(user)
+
+
+async def _close_sessions(books: Books, user: UserId) -> None:
+    """
+    Close what is open without a machine: two active sessions of one person must not be.
+
+    Raises:
+        RequestError: A machine of theirs is not gone yet.
+    """
+    for session in [each for each in await books.sessions.not_closed() if each.user == user]:
+        snapshot = await books.sessions.snapshot(session.id)
+        if session.state is not SessionState.OPEN or (snapshot is not None and snapshot.instances):
+            raise RequestError("machine_is_yours_here")
+        await books.sessions.change(session, session.moved_to(SessionState.CLOSED), reason="joined")
+
+
+def _hashed(code: str) -> str:
+    """How a code is kept: whoever reads the database cannot use it."""
+    return hashlib.sha256(code.strip().upper().encode()).hexdigest()
 
 
 async def _check_nothing_is_under_way(books: Books, user: UserId) -> None:

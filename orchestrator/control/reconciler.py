@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from orchestrator.control import news
 from orchestrator.control.board import CloudHealth
 from orchestrator.control.links import Links
 from orchestrator.control.market import Market
@@ -35,6 +36,10 @@ EVERY = timedelta(seconds=60)
 ENDING = timedelta(seconds=2)
 """While a machine is to go, its cloud is listed this often; adapters space calls further where their cloud demands."""
 STUBBORN_AFTER = timedelta(minutes=2)
+
+BALANCE_EVERY = timedelta(hours=1)
+LOW_BALANCE = MicroUsd(5_000_000)
+"""A day of one machine at a usual price."""
 NOBODY = UserId("nobody")
 LISTING = "listing:"
 """The facts that say when each cloud was last listed, and how many machines nobody knew."""
@@ -50,6 +55,7 @@ class Reconciler:
         self._clouds = clouds
         self._market = market
         self._links = links
+        self._balance_at: dict[CloudName, float] = {}
         self._last_round: dict[CloudName, float] = {}
 
     async def step(self) -> timedelta | None:
@@ -90,11 +96,29 @@ class Reconciler:
             await self._market.refused(error)
             return
         await self._market.answered(cloud.name)
+        if rentals:
+            await self._look_at_balance(cloud)
         findings = await self._settle(cloud, rentals, asked_at)
         unknown = sum(isinstance(finding, Orphan) for finding in findings)
         await self._note_listing(cloud.name, unknown, asked_at)
         if any(not isinstance(finding, Seen) for finding in findings):
             self._ring()
+
+    async def _look_at_balance(self, cloud: CloudProvider) -> None:
+        """Once an hour while money is spent: a cloud without money deletes what runs."""
+        now = asyncio.get_running_loop().time()
+        if now < self._balance_at.get(cloud.name, -math.inf):
+            return
+        self._balance_at[cloud.name] = now + BALANCE_EVERY.total_seconds()
+        try:
+            balance = (await cloud.account()).balance
+        except CloudError as error:
+            log.info("the balance at %s is not known: %s", cloud.name, error)
+            return
+        if balance is not None and balance < LOW_BALANCE:
+            async with self._shared.store.writing() as books:
+                await news.low_balance(books, cloud.name, balance, self._shared.clock.now())
+            self._shared.wakeups.notices.wake()
 
     async def _note_listing(self, cloud: CloudName, unknown: int, asked_at: datetime) -> None:
         """For ``/status`` here, and for ``glowplug status`` beside us."""
@@ -225,6 +249,7 @@ class Reconciler:
         async with self._shared.store.writing() as books:
             for row in await books.instances.in_states(*sorted(ORDERED - {InstanceState.LAUNCHING})):
                 booked = await book_due(books, row, now)
+                await news.budgets(books, self._shared, row.user, now)
                 if not booked.is_over and await self._is_far_over_budget(books, booked, now):
                     await end_instance(books, booked, EndReason.OVER_BUDGET, now)
 

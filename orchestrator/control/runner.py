@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from orchestrator.control import news
 from orchestrator.control.links import Links
 from orchestrator.control.loop import Workers
 from orchestrator.control.moves import end_instance, fail, requeue
@@ -218,11 +219,13 @@ class Runner:
                 return
             done = replace(current.moved_to(JobState.SUCCEEDED, now), images=images, served=served)
             await books.jobs.change(current, done, reason=served.by)
+            await news.painted(books, done, now)
             if job.bridge and served.cost:
                 await books.ledger.book(
                     Booking(at=now, user=job.user, cloud=job.bridge, instance=None, job=job.id, amount=served.cost)
                 )
             await books.sessions.touch(job.session, now)
+        self._shared.wakeups.notices.wake()
         self._shared.board.note_pace(served.seconds, len(images))
         log.info(
             "job %s: %d pictures in %.1f s by %s, attempt %d",
@@ -238,6 +241,7 @@ class Runner:
             current = await books.jobs.get(job.id)
             if current is not None and current.state is JobState.RUNNING:
                 await fail(books, current, failure, self._shared.clock.now())
+        self._shared.wakeups.notices.wake()
 
     async def _requeue(self, job: Job, reason: str) -> None:
         async with self._shared.store.writing() as books:

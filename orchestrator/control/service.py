@@ -19,6 +19,7 @@ from orchestrator.api import (
     KeepOutcome,
     Orchestrator,
     Overview,
+    PolicyView,
     ReleaseOutcome,
     SessionView,
     WorkflowCard,
@@ -230,6 +231,21 @@ class Service(Orchestrator):
     async def costs(self, days: int) -> CostReport:
         async with self._shared.store.reading() as books:
             return await cost_report(books, self._shared.clock.now(), days)
+
+    async def policy(self) -> PolicyView:
+        shared = self._shared
+        return PolicyView(
+            name=shared.policy.name,
+            idle_timeout=shared.policy.idle_timeout,
+            clouds=shared.clouds,
+            bridges=shared.bridges,
+            max_price=shared.limits.max_price,
+            max_machines=shared.limits.max_machines,
+            hedges_per_hour=shared.limits.hedging.per_hour,
+            person_day=shared.caps.person_day,
+            day=shared.caps.day,
+            month=shared.caps.month,
+        )
 
     async def end_instance(self, instance: InstanceId) -> bool:
         async with self._shared.store.writing() as books:

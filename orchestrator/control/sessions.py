@@ -8,7 +8,9 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from orchestrator.control import news
 from orchestrator.control.hedges import Hedge
+from orchestrator.control.moves import tell_failed
 from orchestrator.control.shared import Shared
 from orchestrator.domain.ids import SessionId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
@@ -38,6 +40,7 @@ class Sessions:
         for session in due:
             await self._look_at(session.id)
         if due:
+            shared.wakeups.notices.wake()
             return timedelta()
         return None if next_due is None else max(next_due - shared.clock.now(), timedelta())
 
@@ -93,7 +96,8 @@ class _Look:
             failure = self._hopeless(job)
             if failure is not None:
                 ended = replace(job.moved_to(JobState.FAILED, self._now), failure=failure)
-                await self._books.jobs.change(job, ended, reason=failure.key)
+                ended = await self._books.jobs.change(job, ended, reason=failure.key)
+                await tell_failed(self._books, ended, self._now)
                 self._forget(job)
                 self._has_moved = True
             else:
@@ -181,10 +185,21 @@ class _Look:
         reason, at = self._leave_at(session, instance)
         if self._now < at:
             self._due.append(at)
+            await self._warn(session, instance, reason, at)
             return session
         for each in (*self._snapshot.ready, *self._snapshot.warming):
             await self._let_go(each, reason)
         return await self._books.sessions.change(session, session.moved_to(SessionState.COOLING), reason=str(reason))
+
+    async def _warn(self, session: Session, instance: Instance, reason: EndReason, at: datetime) -> None:
+        """A little before an idle machine goes, its person may still want it."""
+        if instance.state is not InstanceState.READY or reason is not EndReason.IDLE:
+            return
+        warn_at = at - min(news.BEFORE_THE_END, self._shared.policy.idle_timeout / 4)
+        if self._now < warn_at:
+            self._due.append(warn_at)
+        else:
+            await news.giving_back(self._books, session, instance, at, self._now)
 
     def _leave_at(self, session: Session, instance: Instance) -> tuple[EndReason, datetime]:
         if session.released_at is not None:

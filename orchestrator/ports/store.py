@@ -16,7 +16,7 @@ from orchestrator.domain.instance import Instance, InstanceState
 from orchestrator.domain.job import Job, Value
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.notices import Notice
-from orchestrator.domain.people import Preset
+from orchestrator.domain.people import Preset, Profile
 from orchestrator.domain.policy.placement import Mark
 from orchestrator.domain.policy.spend import Spent
 from orchestrator.domain.session import Session
@@ -251,6 +251,38 @@ class People(Protocol):
         ...
 
     async def set_place_setting(self, place: str, name: str, value: str) -> None: ...
+
+    async def person_of(self, account: UserId) -> UserId:
+        """Whose account it is; the account itself while it was joined to nobody's."""
+        ...
+
+    async def accounts_of(self, user: UserId) -> tuple[UserId, ...]:
+        """Those that were joined to *user*, without *user* itself."""
+        ...
+
+    async def put_link_code(self, user: UserId, code_hash: str, expires_at: datetime) -> None:
+        """In place of an earlier one of theirs; forgets those that have expired long ago."""
+        ...
+
+    async def take_link_code(self, code_hash: str, now: datetime) -> UserId | None:
+        """Who offered it, once; None for one that is unknown, used or too old."""
+        ...
+
+    async def join(self, joining: UserId, to: UserId, at: datetime) -> None:
+        """
+        Make everything of *joining* a part of *to*: accounts, jobs, sessions, machines, money, notices and presets.
+
+        Of two presets of one name *to* keeps its own. *joining*'s profile is dropped.
+        """
+        ...
+
+    async def unlink(self, account: UserId) -> bool:
+        """Make it a person by itself again, without a past. False when it was joined to nobody."""
+        ...
+
+    async def profile(self, user: UserId) -> Profile: ...
+
+    async def put_profile(self, user: UserId, profile: Profile) -> None: ...
 
     async def claim(self, name: str, at: datetime, *, since: datetime) -> bool:
         """False when somebody has it already; forgets those from before *since*."""

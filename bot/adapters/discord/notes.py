@@ -9,7 +9,7 @@ from bot.adapters.discord.buttons import note_view
 from bot.adapters.discord.failures import CLOSED_DM, is_closed_to_us
 from bot.adapters.discord.markup import escaped
 from bot.adapters.discord.messages import NO_MENTIONS
-from bot.adapters.discord.people import account
+from bot.adapters.discord.people import NAME, account
 from bot.chat.access import Access
 from bot.chat.model import Note
 from bot.chat.surface import SurfaceUnavailable
@@ -43,7 +43,8 @@ class Notes:
     async def _tell_admins(self, note: Note) -> list[int]:
         admins = [int(admin) for admin in sorted(self._access.admins) if admin.isdecimal() and not self._is_role(admin)]
         channel = int(self._admin_channel) if self._admin_channel.isdecimal() else None
-        if not admins and channel is None:
+        admins = [admin for admin in admins if f"{NAME}:{admin}" not in note.leaving_out]
+        if not admins and channel is None and not note.leaving_out:
             raise SurfaceUnavailable("no admin is known who could be told; set DISCORD_ADMINS")
         told = [await self._privately(admin, note) for admin in admins]
         told += [await self._in_channel(channel, note)] if channel is not None else []

@@ -24,6 +24,7 @@ from bot.chat.pace import Pace, Rate
 from bot.chat.places import PICTURES, Showing, showing_of
 from bot.chat.surface import Backend, Chat, Limits, SurfaceUnavailable
 from bot.chat.voice import Voice
+from orchestrator.api import UserId
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,11 @@ class DiscordSurface(Chat):
     @property
     def pace(self) -> Pace:
         return self._pace
+
+    @property
+    def admins(self) -> tuple[UserId, ...]:
+        """Those that are named; who has an admin's role is not known to us."""
+        return tuple(UserId(f"{NAME}:{admin}") for admin in sorted(self._options.access.admins) if admin.isdecimal())
 
     # The connection.
 

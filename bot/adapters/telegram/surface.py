@@ -31,6 +31,7 @@ from bot.chat.surface import Backend, Chat, Limits, SurfaceFailed, SurfaceUnavai
 from bot.chat.typed import COMMANDS
 from bot.chat.voice import Voice
 from bot.chat.words import clipped
+from orchestrator.api import UserId
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,10 @@ class TelegramSurface(Chat):
     @property
     def pace(self) -> Pace:
         return self._pace
+
+    @property
+    def admins(self) -> tuple[UserId, ...]:
+        return tuple(UserId(f"{NAME}:{admin}") for admin in sorted(self._options.access.admins) if admin.isdecimal())
 
     # The connection.
 
@@ -244,7 +249,7 @@ class TelegramSurface(Chat):
         admins = [int(admin) for admin in sorted(self._options.access.admins) if admin.isdecimal()]
         if not admins:
             raise SurfaceUnavailable("no admin is known who could be told; set TELEGRAM_ADMINS")
-        for admin in admins:
+        for admin in [each for each in admins if f"{NAME}:{each}" not in note.leaving_out]:
             await self._told_alone(admin, note)
 
     async def _told_alone(self, number: int | None, note: Note) -> bool:

@@ -32,6 +32,7 @@ class WebSurface(ChatSurface):
     name = NAME
     limits = Limits(scope=Scope.CARD, longest=timedelta(seconds=10), at_once=8)
     voice = Voice(clock=_here)
+    admins: tuple[UserId, ...] = ()
 
     def __init__(self) -> None:
         self._pace = Pace(lambda _: Rate(writes=5, per=timedelta(seconds=1), kept_back=1))

@@ -4,9 +4,10 @@ import json
 from datetime import datetime
 
 from orchestrator.adapters.database.database import Rows, Statement, Transaction
+from orchestrator.adapters.database.profiles import choices_of, profile_from
 from orchestrator.adapters.database.rows import to_micros
 from orchestrator.domain.ids import ImageKey, UserId
-from orchestrator.domain.people import Preset
+from orchestrator.domain.people import LINK_FOR, Preset, Profile
 from orchestrator.ports.store import People
 
 PRESETS = "SELECT name, options FROM preset WHERE user_id = :user ORDER BY name"
@@ -43,6 +44,47 @@ FORGET_EVENTS = """
     WHERE subject IN (SELECT id FROM job WHERE user_id = :user)
 """
 FORGET_PRESETS = "DELETE FROM preset WHERE user_id = :user"
+FORGET_PERSON = (
+    "DELETE FROM account WHERE user_id = :user",
+    "DELETE FROM link_code WHERE user_id = :user",
+    "DELETE FROM profile WHERE user_id = :user",
+    "DELETE FROM notice WHERE user_id = :user",
+)
+PERSON_OF = "SELECT user_id FROM account WHERE account = :account"
+ACCOUNTS_OF = "SELECT account FROM account WHERE user_id = :user ORDER BY account"
+DROP_CODES = "DELETE FROM link_code WHERE user_id = :user OR expires_at < :now"
+PUT_CODE = "INSERT INTO link_code (code_hash, user_id, expires_at) VALUES (:code_hash, :user, :expires_at)"
+TAKE_CODE = "DELETE FROM link_code WHERE code_hash = :code_hash RETURNING user_id, expires_at"
+UNLINK = "DELETE FROM account WHERE account = :account RETURNING account"
+PROFILE = "SELECT choices FROM profile WHERE user_id = :user"
+PUT_PROFILE = """
+    INSERT INTO profile (user_id, choices) VALUES (:user, :choices)
+    ON CONFLICT (user_id) DO UPDATE SET choices = excluded.choices
+"""
+# Versions stay: nothing of a person who joins is under way, so no loop holds a row of theirs.
+JOIN = (
+    "UPDATE account SET user_id = :to WHERE user_id = :joining",
+    "INSERT INTO account (account, user_id, linked_at) VALUES (:joining, :to, :at)",
+    "UPDATE job SET user_id = :to WHERE user_id = :joining",
+    "UPDATE session SET user_id = :to WHERE user_id = :joining",
+    "UPDATE instance SET user_id = :to WHERE user_id = :joining",
+    "UPDATE booking SET user_id = :to WHERE user_id = :joining",
+    """
+    INSERT INTO booked_day (day, user_id, cloud, amount)
+    SELECT day, :to, cloud, amount FROM booked_day WHERE user_id = :joining
+    ON CONFLICT (day, user_id, cloud) DO UPDATE SET amount = booked_day.amount + excluded.amount
+    """,
+    "DELETE FROM booked_day WHERE user_id = :joining",
+    """
+    INSERT INTO preset (user_id, name, options)
+    SELECT :to, name, options FROM preset WHERE user_id = :joining
+    ON CONFLICT (user_id, name) DO NOTHING
+    """,
+    "DELETE FROM preset WHERE user_id = :joining",
+    "UPDATE notice SET user_id = :to WHERE user_id = :joining",
+    "DELETE FROM profile WHERE user_id = :joining",
+    "DELETE FROM link_code WHERE user_id = :joining",
+)
 
 
 class SqlPeople(People):
@@ -75,6 +117,41 @@ class SqlPeople(People):
     async def set_place_setting(self, place: str, name: str, value: str) -> None:
         await self._sql.rows(SET_PLACE_SETTING, place=place, name=name, value=value)
 
+    async def person_of(self, account: UserId) -> UserId:
+        rows = await self._sql.rows(PERSON_OF, account=account)
+        return UserId(rows[0]["user_id"]) if rows else account
+
+    async def accounts_of(self, user: UserId) -> tuple[UserId, ...]:
+        return tuple(UserId(row["account"]) for row in await self._sql.rows(ACCOUNTS_OF, user=user))
+
+    async def put_link_code(self, user: UserId, code_hash: str, expires_at: datetime) -> None:
+        put: dict[str, str | int] = {"code_hash": code_hash, "user": user, "expires_at": to_micros(expires_at)}
+        await self._sql.run(
+            Statement(sql=DROP_CODES, parameters={"user": user, "now": to_micros(expires_at - LINK_FOR)}),
+            Statement(sql=PUT_CODE, parameters=put),
+        )
+
+    async def take_link_code(self, code_hash: str, now: datetime) -> UserId | None:
+        rows = await self._sql.rows(TAKE_CODE, code_hash=code_hash)
+        good = [row for row in rows if row["expires_at"] >= to_micros(now)]
+        return UserId(good[0]["user_id"]) if good else None
+
+    async def join(self, joining: UserId, to: UserId, at: datetime) -> None:
+        parameters: dict[str, str | int] = {"joining": joining, "to": to, "at": to_micros(at)}
+        for sql in JOIN:
+            used = {name: value for name, value in parameters.items() if f":{name}" in sql}
+            await self._sql.run(Statement(sql=sql, parameters=used))
+
+    async def unlink(self, account: UserId) -> bool:
+        return bool(await self._sql.rows(UNLINK, account=account))
+
+    async def profile(self, user: UserId) -> Profile:
+        rows = await self._sql.rows(PROFILE, user=user)
+        return profile_from(rows[0]["choices"]) if rows else Profile()
+
+    async def put_profile(self, user: UserId, profile: Profile) -> None:
+        await self._sql.rows(PUT_PROFILE, user=user, choices=choices_of(profile))
+
     async def claim(self, name: str, at: datetime, *, since: datetime) -> bool:
         _, taken = await self._sql.run(
             Statement(sql=FORGET_CLAIMS, parameters={"since": to_micros(since)}),
@@ -95,6 +172,7 @@ class SqlPeople(People):
             Statement(sql=FORGET_JOBS, parameters=parameters | {"at": to_micros(at)}),
             Statement(sql=FORGET_EVENTS, parameters=parameters),
             Statement(sql=FORGET_PRESETS, parameters=parameters),
+            *(Statement(sql=sql, parameters=parameters) for sql in FORGET_PERSON),
         )
         return len(jobs)
 

@@ -13,6 +13,11 @@ class RentingPolicy(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def idle_timeout(self) -> timedelta:
+        """The upper bound of how long an idle machine is kept."""
+        ...
+
     def wants_machine(self, snapshot: SessionSnapshot, now: datetime) -> bool:
         """Whether this session should have a machine now, if it has none."""
         ...

@@ -30,6 +30,16 @@ class Spent:
     month: MicroUsd
 
 
+def used_shares(caps: Caps, spent: Spent) -> tuple[tuple[Cap, MicroUsd, float], ...]:
+    """Of each cap that is set: its limit, and how much of it is used; 1 is all."""
+    found = (
+        (Cap.PERSON_DAY, caps.person_day, spent.person_day),
+        (Cap.DAY, caps.day, spent.day),
+        (Cap.MONTH, caps.month, spent.month),
+    )
+    return tuple((cap, limit, so_far / limit) for cap, limit, so_far in found if limit)
+
+
 def broken_cap(caps: Caps, spent: Spent, extra: MicroUsd, *, share: float = 1.0) -> Cap | None:
     """The first cap that *extra* on top of *spent* would break, or None. *share* 1.2 tells 20 % above."""
     checks = (

@@ -40,7 +40,9 @@ from orchestrator.api import (
     Parameter,
     ParameterKind,
     PeopleStore,
+    PolicyView,
     Preset,
+    Profile,
     Queued,
     ReleaseOutcome,
     RequestError,
@@ -121,6 +123,9 @@ class FakePeople(PeopleStore):
     blocked: dict[str, set[str]] = field(default_factory=dict)
     chosen: dict[tuple[str, str], str] = field(default_factory=dict)
     claims: set[str] = field(default_factory=set)
+    accounts: dict[UserId, UserId] = field(default_factory=dict)
+    codes: dict[str, UserId] = field(default_factory=dict)
+    profiles: dict[UserId, Profile] = field(default_factory=dict)
 
     async def presets(self, user: UserId) -> tuple[Preset, ...]:
         return tuple(preset for _, preset in sorted(self.kept.get(user, {}).items()))
@@ -141,6 +146,32 @@ class FakePeople(PeopleStore):
         known = word in self.blocked.get(place, ())
         self.blocked.get(place, set()).discard(word)
         return known
+
+    async def person_of(self, account: UserId) -> UserId:
+        return self.accounts.get(account, account)
+
+    async def accounts_of(self, user: UserId) -> tuple[UserId, ...]:
+        return user, *sorted(account for account, owner in self.accounts.items() if owner == user)
+
+    async def offer_link(self, user: UserId) -> str:
+        self.codes[f"CODE{len(self.codes)}"] = user
+        return f"CODE{len(self.codes) - 1}"
+
+    async def link(self, account: UserId, code: str) -> UserId:
+        if code not in self.codes:
+            raise RequestError("bad_link_code")
+        self.accounts[account] = self.codes.pop(code)
+        return self.accounts[account]
+
+    async def unlink(self, account: UserId) -> None:
+        if self.accounts.pop(account, None) is None:
+            raise RequestError("not_linked")
+
+    async def profile(self, user: UserId) -> Profile:
+        return self.profiles.get(user, Profile())
+
+    async def save_profile(self, user: UserId, profile: Profile) -> None:
+        self.profiles[user] = profile
 
     async def claim(self, name: str) -> bool:
         is_free = name not in self.claims
@@ -385,6 +416,20 @@ class FakeOrchestrator(Orchestrator):
             by_user=(DayCostView(key="web:ada", amount=amount),),
             rows=(CostRow(day="2026-03-01", cloud="sandbox", user=UserId("web:ada"), amount=amount),),
             images=250,
+        )
+
+    async def policy(self) -> PolicyView:
+        return PolicyView(
+            name="first-user",
+            idle_timeout=timedelta(minutes=10),
+            clouds=("sandbox",),
+            bridges=(),
+            max_price=MicroUsdPerHour(800_000),
+            max_machines=5,
+            hedges_per_hour=4,
+            person_day=MicroUsd(2_000_000),
+            day=None,
+            month=None,
         )
 
     async def end_instance(self, instance: InstanceId) -> bool:

@@ -1,6 +1,7 @@
 """Each chat command, from the typed line to the answer."""
 
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 
@@ -9,8 +10,9 @@ from bot.adapters.pictures import content_type
 from bot.chat.buttons import Action
 from bot.chat.card import Card
 from bot.chat.fake import RecordingSurface
-from bot.chat.model import Answer, Imagine, Press, Refused, Reply, Started
+from bot.chat.model import Answer, Command, Imagine, Press, Refused, Reply, Started
 from bot.service.desk import open_desk
+from bot.service.router import FOR_ADMINS, FOR_ALL
 from orchestrator.api import Cancelled, InstanceId, JobId, RequestError, UserId
 from tests.component.bot.conftest import Chat
 from tests.component.bot.fake_orchestrator import FakeOrchestrator
@@ -108,6 +110,11 @@ async def test_what_the_orchestrator_refuses_is_said_with_the_options_that_peopl
 async def test_a_mistake_starts_nothing(chat: Chat, orchestrator: FakeOrchestrator) -> None:
     assert "Did you mean --steps?" in refused(await chat.say("a cat --stepz 4"))
     assert orchestrator.requests == []
+
+
+def test_every_command_is_done_by_somebody() -> None:
+    assert {*FOR_ALL, *FOR_ADMINS, Press} == set(get_args(Command))
+    assert not FOR_ALL.keys() & FOR_ADMINS.keys()
 
 
 # Buttons.

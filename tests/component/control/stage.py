@@ -20,7 +20,7 @@ from orchestrator.control.service import Service
 from orchestrator.control.sessions import Sessions
 from orchestrator.control.shared import Limits, Shared
 from orchestrator.control.views import Views
-from orchestrator.domain.ids import CloudName, InstallationId, JobId, UserId
+from orchestrator.domain.ids import CloudName, ImageKey, InstallationId, JobId, UserId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.job import Job, JobState, Served
 from orchestrator.domain.money import MicroUsd
@@ -120,8 +120,18 @@ class Stage:
             after = replace(before.moved_to(state, self.clock.now()), **changes)
             async with self.shared.store.writing() as books:
                 await books.jobs.change(before, after, reason="test")
+                await books.sessions.touch(before.session, self.clock.now())
             self.clock.time += span if state is JobState.RUNNING else timedelta()
         await self.look()
+
+    async def picture(self, user: UserId = ADA) -> None:
+        """The newest job of *user* has a picture, whatever painted it."""
+        async with self.shared.store.writing() as books:
+            (job,) = await books.jobs.page(user=user, before=None, limit=1)
+            await books.jobs.change(job, replace(job, images=(ImageKey("picture"),)), reason="test")
+
+    def reserve(self, machine: Instance, amount: MicroUsd) -> Instance:
+        return replace(machine, reserved=amount)
 
     async def view(self, job: JobId) -> JobView:
         view = await self.service.job(job)

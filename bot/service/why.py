@@ -1,0 +1,72 @@
+"""``/why`` and ``/policy``: how requests are decided, in numbers."""
+
+from bot.chat.model import Answer, Person, Reply
+from bot.chat.texts import STEP_NAMES
+from bot.chat.words import minutes, plural, price, span
+from bot.service.desk import Desk
+from orchestrator.api import JobView, PolicyView, Succeeded, dollars
+
+
+async def show(desk: Desk, person: Person) -> Answer:
+    """What became of the person's last request, and by which rule."""
+    view = await desk.job_of(person, None)
+    rule = await desk.orchestrator.policy()
+    return Reply(
+        text=f"Request {view.id}: {_where(view)}.",
+        lines=(*_waited(desk, view), _rule(rule), *_choice(rule)),
+        data={"job": view.id, "policy": rule.name, "cost_usd": dollars(view.cost)},
+    )
+
+
+def _where(view: JobView) -> str:
+    if isinstance(view.status, Succeeded):
+        served = view.status.served
+        return f"painted by {served.by} in {span(served.seconds)} for {price(served.cost)}, {price(view.cost)} in all"
+    return f"not painted, {price(view.cost)} so far"
+
+
+def _waited(desk: Desk, view: JobView) -> list[str]:
+    now = desk.now()
+    steps = [(STEP_NAMES[stage.step], stage.seconds(now)) for stage in view.stages]
+    told = ", ".join(f"{name} {span(seconds)}" for name, seconds in steps if seconds is not None)
+    return [f"it waited for a cold start: {told}"] if told else ["your machine was warm: no cold start"]
+
+
+def _rule(rule: PolicyView) -> str:
+    return (
+        f"the rule ({rule.name}): a machine is rented at the first request and given back after"
+        f" {minutes(rule.idle_timeout)} without one"
+    )
+
+
+def _choice(rule: PolicyView) -> list[str]:
+    if not rule.clouds:
+        return [f"nothing is rented: {', '.join(rule.bridges) or 'no API either'} paints"]
+    return [
+        (
+            f"which one: the cheapest acceptable offer of {', '.join(rule.clouds)} up to {price(rule.max_price)}/h,"
+            " leaving out machines that failed in the last 24 hours"
+        )
+    ]
+
+
+async def policy(desk: Desk) -> Answer:
+    """The policy in force and everything that bounds it."""
+    rule = await desk.orchestrator.policy()
+    caps = [
+        f"{words}: {price(cap)}"
+        for words, cap in (("a person a day", rule.person_day), ("a day", rule.day), ("a month", rule.month))
+        if cap is not None
+    ]
+    return Reply(
+        text=f"Policy {rule.name}.",
+        lines=(
+            _rule(rule),
+            *_choice(rule),
+            f"at most {plural(rule.max_machines, 'machine')} at any time",
+            f"second machines beside late ones: {rule.hedges_per_hour} an hour",
+            f"caps: {', '.join(caps)}" if caps else "no caps are set",
+            "what other policies would have cost on the same requests is not kept yet",
+        ),
+        data={"policy": rule.name, "idle_timeout_s": rule.idle_timeout.total_seconds()},
+    )

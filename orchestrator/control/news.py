@@ -1,0 +1,65 @@
+"""What people must hear beside their cards: written in the transaction of what it speaks of, told by the bot."""
+
+from datetime import datetime, timedelta
+
+from orchestrator.control.moves import tell
+from orchestrator.control.shared import Shared
+from orchestrator.domain.ids import UserId
+from orchestrator.domain.instance import Instance
+from orchestrator.domain.job import Job, Value
+from orchestrator.domain.money import MicroUsd, dollars
+from orchestrator.domain.policy.spend import Cap, used_shares
+from orchestrator.domain.session import Session
+from orchestrator.ports.store import Books
+
+WAITED = timedelta(minutes=1)
+"""Whoever waited longer looks elsewhere by now."""
+
+BEFORE_THE_END = timedelta(minutes=2)
+"""Time to press Keep; a quarter of a shorter idle timeout."""
+
+NEARLY = 0.8
+
+
+async def painted(books: Books, job: Job, now: datetime) -> None:
+    """
+    Tell that the pictures of *job* are there, where its person may have stopped looking.
+
+    Several that were waited for together are one piece of news.
+    """
+    if now - job.submitted_at > WAITED:
+        await tell(books, job.user, "job_done", {"job": job.id}, topic=f"done:{job.session}", now=now)
+
+
+async def giving_back(books: Books, session: Session, instance: Instance, at: datetime, now: datetime) -> None:
+    """Tell that a warm machine is given back at *at*; once, and once more after it was kept."""
+    newest = await books.jobs.page(user=session.user, before=None, limit=1)
+    if not newest or newest[0].session != session.id or not newest[0].images:
+        return
+    values: dict[str, Value] = {
+        "job": newest[0].id,
+        "at": at.timestamp(),
+        "gpu": instance.offer.gpu if instance.offer else "GPU",
+    }
+    await tell(books, session.user, "giving_back", values, topic=f"giving_back:{session.id}:{at.timestamp()}", now=now)
+
+
+async def budgets(books: Books, shared: Shared, user: UserId, now: datetime) -> None:
+    """Tell whoever it concerns that a cap is nearly used, or used up: once for each day or month of it."""
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    spent = await books.ledger.spent(user, day=day, month=day.replace(day=1))
+    for cap, limit, share in used_shares(shared.caps, spent):
+        if share < NEARLY:
+            continue
+        whose = user if cap is Cap.PERSON_DAY else None
+        since = f"{day:%Y-%m}" if cap is Cap.MONTH else f"{day:%Y-%m-%d}"
+        key = "over_budget" if share >= 1 else "budget_nearly_used"
+        topic = f"{key}:{cap}:{whose or ''}:{since}"
+        if await books.people.claim(topic, now, since=now - timedelta(days=40)):
+            values: dict[str, Value] = {"cap": str(cap), "limit_usd": dollars(limit), "share": round(share * 100)}
+            await tell(books, whose, key, values, topic=topic, now=now)
+
+
+async def low_balance(books: Books, cloud: str, balance: MicroUsd, now: datetime) -> None:
+    topic = f"low_balance:{cloud}"
+    await tell(books, None, "low_balance", {"cloud": cloud, "left_usd": dollars(balance)}, topic=topic, now=now)

@@ -1,0 +1,183 @@
+"""One person on two chats, and what they want to be told."""
+
+import logging
+
+import pytest
+
+from bot.chat.fake import RecordingSurface
+from bot.chat.handle import ReplyHandle
+from bot.chat.model import Answer, Call, Person, Refused, Reply, Started
+from bot.chat.typed import read_command
+from bot.service.desk import open_desk
+from bot.service.router import Router
+from orchestrator.api import NoticeKind, UserId
+from tests.component.bot.conftest import Chat
+from tests.component.bot.fake_orchestrator import FakeOrchestrator
+
+
+class Chats:
+    """Discord and Telegram with one bot behind them."""
+
+    def __init__(self, orchestrator: FakeOrchestrator) -> None:
+        surfaces = [RecordingSurface(name=name) for name in ("discord", "telegram")]
+        self._router = Router(open_desk(orchestrator, surfaces, lambda: orchestrator.now))
+        self._keys = 0
+
+    async def say(self, text: str, *, at: str = "discord", by: str = "1", is_admin: bool = False) -> Answer:
+        self._keys += 1
+        return await self._router.handle(
+            Call(
+                person=Person(user=UserId(f"{at}:{by}"), surface=at, is_admin=is_admin),
+                command=read_command(text),
+                handle=ReplyHandle(surface=at, chat="room", message=f"m{self._keys}"),
+                key=f"key{self._keys}",
+                place="room",
+            )
+        )
+
+
+@pytest.fixture
+def chats(orchestrator: FakeOrchestrator) -> Chats:
+    return Chats(orchestrator)
+
+
+def reply(answer: Answer) -> Reply:
+    assert isinstance(answer, Reply), answer
+    return answer
+
+
+async def join(chats: Chats) -> None:
+    code = reply(await chats.say("/link")).data["code"]
+    reply(await chats.say(f"/link {code}", at="telegram", by="2"))
+
+
+async def test_after_link_both_accounts_are_one_person(chats: Chats, orchestrator: FakeOrchestrator) -> None:
+    await join(chats)
+
+    assert isinstance(await chats.say("a cat", at="telegram", by="2"), Started)
+
+    (request,) = orchestrator.requests
+    assert (request.user, request.surface) == ("discord:1", "telegram")
+    assert "a cat" in reply(await chats.say("/history")).lines[0]
+
+
+async def test_presets_of_one_account_are_there_on_the_other(chats: Chats) -> None:
+    await join(chats)
+    await chats.say("/presets save poster --steps 2")
+
+    assert reply(await chats.say("/presets", at="telegram", by="2")).lines == ("poster: --steps 2",)
+
+
+async def test_me_lists_the_accounts(chats: Chats) -> None:
+    await join(chats)
+
+    assert "your accounts: discord:1, telegram:2" in reply(await chats.say("/me")).lines
+
+
+async def test_link_remove_takes_an_account_out_again(chats: Chats, orchestrator: FakeOrchestrator) -> None:
+    await join(chats)
+    reply(await chats.say("/link remove", at="telegram", by="2"))
+
+    await chats.say("a cat", at="telegram", by="2")
+
+    assert orchestrator.requests[0].user == "telegram:2"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("/link NONSENSE", "wrong, used or older"), ("/link remove", "joined to no other")]
+)
+async def test_what_cannot_be_joined_is_said(chats: Chats, text: str, says: str) -> None:
+    answer = await chats.say(text)
+
+    assert isinstance(answer, Refused)
+    assert says in answer.sentence
+
+
+async def test_the_page_belongs_to_everybody_and_joins_nobody(chat: Chat) -> None:
+    answer = await chat.say("/link")
+
+    assert isinstance(answer, Refused)
+    assert "Discord and Telegram" in answer.sentence
+
+
+# Choices.
+
+
+async def test_settings_show_every_choice_and_how_to_change_it(chats: Chats) -> None:
+    said = reply(await chats.say("/settings"))
+
+    assert said.data["notify"] == {"done": True, "failed": True, "giving-back": True, "budget": True}
+    assert said.data["quiet"] == "none"
+    assert any("/settings notify done off" in line for line in said.lines)
+
+
+async def test_admins_choose_for_admins_news_as_well(chats: Chats) -> None:
+    said = reply(await chats.say("/settings", is_admin=True))
+
+    assert set(said.data["notify"]) == set(NoticeKind)  # type: ignore[call-overload]
+
+
+async def test_choices_are_changed_one_by_one(chats: Chats, orchestrator: FakeOrchestrator) -> None:
+    await chats.say("/settings notify done off")
+    await chats.say("/settings quiet 22:00-08:30 -03:30")
+    said = reply(await chats.say("/settings metadata on"))
+
+    assert said.data["quiet"] == "22:00-08:30 (UTC-03:30)"
+    profile = orchestrator.people.profiles[UserId("discord:1")]
+    assert profile.muted == {NoticeKind.DONE}
+    assert profile.wants_metadata
+    assert reply(await chats.say("/settings quiet off")).data["quiet"] == "none"
+    assert reply(await chats.say("/settings notify done on")).data["notify"]["done"] is True  # type: ignore[index]
+
+
+async def test_a_kind_that_there_is_not_is_named(chats: Chats) -> None:
+    answer = await chats.say("/settings notify dome off")
+
+    assert isinstance(answer, Refused)
+    assert "Did you mean done?" in answer.sentence
+
+
+@pytest.mark.parametrize("hours", ["22-8", "25:00-08:00", "22:00-22:00", "22:00-08:61", "22:00-08:00 +15:00", "x"])
+def test_hours_that_are_none_are_refused(hours: str) -> None:
+    with pytest.raises(Exception, match="bad_argument"):
+        read_command(f"/settings quiet {hours}")
+
+
+# Reading.
+
+
+async def test_loras_say_how_to_use_them(chats: Chats) -> None:
+    said = reply(await chats.say("/lora"))
+
+    assert "--lora" in said.text
+    assert said.data["loras"]
+
+
+async def test_why_says_where_it_was_painted_and_by_which_rule(chats: Chats, orchestrator: FakeOrchestrator) -> None:
+    await chats.say("a cat")
+    orchestrator.succeed(next(iter(orchestrator.views)), b"one")
+
+    said = reply(await chats.say("/why"))
+
+    assert "painted by your RTX 4090" in said.text
+    assert any("first-user" in line for line in said.lines)
+
+
+async def test_the_policy_is_for_admins(chats: Chats) -> None:
+    assert isinstance(await chats.say("/policy"), Refused)
+    assert "first-user" in reply(await chats.say("/policy", is_admin=True)).text
+
+
+# What people ask for in the log.
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_prompts_are_logged_only_if_the_operator_wants_it(
+    orchestrator: FakeOrchestrator, caplog: pytest.LogCaptureFixture, wanted: bool
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    chat = Chat(open_desk(orchestrator, [RecordingSurface()], lambda: orchestrator.now, logs_prompts=wanted))
+
+    await chat.say("a secret cat")
+
+    assert ("a secret cat" in caplog.text) is wanted
