@@ -48,7 +48,7 @@ def _shown(profile: Profile, person: Person) -> Reply:
     lines = [f"{_state(NoticeKind(kind) not in profile.muted)} {kind}: {KINDS[NoticeKind(kind)]}" for kind in kinds]
     lines += [
         f"quiet hours: {quiet_words(profile.quiet)}",
-        f"{_state(profile.wants_metadata)} metadata: your pictures carry the prompt, where the machine writes it",
+        f"{_state(profile.wants_metadata)} metadata: the files of your pictures carry the prompt and its options",
         (
             "change them like this: /settings notify done off, /settings quiet 22:00-08:00 +02:00, /settings quiet off,"
             " /settings metadata on"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import discord
 
 from bot.adapters.encoding import SUFFIXES, fit
-from bot.adapters.pictures import content_type, without_words
+from bot.adapters.pictures import content_type
 
 KEPT_FREE = 64 * 1024
 """Of a request, for everything that is not a picture."""
@@ -42,12 +42,10 @@ async def fitted(pictures: Sequence[bytes], *, limit: int, is_spoiler: bool) -> 
     A limit for all of them is stricter than Discord's documentation, which speaks of each file; older limits were
     for the request, and a request that is refused costs more than a little quality.
     """
-    clean = [without_words(picture) for picture in pictures[:MOST_FILES]]
+    most = pictures[:MOST_FILES]
     files: list[Attached] = []
     left_out, is_original = 0, True
-    for place, (picture, share) in enumerate(
-        zip(clean, shares([len(p) for p in clean], limit - KEPT_FREE), strict=True)
-    ):
+    for place, (picture, share) in enumerate(zip(most, shares([len(p) for p in most], limit - KEPT_FREE), strict=True)):
         try:
             encoded = await fit(picture, limit=share)
         except ValueError:

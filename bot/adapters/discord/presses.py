@@ -16,7 +16,7 @@ from bot.adapters.discord.messages import Drawing
 from bot.adapters.discord.people import call_of
 from bot.adapters.discord.render import REPLY_COLOUR
 from bot.adapters.discord.turn import CALL_LIMIT_S, Turn
-from bot.adapters.pictures import without_words
+from bot.adapters.originals import originals_of
 from bot.chat.buttons import Action
 from bot.chat.model import Call, Command, Imagine, Press, Refused, Reply
 from bot.chat.press import decode_press
@@ -169,10 +169,10 @@ class Presses:
             return
         if turn.is_open:
             await turn.hold(is_public=False)  # to upload them may take longer than Discord waits
-        found = [await self._answering.backend.orchestrator.image(key) for key in card.images]
+        found = await originals_of(self._answering.backend.orchestrator, card)
         room = interaction.filesize_limit - KEPT_FREE
-        originals = [Attached(name="", data=without_words(picture)) for picture in found if picture is not None]
-        await self._send_originals(turn, [each for each in originals if len(each.data) <= room], len(found))
+        originals = [Attached(name="", data=picture) for picture in found]
+        await self._send_originals(turn, [each for each in originals if len(each.data) <= room], len(card.images))
 
     async def _send_originals(self, turn: Turn, originals: list[Attached], wanted: int) -> None:
         """One a message: together they could be too large."""

@@ -16,6 +16,7 @@ from bot.adapters.discord.markup import clock, countdown
 from bot.adapters.discord.messages import Drawing, Messages, Pending
 from bot.adapters.discord.notes import Notes
 from bot.adapters.discord.people import NAME, place_of
+from bot.adapters.originals import originals_of
 from bot.chat.access import Access
 from bot.chat.card import Card, CardState
 from bot.chat.handle import ReplyHandle
@@ -154,8 +155,7 @@ class DiscordSurface(Chat):
     async def _finished(self, backend: Backend, card: Card, guild: discord.Guild | None, limit: int) -> Drawing:
         if card.state is not CardState.SUCCEEDED:
             return Drawing(card=card)
-        found = [await backend.orchestrator.image(key) for key in card.images]
-        pictures = [picture for picture in found if picture is not None]
+        pictures = await originals_of(backend.orchestrator, card)
         ready = await fitted(pictures, limit=limit, is_spoiler=await self._is_spoiler(backend, guild))
         return Drawing(card=card, files=ready.files, has_original=not ready.is_original)
 

@@ -5,7 +5,8 @@ import logging
 from telegram import Bot, CallbackQuery, InputMediaDocument, Message
 from telegram.error import BadRequest, TelegramError
 
-from bot.adapters.pictures import content_type, without_words
+from bot.adapters.originals import originals_of
+from bot.adapters.pictures import content_type
 from bot.adapters.telegram.answering import Answering, spot_of
 from bot.adapters.telegram.failures import is_unchanged
 from bot.adapters.telegram.markup import code
@@ -142,9 +143,8 @@ class Presses:
         orchestrator = self._answering.backend.orchestrator
         if not await orchestrator.people.claim(f"telegram:originals:{query.id}"):
             return
-        found = [await orchestrator.image(key) for key in card.images]
-        clean = [without_words(picture) for picture in found if picture is not None]
-        small = [picture for picture in clean if len(picture) <= FILE_LIMIT]
+        found = await originals_of(orchestrator, card)
+        small = [picture for picture in found if len(picture) <= FILE_LIMIT]
         await self._send_files(spot, small)
         if len(small) < len(card.images):
             missing = plural(len(card.images) - len(small), "picture")

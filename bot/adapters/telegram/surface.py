@@ -10,6 +10,7 @@ from telegram import Bot, BotCommand, BotCommandScopeChat, Update
 from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, TelegramError
 from telegram.request import HTTPXRequest
 
+from bot.adapters.originals import originals_of
 from bot.adapters.telegram.answering import Answering
 from bot.adapters.telegram.failures import translated
 from bot.adapters.telegram.markup import escaped
@@ -228,12 +229,12 @@ class TelegramSurface(Chat):
             return await self._messages.change(replace(drawing, photo=None), spot)
 
     async def _drawn(self, backend: Backend, card: Card) -> Drawing:
-        found = [await backend.orchestrator.image(key) for key in card.images]
-        photo = await photo_of([picture for picture in found if picture is not None])
+        found = await originals_of(backend.orchestrator, card)
+        photo = await photo_of(found)
         place = f"{NAME}:{card.handle.chat}"
         chosen = await backend.orchestrator.people.place_setting(place, PICTURES)
         is_spoiler = showing_of(chosen) is Showing.SPOILER
-        return Drawing(card=card, photo=photo, has_originals=any(found), is_spoiler=is_spoiler)
+        return Drawing(card=card, photo=photo, has_originals=bool(found), is_spoiler=is_spoiler)
 
     # News.
 
