@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from bot.settings import BotSettings
 from orchestrator.settings import Settings
 
 START_LIMIT = 40
@@ -30,7 +31,8 @@ def free_port() -> int:
 
 def clean_environment(**settings: str) -> dict[str, str]:
     """Ours, without any setting of glowplug but *settings*."""
-    ours = {str(field.alias) for field in Settings.model_fields.values()} | {"DISCORD_TOKEN", "TELEGRAM_TOKEN"}
+    fields = [*Settings.model_fields.values(), *BotSettings.model_fields.values()]
+    ours = {str(field.alias) for field in fields}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     return kept | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(Path.cwd())} | settings
 

@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.processes import Running, sandbox
-from tests.system.scenario.seat import Seat, card_when
+from tests.system.scenario.discord import discord_seat
+from tests.system.scenario.seat import Seat, card_when, told_when
+from tests.system.scenario.telegram import telegram_seat
 from tests.system.scenario.web import web_seat
 
 pytestmark = pytest.mark.timeout(180)
 
-Open = Callable[[Path, Running], AbstractAsyncContextManager[Seat]]
-SEATS: dict[str, Open] = {"web": web_seat}
+Open = Callable[..., AbstractAsyncContextManager[Seat]]
+IDLE_S = 30
+"""Long enough for the story, short enough to wait for the news that it is nearly over."""
+
+SEATS: dict[str, Open] = {"web": web_seat, "discord": discord_seat, "telegram": telegram_seat}
 
 
 @pytest.fixture
@@ -24,7 +29,7 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Running]:
 
 @pytest.fixture(params=SEATS)
 async def seat(request: pytest.FixtureRequest, tmp_path: Path, cloud: Running) -> AsyncIterator[Seat]:
-    async with SEATS[request.param](tmp_path, cloud) as opened:
+    async with SEATS[request.param](tmp_path, cloud, GLOWPLUG_IDLE_TIMEOUT_S=str(IDLE_S)) as opened:
         yield opened
 
 
@@ -51,6 +56,10 @@ async def test_the_whole_story(seat: Seat) -> None:
     assert await seat.cards() == 2
     assert "a lighthouse at dusk" in again.words
 
+    # Nobody asks for anything, so the machine is about to go; its person is told alone.
+    await told_when(seat, "that the machine goes", lambda sentence: "is given back at" in sentence)
+    assert "stays warm until" in (await seat.press("Keep")).words
+
     # Cancelled in time.
     await seat.ask("/imagine a slow cat --n 10 --steps 8")
     await card_when(seat, "began", lambda card: "Cancel" in card.buttons)
@@ -69,3 +78,4 @@ async def test_the_whole_story(seat: Seat) -> None:
     assert "for 3 pictures" in cost.words or "for 4 pictures" in cost.words
     assert cost.charts == 1
     assert await seat.cards() == 3
+    assert len([sentence for sentence in await seat.told() if "is given back at" in sentence]) == 1
