@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8600
 
-.PHONY: help install run test test-fast check format bench system lock env-example states clean
+.PHONY: help install run test test-fast check format bench system lock env-example states card-pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ system: ## install what only the system has: OpenSSH's sshd, aria2, Chromium (De
 
 env-example: .venv/.dev ## write .env.example from the settings
 	@$(BIN)/python -m tests.env_example > .env.example
+
+card-pictures: .venv/.dev ## take pictures of the Discord card for the guides (needs Chromium)
+	@$(BIN)/python -W ignore -m tests.discord.pictures
 
 states: .venv/.dev ## draw the state machines into docs/states.md
 	@$(BIN)/python -m tests.draw_states

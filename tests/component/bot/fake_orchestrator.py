@@ -15,6 +15,7 @@ from orchestrator.api import (
     Cancelled,
     CancelOutcome,
     CloudView,
+    ColdStart,
     CostReport,
     CostRow,
     DayCostView,
@@ -224,6 +225,7 @@ class FakeOrchestrator(Orchestrator):
         view = replace(
             self.views[job],
             status=status,
+            stages=status.stages if isinstance(status, ColdStart) else self.views[job].stages,
             cost=MicroUsd(cost),
             ended_at=self.now if over else None,
             revision=next(self._revisions),
