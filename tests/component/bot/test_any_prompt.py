@@ -1,17 +1,23 @@
 """Whatever is typed gives a job or one sentence: ten thousand prompts, as people and attackers type them."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.adapters.discord import markup as discord_markup
+from bot.adapters.discord import render as discord_render
+from bot.adapters.telegram import markup as telegram_markup
+from bot.adapters.telegram import render as telegram_render
 from bot.chat.fake import RecordingSurface
 from bot.chat.model import Answer, Refused, Reply, Started
 from bot.service.desk import open_desk
 from tests.component.bot.conftest import Chat
 from tests.component.bot.fake_orchestrator import BEGIN, FakeOrchestrator
+from tests.telegram.entities import read_html
 
 PIECES = (
     "a cat",
@@ -84,6 +90,34 @@ def test_any_prompt_gives_a_job_or_one_sentence(loop: asyncio.Runner, text: str)
     answer = loop.run(chat.say(f"/imagine {text}"))
 
     assert is_a_job_or_a_sentence(answer)
+    for line in said_on_discord(answer):
+        assert MENTION_ON_DISCORD.search(line) is None
+    for line in said_on_telegram(answer):
+        assert MENTION_ON_TELEGRAM.search(read_html(line)[0]) is None
+
+
+MENTION_ON_DISCORD = re.compile(r"@(?:everyone|here)|(?<!\\)<(?:[@#]|@&|/)")
+MENTION_ON_TELEGRAM = re.compile(r"@\w|tg://\w")
+
+
+def said_on_discord(answer: Answer) -> list[str]:
+    match answer:
+        case Started(cards=cards):
+            return [discord_render.embed_of(card).description or "" for card in cards]
+        case Reply():
+            return [embed.description or "" for embed in discord_render.embeds_of(answer)]
+        case Refused(sentence=said):
+            return [discord_markup.escaped(said)]
+
+
+def said_on_telegram(answer: Answer) -> list[str]:
+    match answer:
+        case Started(cards=cards):
+            return [telegram_render.text_of(card) for card in cards]
+        case Reply(lines=lines):
+            return [telegram_markup.escaped(line, has_commands=True) for line in lines]
+        case Refused(sentence=said):
+            return [telegram_markup.escaped(said, has_commands=True)]
 
 
 def is_a_job_or_a_sentence(answer: Answer) -> bool:
