@@ -15,7 +15,7 @@ from orchestrator.domain.errors import RequestError
 from orchestrator.domain.ids import ImageKey, InstanceId, JobId, SessionId, UserId, WorkflowName
 from orchestrator.domain.instance import EndReason, InstanceState
 from orchestrator.domain.job import Failure, Served, Value
-from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, dollars
+from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, dollars, micro_usd
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.people import CLAIMED_FOR, FOR_ADMINS, NoticeKind, Preset, Profile, QuietHours
 from orchestrator.domain.session import SessionState
@@ -28,6 +28,7 @@ __all__ = [
     "NO_LORA",
     "CancelOutcome",
     "Cancelled",
+    "CapView",
     "ColdStart",
     "CostReport",
     "CostRow",
@@ -82,6 +83,7 @@ __all__ = [
     "WorkflowName",
     "closest",
     "dollars",
+    "micro_usd",
 ]
 
 
@@ -435,6 +437,22 @@ class PolicyView:
     month: MicroUsd | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapView:
+    """
+    One cap on money.
+
+    Attributes:
+        name: As an admin types it.
+        limit: None when there is none.
+        spent: Booked and set aside so far; None for a cap that each person has for themselves.
+    """
+
+    name: str
+    limit: MicroUsd | None
+    spent: MicroUsd | None
+
+
 class PeopleStore(Protocol):
     """What people keep beside their jobs."""
 
@@ -607,6 +625,17 @@ class Orchestrator(Protocol):
     async def costs(self, days: int) -> CostReport: ...
 
     async def policy(self) -> PolicyView: ...
+
+    async def caps(self) -> tuple[CapView, ...]: ...
+
+    async def set_cap(self, name: str, limit: MicroUsd | None) -> None:
+        """
+        Change a cap for good; None switches it off.
+
+        Raises:
+            RequestError: There is none of that name.
+        """
+        ...
 
     async def end_instance(self, instance: InstanceId) -> bool:
         """An admin ends one machine; its jobs go to another. False when there is no such machine."""

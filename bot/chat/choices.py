@@ -1,14 +1,28 @@
-"""``/settings`` and ``/link``: what follows them, and choices said back. Pure."""
+"""``/settings``, ``/link``, ``/admin user`` and ``/admin budget``: what follows them. Pure."""
 
 import re
 from datetime import timedelta
 
-from bot.chat.model import Command, Link, OfferLink, SetMetadata, SetNotice, SetQuiet, Settings, Unlink
-from orchestrator.api import NoticeKind, QuietHours
+from bot.chat.model import (
+    Command,
+    Link,
+    OfferLink,
+    SetBudget,
+    SetMetadata,
+    SetNotice,
+    SetQuiet,
+    Settings,
+    ShowBudget,
+    ShowPerson,
+    Unlink,
+)
+from orchestrator.api import NoticeKind, QuietHours, UserId
 
 _HOURS = re.compile(r"(\d{1,2}):([0-5]\d)-(\d{1,2}):([0-5]\d)")
 _OFFSET = re.compile(r"([+-])(\d{1,2}):?([0-5]\d)?")
+_AMOUNT = re.compile(r"\$?\d{1,6}(\.\d{1,2})?")
 LONGEST_CODE = 20
+MOST_USD = 10_000
 
 KINDS = {
     NoticeKind.DONE: "pictures that you waited for longer than a minute",
@@ -47,6 +61,28 @@ def read_settings(words: list[str]) -> Command | None:
             return None if quiet is None else SetQuiet(hours=quiet)
         case ["metadata", "on" | "off" as state]:
             return SetMetadata(on=state == "on")
+        case _:
+            return None
+
+
+def read_user(words: list[str]) -> Command | None:
+    match words:
+        case [user]:
+            return ShowPerson(user=UserId(user))
+        case [user, "block" | "allow" as verb]:
+            return ShowPerson(user=UserId(user), blocked=verb == "block")
+        case _:
+            return None
+
+
+def read_budget(words: list[str]) -> Command | None:
+    match words:
+        case []:
+            return ShowBudget()
+        case [cap, "off"]:
+            return SetBudget(cap=cap.lower(), usd=None)
+        case [cap, amount] if _AMOUNT.fullmatch(amount) and 0 < float(amount.removeprefix("$")) <= MOST_USD:
+            return SetBudget(cap=cap.lower(), usd=float(amount.removeprefix("$")))
         case _:
             return None
 

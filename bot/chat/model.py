@@ -253,7 +253,31 @@ MachineCommand = ShowSession | Keep | Release
 KeepsakeCommand = Presets | SavePreset | RemovePreset | Forget
 ProfileCommand = OfferLink | Link | Unlink | Settings | SetNotice | SetQuiet | SetMetadata
 ReadingCommand = Details | Retype | History | Workflows | Loras | Why | Me | Help
-AdminCommand = Status | Cost | Policy | Sessions | StopMachine | Drain | BlockedWords | ShowPictures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowPerson:
+    """Attributes: blocked: Whether they may ask for nothing from now on; None leaves it as it is."""
+
+    user: UserId
+    blocked: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowBudget:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetBudget:
+    """Attributes: cap: As it is typed. usd: None for no cap."""
+
+    cap: str
+    usd: float | None
+
+
+AboutPeople = ShowPerson | ShowBudget | SetBudget
+AdminCommand = Status | Cost | Policy | Sessions | StopMachine | Drain | BlockedWords | ShowPictures | AboutPeople
 Command = JobCommand | MachineCommand | KeepsakeCommand | ProfileCommand | ReadingCommand | AdminCommand
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bot.chat.blocked import plain
-from bot.chat.choices import read_link, read_settings
+from bot.chat.choices import read_budget, read_link, read_settings, read_user
 from bot.chat.model import (
     MOST_PICTURES,
     Again,
@@ -157,8 +157,8 @@ def _admin(words: list[str]) -> Command | None:
             return StopMachine(instance=InstanceId(machine))
         case ["drain", "on" | "off" as state]:
             return Drain(on=state == "on")
-        case ["words" | "pictures" as what, *rest]:
-            return _words(rest) if what == "words" else _pictures(rest)
+        case ["words" | "pictures" | "user" | "budget" as what, *rest]:
+            return _ADMIN[what](rest)
         case _:
             return None
 
@@ -187,6 +187,14 @@ def _pictures(words: list[str]) -> Command | None:
             return ShowPictures(how=Showing(how))
         case _:
             return None
+
+
+_ADMIN: Mapping[str, Callable[[list[str]], Command | None]] = {
+    "words": _words,
+    "pictures": _pictures,
+    "user": read_user,
+    "budget": read_budget,
+}
 
 
 def _number(words: list[str], *, otherwise: int, most: int) -> int | None:
@@ -247,8 +255,9 @@ COMMANDS: Mapping[str, Spoken] = {
     ),
     "/admin": Spoken(
         example="/admin sessions | stop ID | drain on | drain off | words | words add WORD | words remove WORD"
-        " | pictures plain | pictures spoiler | pictures nsfw-only",
-        purpose="see sessions, end a machine, accept nothing new, block words, choose how pictures are shown",
+        " | pictures plain | pictures spoiler | pictures nsfw-only"
+        " | user ID | user ID block | user ID allow | budget | budget day 5 | budget month off",
+        purpose="sessions, machines, what is blocked, how pictures are shown, people, budgets",
         read=_admin,
         is_for_admins=True,
     ),

@@ -32,10 +32,13 @@ from bot.chat.model import (
     Retype,
     SavePreset,
     Sessions,
+    SetBudget,
     SetMetadata,
     SetNotice,
     SetQuiet,
     Settings,
+    ShowBudget,
+    ShowPerson,
     ShowPictures,
     ShowSession,
     Status,
@@ -57,6 +60,7 @@ from bot.service import (
     history,
     imagine,
     link,
+    persons,
     places,
     presets,
     press,
@@ -123,6 +127,9 @@ FOR_ADMINS: Mapping[type, Does] = {
     Drain: lambda desk, _, command: admin.drain(desk, command),
     BlockedWords: words.change,
     ShowPictures: places.change,
+    ShowPerson: lambda desk, _, command: persons.show(desk, command),
+    ShowBudget: lambda desk, _, command: persons.budget(desk, command),
+    SetBudget: lambda desk, _, command: persons.budget(desk, command),
 }
 
 

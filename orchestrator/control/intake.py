@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.api import JobRequest, JobTicket
+from orchestrator.control.budgets import caps_in_force
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import RequestError
 from orchestrator.domain.ids import WorkflowName
 from orchestrator.domain.job import Job, JobState, Value
 from orchestrator.domain.money import MicroUsd, dollars
 from orchestrator.domain.policy.quota import check_quota
-from orchestrator.domain.policy.spend import Cap, broken_cap
+from orchestrator.domain.policy.spend import broken_cap, limit_of
 from orchestrator.domain.session import Session, SessionState
 from orchestrator.domain.workflows import Workflow, check_values, closest
 from orchestrator.ports.blobs import Blobs
@@ -81,18 +82,11 @@ class Intake:
         check_quota(self._shared.quota, unfinished=await books.jobs.count_unfinished(request.user))
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         spent = await books.ledger.spent(request.user, day=day, month=day.replace(day=1))
-        cap = broken_cap(self._shared.caps, spent, MicroUsd(1))
+        caps = await caps_in_force(books, self._shared)
+        cap = broken_cap(caps, spent, MicroUsd(1))
         active = await books.sessions.active_of(request.user)
         if cap is not None and (active is None or active.state is not SessionState.WARM):
-            raise RequestError("over_budget", cap=str(cap), limit_usd=dollars(self._limit(cap)))
-
-    def _limit(self, cap: Cap) -> MicroUsd:
-        limits = {
-            Cap.PERSON_DAY: self._shared.caps.person_day,
-            Cap.DAY: self._shared.caps.day,
-            Cap.MONTH: self._shared.caps.month,
-        }
-        return limits[cap] or MicroUsd(0)
+            raise RequestError("over_budget", cap=str(cap), limit_usd=dollars(limit_of(caps, cap)))
 
     async def _session(self, books: Books, request: JobRequest, now: datetime) -> Session:
         session = await books.sessions.active_of(request.user)

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from orchestrator.control.budgets import caps_in_force
 from orchestrator.control.moves import tell
 from orchestrator.control.shared import Shared
 from orchestrator.domain.ids import UserId
@@ -48,7 +49,7 @@ async def budgets(books: Books, shared: Shared, user: UserId, now: datetime) -> 
     """Tell whoever it concerns that a cap is nearly used, or used up: once for each day or month of it."""
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     spent = await books.ledger.spent(user, day=day, month=day.replace(day=1))
-    for cap, limit, share in used_shares(shared.caps, spent):
+    for cap, limit, share in used_shares(await caps_in_force(books, shared), spent):
         if share < NEARLY:
             continue
         whose = user if cap is Cap.PERSON_DAY else None

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from orchestrator.control.budgets import caps_in_force
 from orchestrator.control.market import Market
 from orchestrator.control.moves import end_instance
 from orchestrator.control.shared import Shared
@@ -140,7 +141,7 @@ class Ordering:
     async def _breaks_a_cap(self, books: Books, instance: Instance, worst: MicroUsd, now: datetime) -> bool:
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         spent = await books.ledger.spent(instance.user, day=day, month=day.replace(day=1))
-        cap = broken_cap(self._shared.caps, spent, worst)
+        cap = broken_cap(await caps_in_force(books, self._shared), spent, worst)
         if cap is not None:
             log.warning("no machine for %s: %s cap would be broken", instance.user, cap)
         return cap is not None

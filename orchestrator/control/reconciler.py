@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.control import news
 from orchestrator.control.board import CloudHealth
+from orchestrator.control.budgets import caps_in_force
 from orchestrator.control.links import Links
 from orchestrator.control.market import Market
 from orchestrator.control.moves import book_due, end_instance, tell
@@ -257,7 +258,8 @@ class Reconciler:
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         spent = await books.ledger.spent(row.user, day=day, month=day.replace(day=1))
         reserved = max(row.reserved - row.booked, 0)
-        return broken_cap(self._shared.caps, spent, MicroUsd(-reserved), share=1.2) is not None
+        caps = await caps_in_force(books, self._shared)
+        return broken_cap(caps, spent, MicroUsd(-reserved), share=1.2) is not None
 
     def _ring(self) -> None:
         for wakeup in (

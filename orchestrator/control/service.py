@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.api import (
     CancelOutcome,
+    CapView,
     CloudView,
     CostReport,
     CostRow,
@@ -24,20 +25,23 @@ from orchestrator.api import (
     SessionView,
     WorkflowCard,
 )
+from orchestrator.control.budgets import caps_in_force, change_cap
 from orchestrator.control.intake import DRAINING, Intake
 from orchestrator.control.moves import end_instance
 from orchestrator.control.newsroom import Newsroom
 from orchestrator.control.people import People
 from orchestrator.control.shared import Shared
 from orchestrator.control.views import Views, current_machine
+from orchestrator.domain.errors import RequestError
 from orchestrator.domain.ids import ImageKey, InstanceId, JobId, UserId
 from orchestrator.domain.instance import ORDERED, EndReason, InstanceState
 from orchestrator.domain.job import Job, JobState, Served
 from orchestrator.domain.money import MicroUsd, price_of
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.policy import keepalive
+from orchestrator.domain.policy.spend import Cap
 from orchestrator.domain.snapshot import SessionSnapshot
-from orchestrator.domain.workflows import Workflow
+from orchestrator.domain.workflows import Workflow, closest
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.store import Books, DayCost
 
@@ -234,6 +238,8 @@ class Service(Orchestrator):
 
     async def policy(self) -> PolicyView:
         shared = self._shared
+        async with shared.store.reading() as books:
+            caps = await caps_in_force(books, shared)
         return PolicyView(
             name=shared.policy.name,
             idle_timeout=shared.policy.idle_timeout,
@@ -242,10 +248,29 @@ class Service(Orchestrator):
             max_price=shared.limits.max_price,
             max_machines=shared.limits.max_machines,
             hedges_per_hour=shared.limits.hedging.per_hour,
-            person_day=shared.caps.person_day,
-            day=shared.caps.day,
-            month=shared.caps.month,
+            person_day=caps.person_day,
+            day=caps.day,
+            month=caps.month,
         )
+
+    async def caps(self) -> tuple[CapView, ...]:
+        now = self._shared.clock.now()
+        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        async with self._shared.store.reading() as books:
+            caps = await caps_in_force(books, self._shared)
+            spent = await books.ledger.spent(UserId(""), day=day, month=day.replace(day=1))
+        return (
+            CapView(name=Cap.PERSON_DAY, limit=caps.person_day, spent=None),
+            CapView(name=Cap.DAY, limit=caps.day, spent=spent.day),
+            CapView(name=Cap.MONTH, limit=caps.month, spent=spent.month),
+        )
+
+    async def set_cap(self, name: str, limit: MicroUsd | None) -> None:
+        if name not in set(Cap):
+            raise RequestError("unknown_cap", name=name, closest=closest(name, [*Cap]), known=", ".join(Cap))
+        async with self._shared.store.writing() as books:
+            await change_cap(books, Cap(name), limit)
+        self._ring()
 
     async def end_instance(self, instance: InstanceId) -> bool:
         async with self._shared.store.writing() as books:

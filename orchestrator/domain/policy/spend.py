@@ -30,6 +30,11 @@ class Spent:
     month: MicroUsd
 
 
+def limit_of(caps: Caps, cap: Cap) -> MicroUsd:
+    limits = {Cap.PERSON_DAY: caps.person_day, Cap.DAY: caps.day, Cap.MONTH: caps.month}
+    return limits[cap] or MicroUsd(0)
+
+
 def used_shares(caps: Caps, spent: Spent) -> tuple[tuple[Cap, MicroUsd, float], ...]:
     """Of each cap that is set: its limit, and how much of it is used; 1 is all."""
     found = (

@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.api import (
     Cancelled,
     CancelOutcome,
+    CapView,
     CloudView,
     ColdStart,
     CostReport,
@@ -212,6 +213,7 @@ class FakeOrchestrator(Orchestrator):
     refuse: RequestError | None = None
     room: int = 1000
     draining: bool = False
+    limits: dict[str, MicroUsd | None] = field(default_factory=lambda: {"day": MicroUsd(5_000_000), "month": None})
     _people: FakePeople = field(default_factory=FakePeople)
     _keys: dict[str, JobId] = field(default_factory=dict)
     _listeners: list[asyncio.Queue[JobView]] = field(default_factory=list)
@@ -433,6 +435,14 @@ class FakeOrchestrator(Orchestrator):
             day=None,
             month=None,
         )
+
+    async def caps(self) -> tuple[CapView, ...]:
+        return tuple(CapView(name=name, limit=limit, spent=MicroUsd(119_000)) for name, limit in self.limits.items())
+
+    async def set_cap(self, name: str, limit: MicroUsd | None) -> None:
+        if name not in self.limits:
+            raise RequestError("unknown_cap", name=name, closest="", known=", ".join(self.limits))
+        self.limits[name] = limit
 
     async def end_instance(self, instance: InstanceId) -> bool:
         if instance not in self.instances:

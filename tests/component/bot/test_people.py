@@ -181,3 +181,55 @@ async def test_prompts_are_logged_only_if_the_operator_wants_it(
     await chat.say("a secret cat")
 
     assert ("a secret cat" in caplog.text) is wanted
+
+
+# What admins do about people and money.
+
+
+async def test_an_admin_sees_one_person_with_all_their_accounts(chats: Chats) -> None:
+    await join(chats)
+    await chats.say("a cat", at="telegram", by="2")
+
+    said = reply(await chats.say("/admin user telegram:2", is_admin=True))
+
+    assert said.text.startswith("discord:1: may ask for pictures, ")
+    assert said.lines[0] == "accounts: discord:1, telegram:2"
+    assert any(line.startswith("a cat · ") for line in said.lines)
+
+
+async def test_whoever_is_blocked_asks_in_vain_on_every_account(chats: Chats, orchestrator: FakeOrchestrator) -> None:
+    await join(chats)
+    assert "blocked" in reply(await chats.say("/admin user discord:1 block", is_admin=True)).text
+
+    answer = await chats.say("a cat", at="telegram", by="2")
+    assert isinstance(answer, Refused)
+    assert "ask them why" in answer.sentence
+    assert orchestrator.requests == []
+
+    await chats.say("/admin user discord:1 allow", is_admin=True)
+    assert isinstance(await chats.say("a cat"), Started)
+
+
+async def test_somebody_who_never_asked_is_unknown(chats: Chats) -> None:
+    answer = await chats.say("/admin user discord:99", is_admin=True)
+
+    assert isinstance(answer, Refused)
+    assert "Nobody called discord:99" in answer.sentence
+
+
+async def test_budgets_are_shown_and_changed(chats: Chats, orchestrator: FakeOrchestrator) -> None:
+    assert reply(await chats.say("/admin budget", is_admin=True)).lines[:2] == (
+        "day: $0.12 of $5.00",
+        "month: $0.12 no cap",
+    )
+
+    await chats.say("/admin budget month 40.50", is_admin=True)
+    said = reply(await chats.say("/admin budget day off", is_admin=True))
+
+    assert said.data["caps"] == {"day": None, "month": 40.5}
+
+
+@pytest.mark.parametrize("amount", ["-1", "0", "many", "99999", "1.234"])
+def test_an_amount_that_is_none_is_refused(amount: str) -> None:
+    with pytest.raises(Exception, match="bad_argument"):
+        read_command(f"/admin budget day {amount}")
