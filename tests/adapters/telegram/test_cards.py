@@ -246,6 +246,7 @@ async def test_an_update_that_is_told_again_starts_nothing_twice(
 async def test_buttons_work_after_a_restart(server: TelegramServer, orchestrator: FakeOrchestrator) -> None:
     async with telegram_bot(server, orchestrator, lambda: orchestrator.now) as telegram:
         card = await asked(telegram)
+        await until(lambda: f'"{card.id}"' in orchestrator.views[FIRST].origin)
 
     orchestrator.restart()
     async with telegram_bot(server, orchestrator, lambda: orchestrator.now) as telegram:

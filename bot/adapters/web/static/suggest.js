@@ -11,15 +11,20 @@ const COMMANDS = [
   ["/history", "what you asked for lately"],
   ["/details", "everything about a request"],
   ["/presets", "your named options"],
+  ["/link", "join your accounts on Discord and Telegram"],
+  ["/settings", "what you are told, and your quiet hours"],
+  ["/lora", "the LoRAs that can be used"],
+  ["/why", "how your last request was decided"],
   ["/workflows", "what can be painted, with which options"],
   ["/me", "your pictures, your costs, your machine"],
   ["/forget", "remove your prompts, pictures and presets"],
   ["/help", "all commands"],
   ["/status", "machines, queue and clouds"],
   ["/cost", "what the last days cost"],
-  ["/admin", "see sessions, end a machine, accept nothing new"],
+  ["/policy", "the rule by which machines are rented"],
+  ["/admin", "sessions, machines, words, pictures, people, budgets"],
 ];
-const MOST = 20;
+const MOST = 30;
 
 /**
  * @param {string} text
