@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from bot.chat.model import (
+from bot.chat.commands import (
     Command,
     Link,
     OfferLink,

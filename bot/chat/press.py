@@ -1,7 +1,7 @@
 """A button as the short text that a chat keeps for us, below a message of any age: ``again:JOB``, ``vary:JOB:2``."""
 
 from bot.chat.buttons import Action
-from bot.chat.model import MOST_PICTURES, Press
+from bot.chat.commands import MOST_PICTURES, Press
 from orchestrator.api import JobId
 
 

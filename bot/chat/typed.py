@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot.chat.blocked import plain
 from bot.chat.choices import read_budget, read_link, read_settings, read_user
-from bot.chat.model import (
+from bot.chat.commands import (
     MOST_PICTURES,
     Again,
     BlockedWords,

@@ -1,7 +1,8 @@
 """``/admin``: who has a machine, ending one, and accepting nothing new."""
 
+from bot.chat.commands import Drain, StopMachine
 from bot.chat.documents import name_of, session_document
-from bot.chat.model import Answer, Drain, Reply, StopMachine
+from bot.chat.model import Answer, Reply
 from bot.chat.words import plural, price
 from bot.service.desk import Desk
 from orchestrator.api import RequestError, SessionView

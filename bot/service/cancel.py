@@ -2,7 +2,8 @@
 
 from typing import assert_never
 
-from bot.chat.model import Answer, Cancel, Person, Reply
+from bot.chat.commands import Cancel
+from bot.chat.model import Answer, Person, Reply
 from bot.chat.words import clipped
 from bot.service.desk import Desk
 from orchestrator.api import CancelOutcome, JobId, JobView, RequestError

@@ -1,7 +1,8 @@
 """``/cost``: what was spent."""
 
+from bot.chat.commands import Cost
 from bot.chat.documents import cost_document, name_of
-from bot.chat.model import Answer, Cost, Reply
+from bot.chat.model import Answer, Reply
 from bot.chat.words import plural, price, usd
 from bot.service.desk import Desk
 from orchestrator.api import dollars

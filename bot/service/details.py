@@ -1,7 +1,8 @@
 """``/details``: everything about one request, and how it would be typed again."""
 
 from bot.chat.buttons import Action
-from bot.chat.model import Answer, Details, Person, Reply, Retype
+from bot.chat.commands import Details, Retype
+from bot.chat.model import Answer, Person, Reply
 from bot.chat.texts import STEP_NAMES
 from bot.chat.words import price, span
 from bot.service.desk import Desk

@@ -1,6 +1,7 @@
 """``/forget me``: a person's words and pictures, gone for good."""
 
-from bot.chat.model import Answer, Confirm, Forget, Person, Reply
+from bot.chat.commands import Forget
+from bot.chat.model import Answer, Confirm, Person, Reply
 from bot.chat.prompt import YES
 from bot.chat.words import plural
 from bot.service.desk import Desk

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.chat.card import Card
-from bot.chat.model import Again, Answer, Call, Confirm, Imagine, Person, Reply, Started, Vary
+from bot.chat.commands import Again, Imagine, Vary
+from bot.chat.model import Answer, Call, Confirm, Person, Reply, Started
 from bot.chat.prompt import YES, Wish, Wishes, parse
 from bot.chat.texts import sentence
 from bot.chat.words import clipped, cost_of, guess, plural, usd

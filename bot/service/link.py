@@ -1,6 +1,7 @@
 """``/link``: one person with an account on each chat."""
 
-from bot.chat.model import Answer, Link, OfferLink, Person, Reply, Unlink
+from bot.chat.commands import Link, OfferLink, Unlink
+from bot.chat.model import Answer, Person, Reply
 from bot.service.desk import Desk
 from orchestrator.api import RequestError
 

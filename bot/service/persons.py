@@ -1,7 +1,8 @@
 """``/admin user`` and ``/admin budget``: one person as an admin sees them, and everybody's money."""
 
+from bot.chat.commands import SetBudget, ShowBudget, ShowPerson
 from bot.chat.documents import name_of
-from bot.chat.model import Answer, Call, Reply, SetBudget, ShowBudget, ShowPerson
+from bot.chat.model import Answer, Call, Reply
 from bot.chat.words import clipped, price, usd
 from bot.service.desk import Desk
 from orchestrator.api import CapView, RequestError, UserId, dollars, micro_usd

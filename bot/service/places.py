@@ -1,6 +1,7 @@
 """``/admin pictures``: how pictures are shown in this place, and where they may be made."""
 
-from bot.chat.model import Answer, Call, Reply, ShowPictures
+from bot.chat.commands import ShowPictures
+from bot.chat.model import Answer, Call, Reply
 from bot.chat.places import PICTURES, Showing, showing_of
 from bot.service.desk import Desk
 from orchestrator.api import RequestError

@@ -1,6 +1,7 @@
 """``/presets``: options that a person gave a name."""
 
-from bot.chat.model import Answer, Person, Reply, SavePreset
+from bot.chat.commands import SavePreset
+from bot.chat.model import Answer, Person, Reply
 from bot.chat.prompt import read_options
 from bot.service.desk import Desk
 from orchestrator.api import Preset, RequestError, closest

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bot.chat.buttons import KEEP, Action
-from bot.chat.model import Again, Call, Cancel, Command, Details, Keep, Press, Release, Retype, Vary
+from bot.chat.commands import Again, Cancel, Command, Details, Keep, Press, Release, Retype, Vary
+from bot.chat.model import Call
 from bot.service.desk import Desk
 
 COMMANDS: Mapping[Action, Callable[[Press], Command]] = {

@@ -4,12 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.chat.handle import ReplyHandle
-from bot.chat.model import (
+from bot.chat.commands import (
     Again,
-    Answer,
     BlockedWords,
-    Call,
     Cancel,
     Cost,
     Details,
@@ -26,7 +23,6 @@ from bot.chat.model import (
     Policy,
     Presets,
     Press,
-    Refused,
     Release,
     RemovePreset,
     Retype,
@@ -48,6 +44,8 @@ from bot.chat.model import (
     Why,
     Workflows,
 )
+from bot.chat.handle import ReplyHandle
+from bot.chat.model import Answer, Call, Refused
 from bot.chat.surface import CommandHandler
 from bot.chat.texts import sentence
 from bot.chat.values import flag_of

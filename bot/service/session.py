@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from bot.chat.commands import Keep
 from bot.chat.documents import session_document
-from bot.chat.model import Answer, Keep, Person, Reply
+from bot.chat.model import Answer, Person, Reply
 from bot.chat.voice import Voice
 from bot.chat.words import minutes, plural, price
 from bot.service.desk import Desk

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from bot.chat.choices import KINDS, quiet_words
-from bot.chat.model import Answer, Person, Reply, SetMetadata, SetNotice, SetQuiet, Settings
+from bot.chat.commands import SetMetadata, SetNotice, SetQuiet, Settings
+from bot.chat.model import Answer, Person, Reply
 from bot.service.desk import Desk
 from orchestrator.api import FOR_ADMINS, NoticeKind, Profile, RequestError, closest
 

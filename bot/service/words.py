@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from bot.chat.blocked import blocked_in
-from bot.chat.model import Answer, BlockedWords, Call, Reply
+from bot.chat.commands import BlockedWords
+from bot.chat.model import Answer, Call, Reply
 from bot.chat.words import plural
 from bot.service.desk import Desk
 from orchestrator.api import RequestError

@@ -19,8 +19,9 @@ from bot.adapters.discord.render import REPLY_COLOUR, embeds_of
 from bot.adapters.discord.turn import Turn
 from bot.chat.access import Access
 from bot.chat.buttons import Action
+from bot.chat.commands import Again, Command, Imagine, Press, Vary
 from bot.chat.handle import ReplyHandle
-from bot.chat.model import Again, Answer, Call, Command, Imagine, Press, Refused, Reply, Started, Vary
+from bot.chat.model import Answer, Call, Refused, Reply, Started
 from bot.chat.surface import Backend, SurfaceUnavailable
 from bot.chat.texts import sentence
 from orchestrator.api import RequestError

@@ -12,7 +12,7 @@ import discord
 
 from bot.chat.buttons import Action, Button
 from bot.chat.card import Card
-from bot.chat.model import Press
+from bot.chat.commands import Press
 from bot.chat.press import decode_press, encode_press
 from orchestrator.api import JobId
 

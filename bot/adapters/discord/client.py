@@ -13,7 +13,7 @@ from bot.adapters.discord.commands import commands_of
 from bot.adapters.discord.completion import Completion
 from bot.adapters.discord.messages import NO_MENTIONS
 from bot.adapters.discord.presses import MODAL, Presses
-from bot.chat.model import Command
+from bot.chat.commands import Command
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from discord import app_commands
 
 from bot.adapters.discord.markup import typed
 from bot.adapters.discord.options import LARGEST, LONGEST_TEXT, MOST_CHOICES, PROMPT, Option, composed, options_of
-from bot.chat.model import Imagine
+from bot.chat.commands import Imagine
 from bot.chat.typed import COMMANDS, Spoken, read_command
 from bot.chat.words import clipped
 from orchestrator.api import ParameterKind, WorkflowCard

@@ -8,7 +8,8 @@ import discord
 from bot.adapters.discord.answering import Answering
 from bot.adapters.discord.options import options_of
 from bot.adapters.discord.people import call_of
-from bot.chat.model import Call, Presets, Reply
+from bot.chat.commands import Presets
+from bot.chat.model import Call, Reply
 from orchestrator.api import RequestError
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,8 @@ import discord
 from bot.adapters.discord.asked import handle_of
 from bot.adapters.discord.markup import shown
 from bot.chat.access import Access
-from bot.chat.model import Call, Command, Person
+from bot.chat.commands import Command
+from bot.chat.model import Call, Person
 from orchestrator.api import UserId
 
 NAME = "discord"

@@ -18,7 +18,8 @@ from bot.adapters.discord.render import REPLY_COLOUR
 from bot.adapters.discord.turn import CALL_LIMIT_S, Turn
 from bot.adapters.originals import originals_of
 from bot.chat.buttons import Action
-from bot.chat.model import Call, Command, Imagine, Press, Refused, Reply
+from bot.chat.commands import Command, Imagine, Press
+from bot.chat.model import Call, Refused, Reply
 from bot.chat.press import decode_press
 from bot.chat.texts import sentence
 from bot.chat.typed import read_command

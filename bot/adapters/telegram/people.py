@@ -4,7 +4,8 @@ from telegram import Chat, User
 
 from bot.adapters.telegram.spots import NAME, Spot, is_group
 from bot.chat.access import Access
-from bot.chat.model import Call, Command, Person
+from bot.chat.commands import Command
+from bot.chat.model import Call, Person
 from orchestrator.api import UserId
 
 

@@ -16,7 +16,8 @@ from bot.adapters.telegram.photos import FILE_LIMIT
 from bot.adapters.telegram.render import CONFIRM, ORIGINAL
 from bot.adapters.telegram.spots import Spot
 from bot.chat.buttons import Action
-from bot.chat.model import Answer, Press, Refused, Reply, Started
+from bot.chat.commands import Press
+from bot.chat.model import Answer, Refused, Reply, Started
 from bot.chat.press import decode_press
 from bot.chat.prompt import YES
 from bot.chat.texts import sentence

@@ -9,7 +9,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from bot.adapters.telegram.markup import LONGEST_CAPTION, LONGEST_TEXT, bold, escaped
 from bot.chat.buttons import Action, Button
 from bot.chat.card import Card, CardState
-from bot.chat.model import Press
+from bot.chat.commands import Press
 from bot.chat.press import encode_press
 from bot.chat.texts import STEP_NAMES
 from bot.chat.words import clipped, clock_span, left

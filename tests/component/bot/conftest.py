@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from bot.chat.commands import Command
 from bot.chat.fake import RecordingSurface
 from bot.chat.handle import ReplyHandle
-from bot.chat.model import Answer, Call, Command, Person
+from bot.chat.model import Answer, Call, Person
 from bot.chat.typed import read_command
 from bot.service.desk import Desk, open_desk
 from bot.service.posting import keep_posted

@@ -9,8 +9,9 @@ from bot.adapters.charts import cost_chart
 from bot.adapters.pictures import content_type
 from bot.chat.buttons import Action
 from bot.chat.card import Card
+from bot.chat.commands import Command, Imagine, Press
 from bot.chat.fake import RecordingSurface
-from bot.chat.model import Answer, Command, Imagine, Press, Refused, Reply, Started
+from bot.chat.model import Answer, Refused, Reply, Started
 from bot.service.desk import open_desk
 from bot.service.router import FOR_ADMINS, FOR_ALL
 from orchestrator.api import Cancelled, InstanceId, JobId, RequestError, UserId

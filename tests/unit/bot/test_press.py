@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat.buttons import Action
-from bot.chat.model import Press
+from bot.chat.commands import Press
 from bot.chat.press import decode_press, encode_press
 from orchestrator.api import JobId
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.chat.model import (
+from bot.chat.commands import (
     Again,
     BlockedWords,
     Cancel,
