@@ -1,0 +1,1 @@
+"""The real bot, ended or cut off at random again and again, on a sandbox cloud that goes on."""
