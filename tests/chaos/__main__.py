@@ -37,6 +37,9 @@ LONGEST_LIFE_S = 8.0
 MOST_AT_ONCE = 6
 """Jobs under way before another one is asked for."""
 
+GIVEN_BACK = 0.25
+"""How often the machine is given back, so that misfortune falls on cold starts as well."""
+
 END_LIMIT_S = 300.0
 
 
@@ -68,6 +71,8 @@ class Trial:
         """Some seconds of an ordinary life, from a cold start to painting."""
         for _ in range(self.dice.randrange(1, 3)):
             await self.ask()
+        if self.dice.random() < GIVEN_BACK:
+            await self.client.say("/release")  # what is queued is finished first; then another machine warms up
         await asyncio.sleep(self.dice.uniform(0, LONGEST_LIFE_S))
 
 
