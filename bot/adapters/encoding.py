@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from bot.adapters.pictures import content_type
+from bot.adapters.pictures import content_type, pixels_of
 
 SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
 QUALITIES = (95, 90, 85, 80, 70, 60, 50, 35)
@@ -50,10 +50,9 @@ async def fit(picture: bytes, *, limit: int, kinds: Sequence[str] = ("WEBP", "JP
 
 
 def _squeezed(picture: bytes, limit: int, kinds: Sequence[str]) -> Encoded:
-    with _opened(picture) as image:
-        for kind, data in _tries(image.convert("RGB"), kinds):
-            if len(data) <= limit:
-                return Encoded(picture=data, suffix=SUFFIXES[f"image/{kind.lower()}"], is_original=False)
+    for kind, data in _tries(pixels_of(picture), kinds):
+        if len(data) <= limit:
+            return Encoded(picture=data, suffix=SUFFIXES[f"image/{kind.lower()}"], is_original=False)
     raise ValueError(f"no way to bring the picture below {limit} bytes")
 
 
@@ -99,14 +98,6 @@ def _sheet(pictures: Sequence[bytes], limit: int) -> bytes:
 
 
 def _tile(picture: bytes, side: int) -> Image.Image:
-    with _opened(picture) as image:
-        tile = image.convert("RGB")
+    tile = pixels_of(picture)
     tile.thumbnail((side, side))
     return tile
-
-
-def _opened(picture: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(picture))
-    except OSError as error:
-        raise ValueError("this is no picture") from error

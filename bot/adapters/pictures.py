@@ -12,6 +12,10 @@ from orchestrator.api import ImageKey
 WIDTHS = (256, 512, 1024)
 """The smaller copies that exist; what is asked for is rounded up to one of them."""
 
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+MOST_PIXELS = 64_000_000
+"""Four times the largest picture that a workflow makes, and less than a quarter of a gigabyte in memory."""
+
 KEPT = 64
 AT_ONCE = 2
 QUALITY = 85
@@ -28,6 +32,36 @@ def content_type(picture: bytes) -> str:
     if picture[:4] == b"RIFF" and picture[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for start, kind in _SIGNATURES.items() if picture.startswith(start)), "application/octet-stream")
+
+
+def opened(picture: bytes) -> Image.Image:
+    """
+    A picture whose pixels are not read yet, if they may be: what a strange machine sends may unpack to anything.
+
+    Raises:
+        ValueError: It is none that we know, or of more pixels than anybody asks for.
+    """
+    try:
+        image = Image.open(io.BytesIO(picture), formats=FORMATS)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError("this is no picture") from error
+    if image.width * image.height > MOST_PIXELS:
+        raise ValueError(f"a picture of {image.width} x {image.height} pixels is not opened")
+    return image
+
+
+def pixels_of(picture: bytes) -> Image.Image:
+    """
+    The whole picture, as RGB.
+
+    Raises:
+        ValueError: It is none, is damaged, or may not be opened.
+    """
+    with opened(picture) as image:
+        try:
+            return image.convert("RGB")
+        except (OSError, SyntaxError, EOFError) as error:
+            raise ValueError("this picture is damaged") from error
 
 
 def without_words(picture: bytes) -> bytes:
@@ -74,10 +108,12 @@ class Thumbnails:
 
 
 def _shrunk(picture: bytes, width: int) -> bytes:
-    with Image.open(io.BytesIO(picture)) as image:
-        if image.width <= width:
-            return picture
-        small = image.convert("RGB").resize((width, max(1, round(image.height * width / image.width))))
-        out = io.BytesIO()
-        small.save(out, "WEBP", quality=QUALITY)
-        return out.getvalue()
+    try:
+        image = pixels_of(picture)
+    except ValueError:
+        return picture  # whoever looks at it sees what it is
+    if image.width <= width:
+        return picture
+    out = io.BytesIO()
+    image.resize((width, max(1, round(image.height * width / image.width)))).save(out, "WEBP", quality=QUALITY)
+    return out.getvalue()

@@ -1,11 +1,9 @@
 """Pictures as Telegram takes them: one photo for a card, the originals as files."""
 
-import io
 from collections.abc import Sequence
 
-from PIL import Image
-
 from bot.adapters.encoding import fit, sheet
+from bot.adapters.pictures import opened
 
 PHOTO_LIMIT = 10 * 10**6
 FILE_LIMIT = 50 * 10**6
@@ -34,11 +32,8 @@ async def photo_of(pictures: Sequence[bytes]) -> bytes | None:
 
 def _is_photo(picture: bytes) -> bool:
     """Whether its size is one that a photo may have; its header says so."""
-    try:
-        with Image.open(io.BytesIO(picture)) as image:
-            width, height, kind = image.width, image.height, image.format
-    except OSError as error:
-        raise ValueError("this is no picture") from error
+    with opened(picture) as image:
+        width, height, kind = image.width, image.height, image.format
     return (
         width + height <= LARGEST_SIDES and max(width, height) <= LONGEST_RATIO * min(width, height) and kind in SHOWN
     )

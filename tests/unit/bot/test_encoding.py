@@ -2,6 +2,7 @@
 
 import io
 import random
+import zlib
 
 import pytest
 from PIL import Image
@@ -73,3 +74,32 @@ async def test_several_become_one_sheet(count: int, columns: int, rows: int) -> 
 
     assert size_of(page) == (columns * 64 + 8 * (columns - 1), rows * 32 + 8 * (rows - 1))
     assert len(page) <= 1_000_000
+
+
+def bomb(side: int) -> bytes:
+    """A PNG that says it is enormous; a few bytes."""
+    picture = bytearray(noise(8, 8))
+    picture[16:24] = side.to_bytes(4) + side.to_bytes(4)
+    picture[29:33] = zlib.crc32(bytes(picture[12:29])).to_bytes(4)
+    return bytes(picture)
+
+
+@pytest.mark.parametrize("side", [8_001, 20_000, 1_000_000])
+async def test_a_picture_that_would_fill_the_memory_is_not_opened(side: int) -> None:
+    with pytest.raises(ValueError, match=r"not opened|no picture"):
+        await fit(bomb(side), limit=10)
+    with pytest.raises(ValueError, match=r"not opened|no picture"):
+        await sheet([bomb(side), noise(8, 8)], limit=1_000_000)
+
+
+async def test_a_format_that_chats_do_not_have_is_no_picture() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(out, "TIFF")
+
+    with pytest.raises(ValueError, match="no picture"):
+        await fit(out.getvalue(), limit=10)
+
+
+async def test_a_damaged_picture_is_said_to_be_one() -> None:
+    with pytest.raises(ValueError, match="damaged"):
+        await fit(noise(256, 256)[:20_000], limit=10_000)
