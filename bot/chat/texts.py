@@ -40,7 +40,9 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "unknown_command": ("There is no command {name}.{meant} /help lists them all.",),
     "bad_argument": ("{command} does not understand {value}; write it like this: {example}.",),
     "admins_only": ("{command} is for admins.",),
-    "person_blocked": ("An admin has switched off pictures for you; ask them why.",),
+    "person_blocked": (
+        "An admin has switched this bot off for you; ask them why. /cancel, /release and /forget me still work.",
+    ),
     "unknown_person": ("Nobody called {name} has asked for anything; /cost lists people as they are called here.",),
     "unknown_cap": ("There is no cap {name}.{meant} Known are: {known}.",),
     "not_allowed": ("You are not on the list of those who may use this bot here; ask {contact} to add {user}.",),

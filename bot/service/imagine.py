@@ -11,7 +11,7 @@ from bot.chat.model import Answer, Call, Confirm, Person, Reply, Started
 from bot.chat.prompt import YES, Wish, Wishes, parse
 from bot.chat.texts import sentence
 from bot.chat.words import clipped, cost_of, guess, plural, usd
-from bot.service import persons, places, words
+from bot.service import places, words
 from bot.service.desk import Desk
 from orchestrator.api import (
     ImageKey,
@@ -99,7 +99,6 @@ async def _submit(desk: Desk, call: Call, orders: list[Order]) -> Started:
     Raises:
         RequestError: Not even the first was accepted.
     """
-    await persons.check(desk, call)
     await places.check(desk, call)
     await words.check(desk, call, [str(order.wish.values.get("prompt", "")) for order in orders])
     cards: list[Card] = []

@@ -1,8 +1,9 @@
 """``/admin user`` and ``/admin budget``: one person as an admin sees them, and everybody's money."""
 
-from bot.chat.commands import SetBudget, ShowBudget, ShowPerson
+from bot.chat.buttons import Action
+from bot.chat.commands import Cancel, Command, Forget, Press, Release, SetBudget, ShowBudget, ShowPerson
 from bot.chat.documents import name_of
-from bot.chat.model import Answer, Call, Reply
+from bot.chat.model import Answer, Person, Reply
 from bot.chat.words import clipped, price, usd
 from bot.service.desk import Desk
 from orchestrator.api import CapView, RequestError, UserId, dollars, micro_usd
@@ -25,13 +26,15 @@ async def show(desk: Desk, command: ShowPerson) -> Answer:
     jobs = await desk.orchestrator.jobs(user=user, limit=SHOWN)
     if not jobs and command.blocked is None:
         raise RequestError("unknown_person", name=command.user)
+    accounts = await people.accounts_of(user)
     if command.blocked is not None:
-        await people.set_place_setting(place_of(user), ACCESS, BLOCKED if command.blocked else "")
-    is_blocked = await _is_blocked(desk, user)
+        for account in accounts:
+            await people.set_place_setting(place_of(account), ACCESS, BLOCKED if command.blocked else "")
+    is_blocked = await _is_blocked(desk, *accounts)
     report = await desk.orchestrator.costs(REPORTED_DAYS)
     spent = sum(dollars(row.amount) for row in report.by_user if row.key == user)
     session = await desk.orchestrator.session(user)
-    lines = [f"accounts: {', '.join(await people.accounts_of(user))}"]
+    lines = [f"accounts: {', '.join(accounts)}"]
     lines += [f"session: {session.state.lower()}, {price(session.cost)}"] if session else []
     lines += [f"{clipped(str(view.values.get('prompt', '')), 60)} · {price(view.cost)} · {view.id}" for view in jobs]
     state = "blocked" if is_blocked else "may ask for pictures"
@@ -42,24 +45,36 @@ async def show(desk: Desk, command: ShowPerson) -> Answer:
     )
 
 
-async def check(desk: Desk, call: Call) -> None:
+async def check(desk: Desk, person: Person, command: Command) -> None:
     """
-    Look whether an admin has blocked the person.
+    Look whether an admin has blocked the person. What ends costs or takes their words away, they may always do.
 
     Raises:
-        RequestError: They have.
+        RequestError: They are blocked.
     """
-    if await _is_blocked(desk, call.person.user):
+    if not _is_harmless(command) and await _is_blocked(desk, person.user, person.account):
         raise RequestError("person_blocked")
 
 
-async def _is_blocked(desk: Desk, user: UserId) -> bool:
-    return await desk.orchestrator.people.place_setting(place_of(user), ACCESS) == BLOCKED
+def _is_harmless(command: Command) -> bool:
+    match command:
+        case Cancel() | Release() | Forget() | Press(action=Action.CANCEL | Action.RELEASE):
+            return True
+        case _:
+            return False
 
 
-def place_of(user: UserId) -> str:
-    """What is chosen for one person, beside what is chosen for guilds and groups."""
-    return f"person:{user}"
+async def _is_blocked(desk: Desk, *accounts: UserId) -> bool:
+    """By account, so that neither joining another person nor leaving one lifts it."""
+    for account in dict.fromkeys(accounts):
+        if await desk.orchestrator.people.place_setting(place_of(account), ACCESS) == BLOCKED:
+            return True
+    return False
+
+
+def place_of(account: UserId) -> str:
+    """What is chosen for one account, beside what is chosen for guilds and groups."""
+    return f"person:{account}"
 
 
 async def budget(desk: Desk, command: ShowBudget | SetBudget) -> Answer:

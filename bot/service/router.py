@@ -141,7 +141,10 @@ class Router(CommandHandler):
         try:
             account = call.person.user
             user = await self._desk.orchestrator.people.person_of(account)
-            return await self._answer(replace(call, person=replace(call.person, user=user, account=account)))
+            person = replace(call.person, user=user, account=account)
+            if type(call.command) not in FOR_ADMINS:
+                await persons.check(self._desk, person, call.command)
+            return await self._answer(replace(call, person=person))
         except RequestError as error:
             return Refused(sentence=sentence(error.key, self._as_typed(error)))
 

@@ -210,6 +210,47 @@ async def test_whoever_is_blocked_asks_in_vain_on_every_account(chats: Chats, or
     assert isinstance(await chats.say("a cat"), Started)
 
 
+@pytest.mark.parametrize("text", ["/session keep 30", "/link", "/link CODE0", "/link remove", "/settings", "/history"])
+async def test_whoever_is_blocked_gets_one_sentence_whatever_they_say(chats: Chats, text: str) -> None:
+    await chats.say("a cat")
+    await chats.say("/link")
+    await chats.say("/admin user discord:1 block", is_admin=True)
+
+    answer = await chats.say(text)
+
+    assert isinstance(answer, Refused)
+    assert "ask them why" in answer.sentence
+
+
+async def test_whoever_is_blocked_may_still_end_costs_and_be_forgotten(
+    chats: Chats, orchestrator: FakeOrchestrator
+) -> None:
+    await chats.say("a cat")
+    orchestrator.warm(UserId("discord:1"))
+    await chats.say("/admin user discord:1 block", is_admin=True)
+
+    for text in ("/cancel", "/release", "/forget me --yes"):
+        reply(await chats.say(text))
+
+
+async def test_no_account_of_a_blocked_person_gets_out_by_being_forgotten(
+    chats: Chats, orchestrator: FakeOrchestrator
+) -> None:
+    await join(chats)
+    await chats.say("/admin user telegram:2 block", is_admin=True)
+    orchestrator.people.accounts.clear()
+
+    for at, by in (("discord", "1"), ("telegram", "2")):
+        assert isinstance(await chats.say("a cat", at=at, by=by), Refused)
+
+
+async def test_an_admin_who_is_blocked_can_still_undo_it(chats: Chats) -> None:
+    await chats.say("a cat", is_admin=True)
+    await chats.say("/admin user discord:1 block", is_admin=True)
+
+    assert "may ask" in reply(await chats.say("/admin user discord:1 allow", is_admin=True)).text
+
+
 async def test_somebody_who_never_asked_is_unknown(chats: Chats) -> None:
     answer = await chats.say("/admin user discord:99", is_admin=True)
 
