@@ -507,6 +507,18 @@ class PeopleStore(Protocol):
         """Whose account it is: everything a person has is kept under that name."""
         ...
 
+    async def meet(self, account: UserId, name: str) -> UserId:
+        """As :meth:`person_of`, for an account that speaks; remembers what it is called, unless that is empty."""
+        ...
+
+    async def name_of(self, account: UserId) -> str:
+        """What it was called when it last spoke; empty when nobody knows."""
+        ...
+
+    async def called(self, name: str) -> tuple[UserId, ...]:
+        """People one of whose accounts is called *name*, whatever its case."""
+        ...
+
     async def accounts_of(self, user: UserId) -> tuple[UserId, ...]:
         """All accounts of a person, the one under whose name they are kept first."""
         ...
@@ -547,7 +559,9 @@ class PeopleStore(Protocol):
 
     async def forget(self, user: UserId) -> Forgotten:
         """
-        Remove a person's prompts, pictures and presets for good. What it all cost stays in the ledger.
+        Remove a person's prompts, pictures, presets, choices and names for good, and take their accounts apart.
+
+        What it all cost stays in the ledger.
 
         Raises:
             RequestError: A job of theirs is under way.

@@ -16,7 +16,7 @@ from bot.chat.commands import (
     ShowPerson,
     Unlink,
 )
-from orchestrator.api import NoticeKind, QuietHours, UserId
+from orchestrator.api import NoticeKind, QuietHours
 
 _HOURS = re.compile(r"(\d{1,2}):([0-5]\d)-(\d{1,2}):([0-5]\d)")
 _OFFSET = re.compile(r"([+-])(\d{1,2}):?([0-5]\d)?")
@@ -67,12 +67,12 @@ def read_settings(words: list[str]) -> Command | None:
 
 def read_user(words: list[str]) -> Command | None:
     match words:
-        case [user]:
-            return ShowPerson(user=UserId(user))
-        case [user, "block" | "allow" as verb]:
-            return ShowPerson(user=UserId(user), blocked=verb == "block")
-        case _:
+        case []:
             return None
+        case [first, *rest, "block" | "allow" as verb]:
+            return ShowPerson(who=" ".join([first, *rest]), blocked=verb == "block")
+        case _:
+            return ShowPerson(who=" ".join(words))
 
 
 def read_budget(words: list[str]) -> Command | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bot.chat.buttons import Action
 from bot.chat.places import Showing
-from orchestrator.api import InstanceId, JobId, QuietHours, UserId
+from orchestrator.api import InstanceId, JobId, QuietHours
 
 MOST_PICTURES = 10
 """Of one job."""
@@ -233,9 +233,13 @@ ReadingCommand = Details | Retype | History | Workflows | Loras | Why | Me | Hel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowPerson:
-    """Attributes: blocked: Whether they may ask for nothing from now on; None leaves it as it is."""
+    """
+    Attributes:
+        who: An account, its number, or what somebody is called, as it is typed.
+        blocked: Whether they may ask for nothing from now on; None leaves it as it is.
+    """
 
-    user: UserId
+    who: str
     blocked: bool | None = None
 
 

@@ -43,7 +43,10 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "person_blocked": (
         "An admin has switched this bot off for you; ask them why. /cancel, /release and /forget me still work.",
     ),
-    "unknown_person": ("Nobody called {name} has asked for anything; /cost lists people as they are called here.",),
+    "unknown_person": (
+        "Nobody called {name} has asked for anything; say a name, or an account such as /cost lists them.",
+    ),
+    "several_people": ("Several people are called {name}; say which one: {known}.",),
     "unknown_cap": ("There is no cap {name}.{meant} Known are: {known}.",),
     "not_allowed": ("You are not on the list of those who may use this bot here; ask {contact} to add {user}.",),
     "button_gone": ("That button is from before; send the request again to get a new one.",),

@@ -256,7 +256,7 @@ COMMANDS: Mapping[str, Spoken] = {
     "/admin": Spoken(
         example="/admin sessions | stop ID | drain on | drain off | words | words add WORD | words remove WORD"
         " | pictures plain | pictures spoiler | pictures nsfw-only"
-        " | user ID | user ID block | user ID allow | budget | budget day 5 | budget month off",
+        " | user NAME | user ID block | user ID allow | budget | budget day 5 | budget month off",
         purpose="sessions, machines, what is blocked, how pictures are shown, people, budgets",
         read=_admin,
         is_for_admins=True,

@@ -12,20 +12,19 @@ ACCESS = "access"
 BLOCKED = "blocked"
 REPORTED_DAYS = 30
 SHOWN = 5
+LONGEST_NAME = 40
 
 
-async def show(desk: Desk, command: ShowPerson) -> Answer:
+async def show(desk: Desk, admin: Person, command: ShowPerson) -> Answer:
     """
     Block or allow a person, if that is wanted, and say what there is to say of them.
 
     Raises:
-        RequestError: Nobody of that name has ever asked for anything.
+        RequestError: Nobody of that name has ever asked for anything, or more than one has.
     """
     people = desk.orchestrator.people
-    user = await people.person_of(command.user)
+    user = await _meant(desk, admin, command)
     jobs = await desk.orchestrator.jobs(user=user, limit=SHOWN)
-    if not jobs and command.blocked is None:
-        raise RequestError("unknown_person", name=command.user)
     accounts = await people.accounts_of(user)
     if command.blocked is not None:
         for account in accounts:
@@ -34,7 +33,7 @@ async def show(desk: Desk, command: ShowPerson) -> Answer:
     report = await desk.orchestrator.costs(REPORTED_DAYS)
     spent = sum(dollars(row.amount) for row in report.by_user if row.key == user)
     session = await desk.orchestrator.session(user)
-    lines = [f"accounts: {', '.join(accounts)}"]
+    lines = [f"accounts: {', '.join([await _named(desk, account) for account in accounts])}"]
     lines += [f"session: {session.state.lower()}, {price(session.cost)}"] if session else []
     lines += [f"{clipped(str(view.values.get('prompt', '')), 60)} · {price(view.cost)} · {view.id}" for view in jobs]
     state = "blocked" if is_blocked else "may ask for pictures"
@@ -43,6 +42,33 @@ async def show(desk: Desk, command: ShowPerson) -> Answer:
         lines=tuple(lines),
         data={"user": user, "blocked": is_blocked, "usd": spent},
     )
+
+
+async def _meant(desk: Desk, admin: Person, command: ShowPerson) -> UserId:
+    """
+    Find a person by an account, its number, a mention of it, or a name.
+
+    Whoever is blocked before they said anything is named by their account.
+    """
+    people = desk.orchestrator.people
+    who = command.who.removeprefix("<@").removesuffix(">").removeprefix("@").removeprefix("!")
+    for account in (UserId(who), UserId(f"{admin.surface}:{who}")):
+        user = await people.person_of(account)
+        if await people.name_of(account) or await desk.orchestrator.jobs(user=user, limit=1):
+            return user
+    found = await people.called(who)
+    if len(found) > 1:
+        raise RequestError("several_people", name=who, known=", ".join(found))
+    if found:
+        return found[0]
+    if command.blocked is None or ":" not in who:
+        raise RequestError("unknown_person", name=who)
+    return await people.person_of(UserId(who))
+
+
+async def _named(desk: Desk, account: UserId) -> str:
+    name = await desk.orchestrator.people.name_of(account)
+    return f"{account} ({clipped(name, LONGEST_NAME)})" if name else account
 
 
 async def check(desk: Desk, person: Person, command: Command) -> None:

@@ -125,7 +125,7 @@ FOR_ADMINS: Mapping[type, Does] = {
     Drain: lambda desk, _, command: admin.drain(desk, command),
     BlockedWords: words.change,
     ShowPictures: places.change,
-    ShowPerson: lambda desk, _, command: persons.show(desk, command),
+    ShowPerson: lambda desk, call, command: persons.show(desk, call.person, command),
     ShowBudget: lambda desk, _, command: persons.budget(desk, command),
     SetBudget: lambda desk, _, command: persons.budget(desk, command),
 }
@@ -140,7 +140,7 @@ class Router(CommandHandler):
     async def handle(self, call: Call) -> Answer:
         try:
             account = call.person.user
-            user = await self._desk.orchestrator.people.person_of(account)
+            user = await self._desk.orchestrator.people.meet(account, call.person.name)
             person = replace(call.person, user=user, account=account)
             if type(call.command) not in FOR_ADMINS:
                 await persons.check(self._desk, person, call.command)

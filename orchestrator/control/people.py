@@ -6,7 +6,8 @@ import secrets
 from orchestrator.api import Forgotten, PeopleStore, Preset, Profile
 from orchestrator.domain.errors import RequestError
 from orchestrator.domain.ids import ImageKey, UserId
-from orchestrator.domain.people import CLAIMED_FOR, LINK_FOR, MOST_ACCOUNTS, MOST_BLOCKED, MOST_PRESETS
+from orchestrator.domain.instance import InstanceState
+from orchestrator.domain.people import CLAIMED_FOR, LINK_FOR, MOST_ACCOUNTS, MOST_BLOCKED, MOST_NAMESAKES, MOST_PRESETS
 from orchestrator.domain.session import SessionState
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.clock import Clock
@@ -65,6 +66,23 @@ class People(PeopleStore):
         async with self._store.reading() as books:
             return await books.people.person_of(account)
 
+    async def meet(self, account: UserId, name: str) -> UserId:
+        async with self._store.reading() as books:
+            user, known = await books.people.person_of(account), await books.people.name_of(account)
+        if name and name != known:
+            async with self._store.writing() as books:
+                await books.people.put_name(account, name)
+        return user
+
+    async def name_of(self, account: UserId) -> str:
+        async with self._store.reading() as books:
+            return await books.people.name_of(account)
+
+    async def called(self, name: str) -> tuple[UserId, ...]:
+        async with self._store.reading() as books:
+            accounts = await books.people.called(name, MOST_NAMESAKES)
+            return tuple(dict.fromkeys([await books.people.person_of(account) for account in accounts]))
+
     async def accounts_of(self, user: UserId) -> tuple[UserId, ...]:
         async with self._store.reading() as books:
             return user, *await books.people.accounts_of(user)
@@ -89,6 +107,7 @@ class People(PeopleStore):
             if len(accounts) + 2 > MOST_ACCOUNTS:
                 raise RequestError("too_many_accounts", limit=MOST_ACCOUNTS)
             await _check_nothing_is_under_way(books, joining)
+            await _check_no_machine_lives(books, joining)
             await _close_sessions(books, joining)
             await books.people.join(joining, to, now)
         return to
@@ -127,16 +146,22 @@ class People(PeopleStore):
             return await books.people.pictures(user)
 
 
-async def _close_sessions(books: Books, user: UserId) -> None:
+async def _check_no_machine_lives(books: Books, user: UserId) -> None:
     """
-    Close what is open without a machine: two active sessions of one person must not be.
+    Make sure that no loop holds a machine of *user*; one that is being ended still costs money.
 
     Raises:
-        RequestError: A machine of theirs is not gone yet.
+        RequestError: A machine of theirs is not proved gone yet.
     """
+    live = await books.instances.in_states(*sorted(set(InstanceState) - {InstanceState.TERMINATED}))
+    if any(instance.user == user for instance in live):
+        raise RequestError("machine_is_yours_here")
+
+
+async def _close_sessions(books: Books, user: UserId) -> None:
+    """Close what is open without a machine: two active sessions of one person must not be."""
     for session in [each for each in await books.sessions.not_closed() if each.user == user]:
-        snapshot = await books.sessions.snapshot(session.id)
-        if session.state is not SessionState.OPEN or (snapshot is not None and snapshot.instances):
+        if session.state is not SessionState.OPEN:  # its machine is gone; the sessions loop has not seen that yet
             raise RequestError("machine_is_yours_here")
         await books.sessions.change(session, session.moved_to(SessionState.CLOSED), reason="joined")
 

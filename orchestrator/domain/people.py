@@ -13,6 +13,9 @@ MOST_BLOCKED = 500
 MOST_ACCOUNTS = 10
 """Of one person."""
 
+MOST_NAMESAKES = 10
+"""Accounts of one name that are told apart."""
+
 CLAIMED_FOR = timedelta(days=7)
 """Longer than any chat repeats what it has told us."""
 

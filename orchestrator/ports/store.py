@@ -260,6 +260,18 @@ class People(Protocol):
         """Those that were joined to *user*, without *user* itself."""
         ...
 
+    async def name_of(self, account: UserId) -> str:
+        """What it was called when it last spoke; empty when nobody knows."""
+        ...
+
+    async def put_name(self, account: UserId, name: str) -> None:
+        """In place of the one before."""
+        ...
+
+    async def called(self, name: str, limit: int) -> tuple[UserId, ...]:
+        """Accounts of that name, whatever its case; at most *limit*."""
+        ...
+
     async def put_link_code(self, user: UserId, code_hash: str, expires_at: datetime) -> None:
         """In place of an earlier one of theirs; forgets those that have expired long ago."""
         ...

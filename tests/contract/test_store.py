@@ -17,7 +17,7 @@ from orchestrator.domain.instance import BLAMELESS, Address, EndReason, Instance
 from orchestrator.domain.job import Failure, Job, JobState, Served
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.notices import Notice
-from orchestrator.domain.people import Preset
+from orchestrator.domain.people import NoticeKind, Preset, Profile, QuietHours
 from orchestrator.domain.policy.placement import Mark
 from orchestrator.domain.policy.spend import Spent
 from orchestrator.domain.session import Session, SessionState
@@ -893,3 +893,101 @@ class TestPlaces:
             assert await books.people.place_setting("guild", "pictures") == "plain"
             assert await books.people.place_setting("guild", "other") == ""
             assert await books.people.place_setting("elsewhere", "pictures") == ""
+
+
+class TestAccounts:
+    CHAT, OTHER = UserId("discord:1"), UserId("telegram:2")
+
+    async def test_an_account_is_a_person_by_itself_until_it_joins_one(self, store: Store) -> None:
+        async with store.writing() as books:
+            assert await books.people.person_of(self.OTHER) == self.OTHER
+
+            await books.people.join(self.OTHER, self.CHAT, NOW)
+
+            assert await books.people.person_of(self.OTHER) == self.CHAT
+            assert await books.people.accounts_of(self.CHAT) == (self.OTHER,)
+            assert await books.people.unlink(self.OTHER)
+            assert not await books.people.unlink(self.OTHER)
+            assert await books.people.person_of(self.OTHER) == self.OTHER
+
+    async def test_everything_of_the_one_who_joins_is_the_persons(self, store: Store) -> None:
+        mine = Notice(id=0, user=self.OTHER, key="over_budget", values={}, topic="budget", at=NOW)
+        async with store.writing() as books:
+            await books.sessions.add(a_session(user=self.OTHER), reason="test")
+            await books.jobs.add(a_job(user=self.OTHER), reason="test")
+            await books.instances.add(an_instance(user=self.OTHER), reason="test")
+            for user, amount in ((self.OTHER, 300), (self.CHAT, 200)):
+                booking = Booking(at=NOW, user=user, cloud="vast", instance=None, job=None, amount=MicroUsd(amount))
+                await books.ledger.book(booking)
+            await books.notices.add(mine, unless_since=NOW)
+            for user in (self.OTHER, self.CHAT):
+                await books.people.put_preset(user, Preset(name="same", options=f"--of {user}"))
+            await books.people.put_preset(self.OTHER, Preset(name="own", options="--steps 2"))
+
+            await books.people.join(self.OTHER, self.CHAT, NOW)
+
+            (job,) = await books.jobs.page(user=self.CHAT, before=None, limit=9)
+            session, machine = await books.sessions.get(SessionId("s1")), await books.instances.get(InstanceId("i1"))
+            assert session is not None
+            assert machine is not None
+            assert {job.user, session.user, machine.user} == {self.CHAT}
+            assert [(row.user, row.amount) for row in await books.ledger.by_day(NOW)] == [(self.CHAT, 500)]
+            assert [notice.user for notice in await books.notices.unacknowledged()] == [self.CHAT]
+            assert await books.people.presets(self.CHAT) == (
+                Preset(name="own", options="--steps 2"),
+                Preset(name="same", options="--of discord:1"),
+            )
+            assert await books.people.presets(self.OTHER) == ()
+
+    async def test_whoever_read_a_row_before_the_join_cannot_write_the_old_name_back(self, store: Store) -> None:
+        async with store.writing() as books:
+            await books.sessions.add(a_session(user=self.OTHER), reason="test")
+            await books.instances.add(an_instance(user=self.OTHER), reason="test")
+            before = await books.instances.get(InstanceId("i1"))
+            assert before is not None
+            await books.people.join(self.OTHER, self.CHAT, NOW)
+
+        with pytest.raises(StaleWrite):
+            async with store.writing() as books:
+                await books.instances.change(before, replace(before, absences=1), reason="test")
+
+    async def test_a_code_is_taken_once_and_in_time(self, store: Store) -> None:
+        async with store.writing() as books:
+            await books.people.put_link_code(self.CHAT, "one", NOW + seconds(600))
+            assert await books.people.take_link_code("other", NOW) is None
+            assert await books.people.take_link_code("one", NOW + seconds(600)) == self.CHAT
+            assert await books.people.take_link_code("one", NOW) is None
+
+            await books.people.put_link_code(self.CHAT, "late", NOW + seconds(600))
+            assert await books.people.take_link_code("late", NOW + seconds(601)) is None
+
+    async def test_a_name_is_found_however_it_is_typed_until_its_owner_is_forgotten(self, store: Store) -> None:
+        async with store.writing() as books:
+            await books.people.put_name(self.CHAT, "Ada")
+            await books.people.put_name(self.OTHER, "Straße")
+            await books.people.put_name(self.OTHER, "ADA")
+            await books.people.join(self.OTHER, self.CHAT, NOW)
+            assert await books.people.called("ada", 9) == (self.CHAT, self.OTHER)
+            assert await books.people.called("ada", 1) == (self.CHAT,)
+            assert await books.people.called("strasse", 9) == ()
+            assert await books.people.name_of(self.OTHER) == "ADA"
+
+            await books.people.forget(self.CHAT, NOW)
+
+            assert await books.people.called("ada", 9) == ()
+            assert await books.people.name_of(self.OTHER) == ""
+
+
+class TestProfiles:
+    async def test_choices_come_back_as_they_were_until_their_owner_is_forgotten(self, store: Store) -> None:
+        hours = QuietHours(begin=seconds(22 * 3600), end=seconds(8 * 3600), offset=-seconds(3.5 * 3600))
+        chosen = Profile(muted=frozenset({NoticeKind.DONE, NoticeKind.BUDGET}), quiet=hours, wants_metadata=True)
+        async with store.writing() as books:
+            assert await books.people.profile(ADA) == Profile()
+            await books.people.put_profile(ADA, Profile(wants_metadata=True))
+            await books.people.put_profile(ADA, chosen)
+            assert await books.people.profile(ADA) == chosen
+
+            await books.people.forget(ADA, NOW)
+
+            assert await books.people.profile(ADA) == Profile()

@@ -45,6 +45,8 @@ FORGET_EVENTS = """
 """
 FORGET_PRESETS = "DELETE FROM preset WHERE user_id = :user"
 FORGET_PERSON = (
+    "DELETE FROM account_name WHERE account = :user",
+    "DELETE FROM account_name WHERE account IN (SELECT account FROM account WHERE user_id = :user)",
     "DELETE FROM account WHERE user_id = :user",
     "DELETE FROM link_code WHERE user_id = :user",
     "DELETE FROM profile WHERE user_id = :user",
@@ -52,7 +54,14 @@ FORGET_PERSON = (
 )
 PERSON_OF = "SELECT user_id FROM account WHERE account = :account"
 ACCOUNTS_OF = "SELECT account FROM account WHERE user_id = :user ORDER BY account"
-DROP_CODES = "DELETE FROM link_code WHERE user_id = :user OR expires_at < :now"
+NAME_OF = "SELECT name FROM account_name WHERE account = :account"
+PUT_NAME = """
+    INSERT INTO account_name (account, name, folded) VALUES (:account, :name, :folded)
+    ON CONFLICT (account) DO UPDATE SET name = excluded.name, folded = excluded.folded
+"""
+CALLED = "SELECT account FROM account_name WHERE folded = :folded ORDER BY account LIMIT :limit"
+DROP_CODE = "DELETE FROM link_code WHERE user_id = :user"
+DROP_EXPIRED = "DELETE FROM link_code WHERE expires_at < :now"
 PUT_CODE = "INSERT INTO link_code (code_hash, user_id, expires_at) VALUES (:code_hash, :user, :expires_at)"
 TAKE_CODE = "DELETE FROM link_code WHERE code_hash = :code_hash RETURNING user_id, expires_at"
 UNLINK = "DELETE FROM account WHERE account = :account RETURNING account"
@@ -61,13 +70,13 @@ PUT_PROFILE = """
     INSERT INTO profile (user_id, choices) VALUES (:user, :choices)
     ON CONFLICT (user_id) DO UPDATE SET choices = excluded.choices
 """
-# Versions stay: nothing of a person who joins is under way, so no loop holds a row of theirs.
+# With a new version of each row: whoever read one before the join cannot write the old name back.
 JOIN = (
     "UPDATE account SET user_id = :to WHERE user_id = :joining",
     "INSERT INTO account (account, user_id, linked_at) VALUES (:joining, :to, :at)",
-    "UPDATE job SET user_id = :to WHERE user_id = :joining",
-    "UPDATE session SET user_id = :to WHERE user_id = :joining",
-    "UPDATE instance SET user_id = :to WHERE user_id = :joining",
+    "UPDATE job SET user_id = :to, version = version + 1 WHERE user_id = :joining",
+    "UPDATE session SET user_id = :to, version = version + 1 WHERE user_id = :joining",
+    "UPDATE instance SET user_id = :to, version = version + 1 WHERE user_id = :joining",
     "UPDATE booking SET user_id = :to WHERE user_id = :joining",
     """
     INSERT INTO booked_day (day, user_id, cloud, amount)
@@ -124,10 +133,22 @@ class SqlPeople(People):
     async def accounts_of(self, user: UserId) -> tuple[UserId, ...]:
         return tuple(UserId(row["account"]) for row in await self._sql.rows(ACCOUNTS_OF, user=user))
 
+    async def name_of(self, account: UserId) -> str:
+        rows = await self._sql.rows(NAME_OF, account=account)
+        return str(rows[0]["name"]) if rows else ""
+
+    async def put_name(self, account: UserId, name: str) -> None:
+        await self._sql.rows(PUT_NAME, account=account, name=name, folded=name.casefold())
+
+    async def called(self, name: str, limit: int) -> tuple[UserId, ...]:
+        rows = await self._sql.rows(CALLED, folded=name.casefold(), limit=limit)
+        return tuple(UserId(row["account"]) for row in rows)
+
     async def put_link_code(self, user: UserId, code_hash: str, expires_at: datetime) -> None:
         put: dict[str, str | int] = {"code_hash": code_hash, "user": user, "expires_at": to_micros(expires_at)}
         await self._sql.run(
-            Statement(sql=DROP_CODES, parameters={"user": user, "now": to_micros(expires_at - LINK_FOR)}),
+            Statement(sql=DROP_CODE, parameters={"user": user}),
+            Statement(sql=DROP_EXPIRED, parameters={"now": to_micros(expires_at - LINK_FOR)}),
             Statement(sql=PUT_CODE, parameters=put),
         )
 

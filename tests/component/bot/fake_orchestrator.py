@@ -126,6 +126,7 @@ class FakePeople(PeopleStore):
     chosen: dict[tuple[str, str], str] = field(default_factory=dict)
     claims: set[str] = field(default_factory=set)
     accounts: dict[UserId, UserId] = field(default_factory=dict)
+    names: dict[UserId, str] = field(default_factory=dict)
     codes: dict[str, UserId] = field(default_factory=dict)
     profiles: dict[UserId, Profile] = field(default_factory=dict)
 
@@ -151,6 +152,17 @@ class FakePeople(PeopleStore):
 
     async def person_of(self, account: UserId) -> UserId:
         return self.accounts.get(account, account)
+
+    async def meet(self, account: UserId, name: str) -> UserId:
+        self.names |= {account: name} if name else {}
+        return await self.person_of(account)
+
+    async def name_of(self, account: UserId) -> str:
+        return self.names.get(account, "")
+
+    async def called(self, name: str) -> tuple[UserId, ...]:
+        found = sorted(account for account, known in self.names.items() if known.casefold() == name.casefold())
+        return tuple(dict.fromkeys([await self.person_of(account) for account in found]))
 
     async def accounts_of(self, user: UserId) -> tuple[UserId, ...]:
         return user, *sorted(account for account, owner in self.accounts.items() if owner == user)

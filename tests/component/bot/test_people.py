@@ -23,11 +23,13 @@ class Chats:
         self._router = Router(open_desk(orchestrator, surfaces, lambda: orchestrator.now))
         self._keys = 0
 
-    async def say(self, text: str, *, at: str = "discord", by: str = "1", is_admin: bool = False) -> Answer:
+    async def say(
+        self, text: str, *, at: str = "discord", by: str = "1", name: str = "", is_admin: bool = False
+    ) -> Answer:
         self._keys += 1
         return await self._router.handle(
             Call(
-                person=Person(user=UserId(f"{at}:{by}"), surface=at, is_admin=is_admin),
+                person=Person(user=UserId(f"{at}:{by}"), surface=at, is_admin=is_admin, name=name),
                 command=read_command(text),
                 handle=ReplyHandle(surface=at, chat="room", message=f"m{self._keys}"),
                 key=f"key{self._keys}",
@@ -249,6 +251,36 @@ async def test_an_admin_who_is_blocked_can_still_undo_it(chats: Chats) -> None:
     await chats.say("/admin user discord:1 block", is_admin=True)
 
     assert "may ask" in reply(await chats.say("/admin user discord:1 allow", is_admin=True)).text
+
+
+@pytest.mark.parametrize("who", ["discord:1", "1", "<@1>", "@1", "Ada Lovelace", "ada lovelace"])
+async def test_an_admin_finds_a_person_by_account_number_mention_or_name(chats: Chats, who: str) -> None:
+    await chats.say("a cat", name="Ada Lovelace")
+
+    said = reply(await chats.say(f"/admin user {who}", is_admin=True, by="7"))
+
+    assert said.data["user"] == "discord:1"
+    assert said.lines[0] == "accounts: discord:1 (Ada Lovelace)"
+
+
+async def test_of_several_people_with_one_name_the_admin_says_which(chats: Chats) -> None:
+    await chats.say("a cat", name="Ada")
+    await chats.say("a cat", by="2", name="Ada")
+
+    answer = await chats.say("/admin user Ada", is_admin=True)
+
+    assert isinstance(answer, Refused)
+    assert answer.sentence == "Several people are called Ada; say which one: discord:1, discord:2."
+
+
+async def test_somebody_can_be_blocked_before_they_said_anything(chats: Chats) -> None:
+    reply(await chats.say("/admin user telegram:5 block", is_admin=True))
+
+    assert isinstance(await chats.say("a cat", at="telegram", by="5"), Refused)
+
+
+async def test_nobody_is_blocked_by_a_name_that_nobody_has(chats: Chats) -> None:
+    assert isinstance(await chats.say("/admin user Adda block", is_admin=True), Refused)
 
 
 async def test_somebody_who_never_asked_is_unknown(chats: Chats) -> None:

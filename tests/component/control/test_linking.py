@@ -111,6 +111,21 @@ async def test_whoever_has_something_under_way_joins_later(stage: Stage) -> None
     assert await refused(stage, ADA_TOO, await stage.service.people.offer_link(ADA)) == "machine_is_yours_here"
 
 
+async def test_whoever_has_a_machine_that_is_not_proved_gone_joins_later(stage: Stage) -> None:
+    """Its session is over, but the reconciler still holds the machine and books what it costs."""
+    job = await stage.ask(user=ADA_TOO)
+    machine = await stage.make_ready()
+    await stage.paint(job, machine, timedelta(seconds=4))
+    await stage.look(IDLE)
+    assert await stage.session(ADA_TOO) is None
+
+    assert await refused(stage, ADA_TOO, await stage.service.people.offer_link(ADA)) == "machine_is_yours_here"
+
+    (ending,) = await stage.instances(InstanceState.TERMINATING)
+    await stage.move(ending, InstanceState.TERMINATED)
+    assert await link(stage) == ADA
+
+
 async def test_accounts_of_the_one_who_joins_come_along(stage: Stage) -> None:
     await link(stage, joining=BOB, to=ADA_TOO)
     await link(stage, joining=ADA_TOO, to=ADA)
