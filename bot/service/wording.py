@@ -13,6 +13,11 @@ from bot.service.desk import Desk
 from orchestrator.api import Failed, JobId, JobView, Notice, NoticeKind, Succeeded
 
 STALE_AFTER = timedelta(hours=1)
+UNTOLD_FOR = timedelta(days=2)
+"""What nobody could be told by then is left out, longer than any quiet hours: it would only pile up."""
+SAME_MOMENT = timedelta(seconds=1)
+"""Times travel through JSON as seconds."""
+
 LONGEST_PROMPT = 80
 
 KINDS: Mapping[str, NoticeKind] = {
@@ -57,7 +62,7 @@ def is_stale(notice: Notice, now: datetime) -> bool:
     """Pictures of an hour ago were seen by now; a machine that is gone cannot be kept."""
     if notice.key == "giving_back":
         return now.timestamp() > float(notice.values.get("at", 0))
-    return notice.key == "job_done" and now - notice.at > STALE_AFTER
+    return now - notice.at > (STALE_AFTER if notice.key == "job_done" else UNTOLD_FOR)
 
 
 def plain(notice: Notice) -> str:
@@ -74,6 +79,8 @@ async def worded(desk: Desk, notice: Notice) -> Worded | None:
         return None  # forgotten meanwhile
     chat = ReplyHandle.decode(view.origin).chat
     if notice.key == "giving_back":
+        if await _stays(desk, view, _moment(notice)):
+            return None
         return Worded(
             sentence=lambda voice: _giving_back(notice, voice),
             buttons=await _keep(desk, view),
@@ -85,9 +92,20 @@ async def worded(desk: Desk, notice: Notice) -> Worded | None:
     return Worded(sentence=lambda _: _ended(notice, view), surface=view.surface, chat=chat)
 
 
+async def _stays(desk: Desk, view: JobView, at: datetime) -> bool:
+    """Whether the machine does not go at *at* any more: it was kept, is at work, or is gone already."""
+    session = await desk.orchestrator.session(view.user)
+    if session is None or session.warm_until is None:
+        return True
+    return bool(session.unfinished) or session.warm_until > at + SAME_MOMENT
+
+
+def _moment(notice: Notice) -> datetime:
+    return datetime.fromtimestamp(float(notice.values.get("at", 0)), UTC)
+
+
 def _giving_back(notice: Notice, voice: Voice) -> str:
-    at = datetime.fromtimestamp(float(notice.values.get("at", 0)), UTC)
-    return sentence(notice.key, {**notice.values, "until": voice.clock(at)})
+    return sentence(notice.key, {**notice.values, "until": voice.clock(_moment(notice))})
 
 
 async def _keep(desk: Desk, view: JobView) -> tuple[tuple[Button, JobId], ...]:

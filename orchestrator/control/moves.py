@@ -60,8 +60,15 @@ async def book_due(books: Books, instance: Instance, now: datetime) -> Instance:
 
 
 async def tell(
-    books: Books, user: UserId | None, key: str, values: dict[str, Value], *, topic: str, now: datetime
+    books: Books,
+    user: UserId | None,
+    key: str,
+    values: dict[str, Value],
+    *,
+    topic: str,
+    now: datetime,
+    unless_since: datetime | None = None,
 ) -> None:
-    """Leave a notice for *user*, or for the admins when None."""
+    """Leave a notice for *user*, or for the admins when None; not again what was left after *unless_since*."""
     notice = Notice(id=0, user=user, key=key, values=values, topic=topic, at=now)
-    await books.notices.add(notice, unless_since=now - NEWS_AGAIN_AFTER)
+    await books.notices.add(notice, unless_since=unless_since or now - NEWS_AGAIN_AFTER)

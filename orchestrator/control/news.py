@@ -19,6 +19,9 @@ WAITED = timedelta(minutes=1)
 BEFORE_THE_END = timedelta(minutes=2)
 """Time to press Keep; a quarter of a shorter idle timeout."""
 
+LOOKED_AT = 50
+"""Of a person's newest jobs, to find one that a machine has made."""
+
 NEARLY = 0.8
 
 
@@ -33,12 +36,13 @@ async def painted(books: Books, job: Job, now: datetime) -> None:
 
 
 async def giving_back(books: Books, session: Session, instance: Instance, at: datetime, now: datetime) -> None:
-    """Tell that a warm machine is given back at *at*; once, and once more after it was kept."""
-    newest = await books.jobs.page(user=session.user, before=None, limit=1)
-    if not newest or newest[0].session != session.id or not newest[0].images:
+    """Tell that a warm machine which has made pictures is given back at *at*; once more after it was kept."""
+    newest = await books.jobs.page(user=session.user, before=None, limit=LOOKED_AT)
+    made = next((job for job in newest if job.instance == instance.id and job.images), None)
+    if made is None:
         return
     values: dict[str, Value] = {
-        "job": newest[0].id,
+        "job": made.id,
         "at": at.timestamp(),
         "gpu": instance.offer.gpu if instance.offer else "GPU",
     }
@@ -53,12 +57,11 @@ async def budgets(books: Books, shared: Shared, user: UserId, now: datetime) -> 
         if share < NEARLY:
             continue
         whose = user if cap is Cap.PERSON_DAY else None
-        since = f"{day:%Y-%m}" if cap is Cap.MONTH else f"{day:%Y-%m-%d}"
+        begin = day.replace(day=1) if cap is Cap.MONTH else day
         key = "over_budget" if share >= 1 else "budget_nearly_used"
-        topic = f"{key}:{cap}:{whose or ''}:{since}"
-        if await books.people.claim(topic, now, since=now - timedelta(days=40)):
-            values: dict[str, Value] = {"cap": str(cap), "limit_usd": dollars(limit), "share": round(share * 100)}
-            await tell(books, whose, key, values, topic=topic, now=now)
+        values: dict[str, Value] = {"cap": str(cap), "limit_usd": dollars(limit), "share": round(share * 100)}
+        topic = f"{key}:{cap}:{whose or ''}:{begin:%Y-%m-%d}"
+        await tell(books, whose, key, values, topic=topic, now=now, unless_since=begin - timedelta(microseconds=1))
 
 
 async def low_balance(books: Books, cloud: str, balance: MicroUsd, now: datetime) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -116,16 +116,56 @@ async def test_a_failure_says_why(orchestrator: FakeOrchestrator, surfaces: dict
 async def test_a_machine_that_is_about_to_go_comes_with_a_button_to_keep_it(
     orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]
 ) -> None:
+    at = orchestrator.now + timedelta(minutes=2)
     orchestrator.warm(ADA)
+    orchestrator.sessions[ADA] = replace(orchestrator.sessions[ADA], warm_until=at)
     job = await asked(orchestrator)
-    at = (orchestrator.now + timedelta(minutes=2)).timestamp()
-    leave(orchestrator, "giving_back", job=job, at=at, gpu="RTX 4090")
+    leave(orchestrator, "giving_back", job=job, at=at.timestamp(), gpu="RTX 4090")
 
     await told(orchestrator, surfaces)
 
     (note,) = surfaces["discord"].notes
     assert note.sentence.startswith("Your RTX 4090 is given back at ")
     assert [(button.label[:4], name) for button, name in note.buttons] == [("Keep", job)]
+
+
+async def test_a_machine_that_was_kept_meanwhile_is_not_said_to_go(
+    orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]
+) -> None:
+    at = orchestrator.now + timedelta(minutes=2)
+    orchestrator.warm(ADA)
+    leave(orchestrator, "giving_back", job=await asked(orchestrator), at=at.timestamp(), gpu="RTX 4090")
+    await orchestrator.keep(ADA, timedelta(minutes=30))
+
+    await told(orchestrator, surfaces)
+
+    assert surfaces["discord"].notes == []
+
+
+async def test_of_two_accounts_on_one_chat_the_one_that_asked_in_private_is_told(
+    orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]
+) -> None:
+    orchestrator.people.accounts |= {ADA_TOO: ADA, UserId("telegram:1"): ADA}
+    job = await asked(orchestrator, "telegram")
+    origin = ReplyHandle(surface="telegram", chat="2", message="m").encode()
+    orchestrator.views[job] = replace(orchestrator.views[job], origin=origin)
+    leave(orchestrator, "job_done", job=job)
+
+    await told(orchestrator, surfaces)
+
+    assert [note.user for note in surfaces["telegram"].notes] == [ADA_TOO]
+
+
+async def test_whoever_can_never_be_told_does_not_pile_up_news(
+    orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]
+) -> None:
+    for surface in surfaces.values():
+        surface.is_away = True
+    leave(orchestrator, "job_failed", job=await asked(orchestrator))
+    leave(orchestrator, "machine_will_not_die", user=None, cloud="vast", machine="m", minutes=5)
+    orchestrator.now += timedelta(days=2, seconds=1)
+
+    await told(orchestrator, surfaces)
 
 
 async def test_what_a_person_muted_is_not_told(
@@ -141,9 +181,7 @@ async def test_what_a_person_muted_is_not_told(
 
 async def test_in_quiet_hours_news_waits(orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]) -> None:
     now = orchestrator.now
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    hours = QuietHours(begin=now - midnight, end=now - midnight + timedelta(hours=1), offset=timedelta())
-    orchestrator.people.profiles[ADA] = Profile(quiet=hours)
+    orchestrator.people.profiles[ADA] = Profile(quiet=hour_from(now))
     leave(orchestrator, "over_budget", cap="person_day")
     leave(orchestrator, "cloud_account", user=None, cloud="vast", problem="no money")
 
@@ -192,3 +230,38 @@ async def test_admins_who_do_not_want_it_are_left_out(
 
     assert surfaces["telegram"].notes[0].leaving_out == {ADA_TOO}
     assert len(surfaces["discord"].notes) == 1
+
+
+def hour_from(now: datetime) -> QuietHours:
+    """One quiet hour that begins now."""
+    since_midnight = now - now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return QuietHours(begin=since_midnight, end=since_midnight + timedelta(hours=1), offset=timedelta())
+
+
+async def test_admins_who_are_all_asleep_hear_of_it_when_they_are_up(
+    orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]
+) -> None:
+    surfaces["telegram"].admins = (ADA_TOO,)
+    orchestrator.people.profiles[ADA_TOO] = Profile(quiet=hour_from(orchestrator.now))
+    leave(orchestrator, "cloud_account", user=None, cloud="vast", problem="no money")
+
+    async with telling(orchestrator, surfaces):
+        await until(lambda: surfaces["web"].notes)
+    assert surfaces["telegram"].notes == []
+    assert orchestrator.open_notices
+
+    orchestrator.now += timedelta(hours=1)
+    await told(orchestrator, surfaces)
+    assert surfaces["telegram"].notes[0].leaving_out == frozenset()
+
+
+async def test_one_admin_who_is_awake_is_enough(
+    orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]
+) -> None:
+    surfaces["telegram"].admins = (ADA_TOO, UserId("telegram:9"))
+    orchestrator.people.profiles[ADA_TOO] = Profile(quiet=hour_from(orchestrator.now))
+    leave(orchestrator, "cloud_account", user=None, cloud="vast", problem="no money")
+
+    await told(orchestrator, surfaces)
+
+    assert surfaces["telegram"].notes[0].leaving_out == {ADA_TOO}

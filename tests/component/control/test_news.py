@@ -109,6 +109,38 @@ async def test_budgets_are_told_once_to_whom_they_concern(tmp_path: Path) -> Non
         ]
 
 
+async def test_a_months_budget_is_told_once_a_month(tmp_path: Path) -> None:
+    async with a_stage(tmp_path, caps=Caps(person_day=None, day=None, month=MicroUsd(400_000))) as stage:
+        await stage.ask()
+        machine = await stage.order()
+        async with stage.shared.store.writing() as books:
+            await books.instances.change(machine, stage.reserve(machine, MicroUsd(390_000)), reason="test")
+        for _ in range(3):
+            await stage.service.people.claim(f"a button at {stage.clock.now()}")
+            async with stage.shared.store.writing() as books:
+                await news.budgets(books, stage.shared, ADA, stage.clock.now())
+            stage.clock.time += timedelta(days=8)
+
+        assert [notice.key for notice in await told(stage)] == ["budget_nearly_used"]
+
+        stage.clock.time += timedelta(days=8)
+        async with stage.shared.store.writing() as books:
+            await news.budgets(books, stage.shared, ADA, stage.clock.now())
+
+        assert len(await told(stage)) == 2
+
+
+async def test_a_machine_is_told_about_though_the_last_request_was_cancelled(stage: Stage) -> None:
+    await warm(stage)
+    await stage.picture()
+    await stage.service.cancel(await stage.ask(key="k2"), by=ADA)
+    await stage.look()
+
+    await stage.look(IDLE - timedelta(minutes=1))
+
+    assert [notice.key for notice in await told(stage)] == ["giving_back"]
+
+
 async def test_without_caps_there_is_nothing_to_tell(stage: Stage) -> None:
     await stage.ask()
     machine = await stage.order()
