@@ -4,7 +4,18 @@ from bot.chat.model import Answer, Person, Reply
 from bot.chat.texts import STEP_NAMES
 from bot.chat.words import minutes, plural, price, span
 from bot.service.desk import Desk
-from orchestrator.api import JobView, PolicyView, Succeeded, dollars
+from orchestrator.api import (
+    Cancelled,
+    ColdStart,
+    Failed,
+    JobView,
+    MachineView,
+    PolicyView,
+    Queued,
+    Running,
+    Succeeded,
+    dollars,
+)
 
 
 async def show(desk: Desk, person: Person) -> Answer:
@@ -12,24 +23,43 @@ async def show(desk: Desk, person: Person) -> Answer:
     view = await desk.job_of(person, None)
     rule = await desk.orchestrator.policy()
     return Reply(
-        text=f"Request {view.id}: {_where(view)}.",
-        lines=(*_waited(desk, view), _rule(rule), *_choice(rule)),
+        text=f"Request {view.id}: {await _where(desk, view)}.",
+        lines=(*_route(view, rule), *_waited(desk, view), *([_rule(rule)] if rule.clouds else []), *_choice(rule)),
         data={"job": view.id, "policy": rule.name, "cost_usd": dollars(view.cost)},
     )
 
 
-def _where(view: JobView) -> str:
+async def _where(desk: Desk, view: JobView) -> str:
     if isinstance(view.status, Succeeded):
         served = view.status.served
         return f"painted by {served.by} in {span(served.seconds)} for {price(served.cost)}, {price(view.cost)} in all"
-    return f"not painted, {price(view.cost)} so far"
+    card = await desk.cards.of(view)
+    return f"{card.line.removesuffix('.')}; {price(view.cost)} {'in all' if card.is_over else 'so far'}"
+
+
+def _route(view: JobView, rule: PolicyView) -> list[str]:
+    """Which way it went, and why: the person's own machine first, an API only where nothing can be rented."""
+    match view.status:
+        case Succeeded(served=served) if served.by in rule.bridges:
+            return [f"no machine of yours was ready and none can be rented here, so {served.by} painted it at once"]
+        case Succeeded() if not view.stages:
+            return ["your machine was warm already: no cold start"]
+        case Succeeded() | Running():
+            return []
+        case ColdStart(machine=MachineView() as machine):
+            told = (machine.gpu, machine.location, machine.cloud, f"{price(machine.price)}/h")
+            return [f"you had no machine, so one was rented: {', '.join(part for part in told if part)}"]
+        case Queued() | ColdStart():
+            return ["no machine of yours is free for it yet"]
+        case Failed() | Cancelled():
+            return []
 
 
 def _waited(desk: Desk, view: JobView) -> list[str]:
     now = desk.now()
     steps = [(STEP_NAMES[stage.step], stage.seconds(now)) for stage in view.stages]
     told = ", ".join(f"{name} {span(seconds)}" for name, seconds in steps if seconds is not None)
-    return [f"it waited for a cold start: {told}"] if told else ["your machine was warm: no cold start"]
+    return [f"it waited for a cold start: {told}"] if told else []
 
 
 def _rule(rule: PolicyView) -> str:
@@ -45,7 +75,7 @@ def _choice(rule: PolicyView) -> list[str]:
     return [
         (
             f"which one: the cheapest acceptable offer of {', '.join(rule.clouds)} up to {price(rule.max_price)}/h,"
-            " leaving out machines that failed in the last 24 hours"
+            " leaving out machines that failed in the last 24 hours; other machines of their owners come last"
         )
     ]
 
@@ -61,7 +91,7 @@ async def policy(desk: Desk) -> Answer:
     return Reply(
         text=f"Policy {rule.name}.",
         lines=(
-            _rule(rule),
+            *([_rule(rule)] if rule.clouds else []),
             *_choice(rule),
             f"at most {plural(rule.max_machines, 'machine')} at any time",
             f"second machines beside late ones: {rule.hedges_per_hour} an hour",

@@ -212,6 +212,7 @@ class FakeOrchestrator(Orchestrator):
         acknowledged: Jobs whose end was told, in order.
         refuse: What ``submit`` raises from now on.
         room: How many requests are accepted in all.
+        bridges: APIs that paint in place of machines.
     """
 
     now: datetime = BEGIN
@@ -225,6 +226,7 @@ class FakeOrchestrator(Orchestrator):
     refuse: RequestError | None = None
     room: int = 1000
     draining: bool = False
+    bridges: tuple[str, ...] = ()
     limits: dict[str, MicroUsd | None] = field(default_factory=lambda: {"day": MicroUsd(5_000_000), "month": None})
     _people: FakePeople = field(default_factory=FakePeople)
     _keys: dict[str, JobId] = field(default_factory=dict)
@@ -438,8 +440,8 @@ class FakeOrchestrator(Orchestrator):
         return PolicyView(
             name="first-user",
             idle_timeout=timedelta(minutes=10),
-            clouds=("sandbox",),
-            bridges=(),
+            clouds=() if self.bridges else ("sandbox",),
+            bridges=self.bridges,
             max_price=MicroUsdPerHour(800_000),
             max_machines=5,
             hedges_per_hour=4,

@@ -1,6 +1,7 @@
 """One person on two chats, and what they want to be told."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +11,21 @@ from bot.chat.model import Answer, Call, Person, Refused, Reply, Started
 from bot.chat.typed import read_command
 from bot.service.desk import open_desk
 from bot.service.router import Router
-from orchestrator.api import NoticeKind, UserId
+from orchestrator.api import (
+    Cancelled,
+    ColdStart,
+    Failed,
+    Failure,
+    MicroUsd,
+    NoticeKind,
+    Served,
+    Status,
+    Succeeded,
+    UserId,
+)
 from tests.component.bot.conftest import Chat
 from tests.component.bot.fake_orchestrator import FakeOrchestrator
+from tests.unit.bot.samples import cold, queued
 
 
 class Chats:
@@ -163,6 +176,55 @@ async def test_why_says_where_it_was_painted_and_by_which_rule(chats: Chats, orc
 
     assert "painted by your RTX 4090" in said.text
     assert any("first-user" in line for line in said.lines)
+
+
+WHYS: list[tuple[Status, str, str]] = [
+    (queued(waiting_for="capacity"), "No suitable GPU is on offer", "no machine of yours is free for it yet"),
+    (cold(), "Warming up a GPU for you", "you had no machine, so one was rented: RTX 4090, Sweden, sandbox, $0.34/h"),
+    (cold(), "ready in 2-4 min", "it waited for a cold start: renting 2.0 s"),
+    (Failed(failure=Failure(key="no_cloud", values={})), "No GPU cloud is set up", ""),
+    (Cancelled(cost=MicroUsd(4_000)), "Cancelled", ""),
+]
+
+
+@pytest.mark.parametrize(("status", "says", "because"), WHYS)
+async def test_why_says_no_more_than_is_known(
+    chats: Chats, orchestrator: FakeOrchestrator, status: Status, says: str, because: str
+) -> None:
+    await chats.say("a cat")
+    (name,) = orchestrator.views
+    stages = status.stages if isinstance(status, ColdStart) else ()
+    orchestrator.views[name] = replace(orchestrator.views[name], status=status, stages=stages)
+
+    said = reply(await chats.say("/why"))
+
+    assert says in said.text
+    assert any(because in line for line in said.lines)
+    assert not any("was warm" in line for line in said.lines)
+
+
+async def test_why_says_that_an_api_painted_where_nothing_is_rented(
+    chats: Chats, orchestrator: FakeOrchestrator
+) -> None:
+    orchestrator.bridges = ("your ComfyUI",)
+    await chats.say("a cat")
+    (name,) = orchestrator.views
+    served = Served(by="your ComfyUI", seconds=3, cost=MicroUsd(0))
+    orchestrator.views[name] = replace(orchestrator.views[name], status=Succeeded(images=(), served=served))
+
+    said = reply(await chats.say("/why"))
+
+    assert said.lines == (
+        "no machine of yours was ready and none can be rented here, so your ComfyUI painted it at once",
+        "nothing is rented: your ComfyUI paints",
+    )
+
+
+async def test_why_says_that_a_warm_machine_needed_no_cold_start(chats: Chats, orchestrator: FakeOrchestrator) -> None:
+    await chats.say("a cat")
+    orchestrator.succeed(next(iter(orchestrator.views)), b"one")
+
+    assert "your machine was warm already: no cold start" in reply(await chats.say("/why")).lines
 
 
 async def test_the_policy_is_for_admins(chats: Chats) -> None:
