@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _ids: ContextVar[dict[str, str]] = ContextVar("ids", default={})  # noqa: B039 - never mutated, always replaced
 
+TALKATIVE = ("aiosqlite", "discord", "httpcore", "telegram")
+"""Libraries that, at DEBUG, write down whatever goes through them: people's prompts among it."""
+
 _ESCAPES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -76,3 +79,5 @@ def configure(*, level: str, secrets: Iterable[str]) -> None:
     root.setLevel(level)
     for noisy in ("asyncssh", "aiohttp.access", "asyncio", "httpx", "matplotlib", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for talkative in TALKATIVE:
+        logging.getLogger(talkative).setLevel(max(root.level, logging.INFO))
