@@ -65,5 +65,7 @@ async def budgets(books: Books, shared: Shared, user: UserId, now: datetime) -> 
 
 
 async def low_balance(books: Books, cloud: str, balance: MicroUsd, now: datetime) -> None:
-    topic = f"low_balance:{cloud}"
-    await tell(books, None, "low_balance", {"cloud": cloud, "left_usd": dollars(balance)}, topic=topic, now=now)
+    """Tell it once a day while it stays low."""
+    values: dict[str, Value] = {"cloud": cloud, "left_usd": dollars(balance)}
+    topic, yesterday = f"low_balance:{cloud}", now - timedelta(days=1)
+    await tell(books, None, "low_balance", values, topic=topic, now=now, unless_since=yesterday)
