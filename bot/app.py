@@ -13,7 +13,7 @@ Composition root of the bot: ensures the sandbox if it is needed, opens the orch
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 
@@ -32,10 +32,11 @@ from bot.service.posting import keep_posted
 from bot.service.router import Router
 from bot.settings import BotSettings
 from orchestrator.adapters.system import SystemClock
-from orchestrator.api import InstanceView
+from orchestrator.api import CapView, InstanceView
 from orchestrator.app import SandboxAddress, open_orchestrator
 from orchestrator.control.service import Service
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.policy.spend import Caps
 from orchestrator.sandbox.launch import SandboxLaunchError, SandboxOptions, attached_sandbox
 from orchestrator.settings import Settings
 
@@ -88,6 +89,8 @@ async def run(settings: Settings, bot_settings: BotSettings) -> int:
             async with _sandbox(settings) as sandbox:
                 out.print(_in_use(settings, sandbox))
                 async with open_orchestrator(settings, sandbox) as orchestrator:
+                    for line in _changed_caps(settings.caps(), await orchestrator.caps()):
+                        out.print(line)
                     await _serve(orchestrator, bot_settings, stopping)
         except* (OrchestratorError, SandboxLaunchError, OSError) as group:
             problem = _first(group)
@@ -203,6 +206,14 @@ async def _sandbox(settings: Settings) -> AsyncIterator[SandboxAddress | None]:
             yield SandboxAddress(url=running.url, key=running.key)
     else:
         yield None
+
+
+def _changed_caps(of_settings: Caps, in_force: Iterable[CapView]) -> Iterator[str]:
+    """A line for each cap that an admin has changed: it holds in place of the one that the settings name."""
+    for cap in in_force:
+        if cap.limit != getattr(of_settings, cap.name):
+            limit = "none" if cap.limit is None else f"${cap.limit / 1e6:.2f}"
+            yield f"an admin changed the cap {cap.name}: {limit} (see /admin budget)"
 
 
 def _in_use(settings: Settings, sandbox: SandboxAddress | None) -> str:

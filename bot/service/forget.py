@@ -11,7 +11,10 @@ async def forget(desk: Desk, person: Person, command: Forget) -> Answer:
     """Ask first: it cannot be undone."""
     if not command.is_confirmed:
         return Reply(
-            text="This removes all your prompts, pictures and presets for good. What they cost stays in the books.",
+            text=(
+                "This removes all your prompts, pictures, presets and choices for good, and takes accounts that you"
+                " joined apart. What it cost stays in the books."
+            ),
             confirm=Confirm(text="Forget everything", command=f"/forget me {YES}"),
         )
     gone = await desk.orchestrator.people.forget(person.user)

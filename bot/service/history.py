@@ -48,6 +48,7 @@ async def me(desk: Desk, person: Person) -> Answer:
         data={
             "user": name_of(person.user),
             "is_admin": person.is_admin,
+            "accounts": list(accounts),
             "days": REPORTED_DAYS,
             "usd": spent,
             "session": session_document(session, desk.now()) if session else None,
