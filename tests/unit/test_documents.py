@@ -21,3 +21,11 @@ def test_every_decision_has_a_context_a_decision_and_consequences() -> None:
     for record in Path("docs/decisions").glob("0*.md"):
         text = record.read_text()
         assert all(f"**{part}.**" in text for part in ("Context", "Decision", "Consequences")), record
+
+
+def test_every_claim_of_security_names_a_test_that_exists() -> None:
+    sources = "\n".join(path.read_text() for path in Path("tests").rglob("*.py"))
+    named = re.findall(r"`(test_\w+)`", Path("docs/security.md").read_text())
+
+    assert named
+    assert [name for name in named if f"def {name}(" not in sources] == []
