@@ -59,7 +59,11 @@ from orchestrator.domain.money import MicroUsdPerHour
 from orchestrator.domain.policy.hedging import Hedging
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import FirstUser
+from orchestrator.ports.blobs import Blobs
+from orchestrator.ports.clock import Ids
 from orchestrator.ports.cloud import CloudProvider
+from orchestrator.ports.comfy import ComfyConnector
+from orchestrator.ports.host import HostConnector
 from orchestrator.ports.inference import InferenceApi
 from orchestrator.ports.store import Store
 from orchestrator.ports.workflows import WorkflowCatalog
@@ -95,9 +99,9 @@ class Outside:
 
     clouds: Mapping[CloudName, CloudProvider]
     bridges: Mapping[str, InferenceApi]
-    hosts: SshConnector
-    comfies: ComfyUiConnector
-    blobs: LocalBlobs
+    hosts: HostConnector
+    comfies: ComfyConnector
+    blobs: Blobs
     agent_source: bytes
     prepare_limits: PrepareLimits
 
@@ -120,15 +124,21 @@ async def open_orchestrator(settings: Settings, sandbox: SandboxAddress | None =
         http = await stack.enter_async_context(aiohttp.ClientSession())
         outside = await _outside(settings, sandbox, http)
         shared = await _shared(settings, sandbox=sandbox, http=http, store=store, clock=clock, outside=outside)
-        views = Views(shared)
-        newsroom = Newsroom(shared, views)
-        async with asyncio.TaskGroup() as group:
-            plane = group.create_task(_control_plane(shared, outside, newsroom), name="control plane")
-            try:
-                intake = Intake(shared, outside.blobs)
-                yield Service(shared, intake=intake, blobs=outside.blobs, views=views, newsroom=newsroom)
-            finally:
-                plane.cancel()
+        yield await stack.enter_async_context(run_on(shared, outside))
+
+
+@asynccontextmanager
+async def run_on(shared: Shared, outside: Outside) -> AsyncIterator[Service]:
+    """Run the control plane inside the block, on whatever world it is given."""
+    views = Views(shared)
+    newsroom = Newsroom(shared, views)
+    async with asyncio.TaskGroup() as group:
+        plane = group.create_task(_control_plane(shared, outside, newsroom), name="control plane")
+        try:
+            intake = Intake(shared, outside.blobs)
+            yield Service(shared, intake=intake, blobs=outside.blobs, views=views, newsroom=newsroom)
+        finally:
+            plane.cancel()
 
 
 async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -> None:
@@ -219,7 +229,7 @@ async def _shared(
         catalog = await with_index(catalog, http, f"{sandbox.url}/sandbox/models", key=sandbox.key)
     elif settings.models_index:
         catalog = await with_index(catalog, http, settings.models_index, key="")
-    installation, epoch = await _identity(settings, store, ids)
+    installation, epoch = await identity(store, ids, settings.installation)
     return Shared(
         store=store,
         clock=clock,
@@ -238,10 +248,10 @@ async def _shared(
     )
 
 
-async def _identity(settings: Settings, store: Store, ids: RandomIds) -> tuple[InstallationId, int]:
-    """Who we are at the clouds, and how many times we have been started."""
+async def identity(store: Store, ids: Ids, chosen: str) -> tuple[InstallationId, int]:
+    """Who we are at the clouds, *chosen* by the operator or by chance, and how many times we have been started."""
     async with store.writing() as books:
-        name = settings.installation or await books.fact("installation") or ids.instance()[:8]
+        name = chosen or await books.fact("installation") or ids.instance()[:8]
         epoch = int(await books.fact("epoch") or 0) + 1
         await books.set_fact("installation", name)
         await books.set_fact("epoch", str(epoch))

@@ -67,6 +67,32 @@ class Fault(StrEnum):
     SLOW_LINK = "slow-link"
 
 
+class WorldFault(StrEnum):
+    """One way in which the bot itself, or what it stands on, fails: for simulated worlds, where it can be arranged."""
+
+    CRASH = "crash"  # SIGKILL between any two steps of its loop
+    CRASH_TWICE = "crash-twice"  # and again soon after the next start
+    CRASH_IN_RECOVERY = "crash-in-recovery"  # and again before the next start has looked around
+    DOWN_FOR_HOURS = "down-for-hours"
+    STOPPED = "stopped"  # by hand: every machine is to be ended first
+    STORE_BUSY = "store-busy"
+    STORE_FULL = "store-full"  # and the pictures' disk with it
+    CLOCK_FORWARD = "clock-forward"  # an hour
+    CLOCK_BACK = "clock-back"
+    PERSON_CANCELS = "person-cancels"  # at any step
+    PERSON_RELEASES = "person-releases"
+    PERSON_KEEPS = "person-keeps"
+    ADMIN_ENDS = "admin-ends"  # a machine, at any step
+    SURFACE_DOWN = "surface-down"  # for hours
+    BALANCE_RUNS_OUT = "balance-runs-out"  # the cloud deletes what runs
+    ANSWERS_LATE = "answers-late"  # so that an older one may arrive after a newer one
+    ORDERS_DOUBLED = "orders-doubled"  # by something between us and the cloud: two machines with one label
+    LISTING_DOUBLED = "listing-doubled"  # each machine is shown twice
+    LISTING_404 = "listing-404"
+    BRIDGE_FAILS = "bridge-fails"
+    BRIDGE_LOSES_ANSWERS = "bridge-loses-answers"  # painted and charged, and the answer is lost
+
+
 class Scope(StrEnum):
     """What a fault falls on."""
 

@@ -166,7 +166,7 @@ class TestCancellation:
         cancelled_at = range(at + 1, at + 1 + often)  # the first trip is two statements: BEGIN and INSERT
         statements = 0
 
-        async def before_statement() -> None:
+        async def before_statement(_: Statement) -> None:
             nonlocal statements
             task = asyncio.current_task()
             if task is not None and statements in cancelled_at:

@@ -3,17 +3,17 @@
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from orchestrator.adapters.database.database import Database, Rows, Statement
+from orchestrator.adapters.database.database import Rows, Statement
 from orchestrator.adapters.database.sqlite import Access, Durability, in_our_words, open_connection, run_one
 from orchestrator.adapters.database.transactions import Connection, SqliteDatabase
 
 READERS = 3
 
-BeforeStatement = Callable[[], Awaitable[None]]
+BeforeStatement = Callable[[Statement], Awaitable[None]]
 """Awaited before each statement: a world may wait here, raise a StoreError, or end."""
 
 
-async def at_once() -> None:
+async def at_once(_: Statement) -> None:
     """Neither wait nor fail."""
 
 
@@ -26,7 +26,7 @@ class InlineConnection(Connection):
     async def run(self, statements: Sequence[Statement]) -> Sequence[Rows]:
         answers: list[Rows] = []
         for statement in statements:
-            await self._before_statement()
+            await self._before_statement(statement)
             with in_our_words(self._path):
                 answers.append(run_one(self._raw, statement))
             if statement.must_match and not answers[-1]:
@@ -38,10 +38,25 @@ class InlineConnection(Connection):
             self._raw.rollback()
 
     async def close(self) -> None:
+        self.abandon()
+
+    def abandon(self) -> None:
+        """As the end of its process leaves it: what was not committed is undone."""
         self._raw.close()
 
 
-def open_database(path: Path, *, before_statement: BeforeStatement = at_once) -> Database:
+class InlineDatabase(SqliteDatabase):
+    def __init__(self, writer: InlineConnection, readers: Sequence[InlineConnection]) -> None:
+        super().__init__(writer, readers)
+        self._connections = (writer, *readers)
+
+    def abandon(self) -> None:
+        """What SIGKILL does to the process that has it open."""
+        for connection in self._connections:
+            connection.abandon()
+
+
+def open_database(path: Path, *, before_statement: BeforeStatement = at_once) -> InlineDatabase:
     """
     Open the database file in *path*, which exists. What is written outlives the process, but no power cut.
 
@@ -51,4 +66,4 @@ def open_database(path: Path, *, before_statement: BeforeStatement = at_once) ->
     with in_our_words(path):
         writer = InlineConnection(path, Access.WRITE, before_statement)
         readers = [InlineConnection(path, Access.READ, before_statement) for _ in range(READERS)]
-    return SqliteDatabase(writer, readers)
+    return InlineDatabase(writer, readers)

@@ -1,0 +1,98 @@
+"""Our agent on a machine in memory: it answers as ``payload/agent.py`` does, with what would have happened."""
+
+import json
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+from orchestrator.faults import Fault
+from orchestrator.sim.machine import SimMachine
+
+COMFYUI_PORT = 8188
+TELL_EVERY = 3.0
+GIB = 2**30
+
+FAILURES: Mapping[Fault, str] = {
+    Fault.DISK_FULL: "disk_full",
+    Fault.BAD_CHECKSUM: "bad_checksum",
+    Fault.MIRROR_DIES: "no_progress",
+    Fault.MIRROR_HTML: "bad_checksum",
+    Fault.MIRROR_WRONG_RANGE: "bad_checksum",
+}
+"""How a download ends that cannot succeed."""
+
+DETOURS = {Fault.MIRROR_RESETS: 1.5, Fault.MIRROR_IGNORES_RANGE: 2.0}
+"""How much longer one takes that the agent saves."""
+
+
+class SimAgent:
+    def __init__(self, machine: SimMachine, travel: Callable[[float], Awaitable[None]]) -> None:
+        self._machine = machine
+        self._travel = travel
+
+    def answer(self, request: Mapping[str, Any]) -> AsyncIterator[str]:
+        match request["op"]:
+            case "probe":
+                return self._probe(request)
+            case "install":
+                return self._install()
+            case "comfyui":
+                return self._comfyui()
+            case _:
+                return self._fetch(request)
+
+    async def _probe(self, request: Mapping[str, Any]) -> AsyncIterator[str]:
+        machine = self._machine
+        await self._travel(machine.dice.uniform(0.5, 2.0))
+        lies = Fault.WRONG_GPU in machine.faults
+        yield _done(
+            gpu="NVIDIA GeForce GTX 1060" if lies else f"NVIDIA {machine.host.gpu}",
+            vram_mib=6_144 if lies else machine.host.vram_mib,
+            disk_free=400 * GIB,
+            missing=sum(file["size"] for file in request["files"]),
+            has_start=machine.host.number % 2 == 0,
+        )
+
+    async def _install(self) -> AsyncIterator[str]:
+        for step, seconds in (("clone", 8.0), ("torch", 46.0), ("requirements", 20.0)):
+            yield _said(event="step", step=step, state="running")
+            await self._travel(seconds / self._machine.host.speed)
+            yield _said(event="step", step=step, state="done")
+        yield _done()
+
+    async def _comfyui(self) -> AsyncIterator[str]:
+        machine = self._machine
+        if not machine.comfy.is_up:
+            await self._travel(machine.dice.uniform(6.0, 25.0))
+            machine.comfy.is_up = True
+        yield _done(port=COMFYUI_PORT)
+
+    async def _fetch(self, request: Mapping[str, Any]) -> AsyncIterator[str]:
+        """The work goes on whoever listens, so what is there follows from when it began."""
+        machine = self._machine
+        total = sum(file["size"] for file in request["files"])
+        rate = machine.bps / math.prod(slower for fault, slower in DETOURS.items() if fault in machine.faults)
+        if machine.download_began is None:
+            machine.download_began = machine.timeline.now
+            if Fault.VANISHES_WHILE_MODELS_LOAD in machine.faults:
+                machine.timeline.after(machine.dice.uniform(0.1, 0.9) * total / rate, machine.vanish)
+        failure = next((code for fault, code in FAILURES.items() if fault in machine.faults), None)
+        while True:
+            spent = machine.timeline.now - machine.download_began
+            machine.bytes_down = min(int(spent * rate), total)
+            yield _said(event="progress", bytes=machine.bytes_down, total=total, rate=int(rate))
+            if failure is not None and machine.bytes_down > total // 3:
+                yield _said(event="failed", code=failure, detail="as it was meant to")
+                return
+            if machine.bytes_down == total:
+                break
+            await self._travel(min(TELL_EVERY, (total - machine.bytes_down) / rate + 0.01))
+        yield _done(bytes=total)
+
+
+def _said(**said: object) -> str:
+    return json.dumps(said)
+
+
+def _done(**said: object) -> str:
+    return _said(event="done", **said)

@@ -1,0 +1,144 @@
+"""
+The event loop of one life of the bot, on the world's time.
+
+Its clock jumps to whatever comes next; its steps are counted, so that a life can end at any of them, as SIGKILL ends a
+process: nothing is cancelled, nothing is cleaned up.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any, TypeVar
+
+from orchestrator.sim.timeline import Timeline
+
+T = TypeVar("T")
+
+TURN_S = 1e-6
+"""Work takes time: without that, whoever waits for the clock to move on might turn in a circle."""
+
+
+class Killed(BaseException):
+    """This life is over, between two steps."""
+
+
+class Stuck(Exception):
+    """Nothing will ever happen any more: everything waits for something else."""
+
+
+class SimTask(asyncio.Task[Any]):
+    """Hashed by a running number, so that sets of tasks have the same order in every run."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, coro: Coroutine[Any, Any, Any], *, number: int, **options: Any) -> None:
+        self._number = number
+        super().__init__(coro, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class SimLoop(asyncio.BaseEventLoop):
+    """
+    For what waits on timers alone: it knows no sockets and no threads.
+
+    Attributes:
+        steps: Callbacks run so far.
+        kill_at: The step before which this life ends; None lets it live.
+    """
+
+    def __init__(self, timeline: Timeline, *, after_step: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self._timeline = timeline
+        self._after_step = after_step
+        self._tasks: list[SimTask] = []
+        self._numbers = itertools.count()
+        self.steps = 0
+        self.kill_at: int | None = None
+        self.set_task_factory(self._new_task)
+
+    def time(self) -> float:
+        return self._timeline.now
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """
+        Run *main* to its end.
+
+        Raises:
+            Killed: This life came to its end first. Call :meth:`bury` when its world can no longer be touched.
+        """
+        try:
+            return self.run_until_complete(main)
+        finally:
+            asyncio.set_event_loop(None)
+
+    def bury(self) -> None:
+        """Throw away what was under way, without letting any of it run on."""
+        for task in self._tasks:
+            if not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - it was killed on purpose
+                _close_quietly(task)
+        self._tasks.clear()
+        self._ready.clear()
+        self._scheduled.clear()
+        self.close()
+
+    def run_in_executor(self, *_: Any) -> Any:  # type: ignore[override]
+        raise RuntimeError("there are no threads in a simulated world")
+
+    def _new_task(
+        self, loop: asyncio.AbstractEventLoop, coro: Any, *, context: Context | None = None
+    ) -> asyncio.Task[Any]:
+        task = SimTask(coro, number=next(self._numbers), loop=loop, context=context)
+        self._tasks.append(task)
+        if len(self._tasks) > 2000:  # noqa: PLR2004 - often enough, seldom enough
+            self._tasks = [each for each in self._tasks if not each.done()]
+        return task
+
+    # What asyncio leaves to a loop. https://github.com/python/cpython/blob/3.11/Lib/asyncio/base_events.py
+
+    _ready: Any
+    _scheduled: list[asyncio.TimerHandle]
+
+    def _run_once(self) -> None:
+        self._timeline.move_to(self._timeline.now + TURN_S if self._ready else self._next_at())
+        while self._scheduled and self._scheduled[0].when() <= self._timeline.now:
+            self._ready.append(heapq.heappop(self._scheduled))
+        for _ in range(len(self._ready)):
+            handle = self._ready.popleft()
+            if handle.cancelled():
+                continue
+            if self.steps == self.kill_at:
+                raise Killed
+            self.steps += 1
+            handle._run()  # noqa: SLF001 - this is what a loop does
+            self._after_step()
+
+    def _next_at(self) -> float:
+        """The next timer of this life or the next event of the world, whichever is earlier."""
+        while self._scheduled and self._scheduled[0].cancelled():
+            heapq.heappop(self._scheduled)
+        timer = self._scheduled[0].when() if self._scheduled else None
+        event = self._timeline.next_at
+        if timer is None and event is None:
+            raise Stuck
+        return min(when for when in (timer, event) if when is not None)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """It stays in the heap until its time comes; worlds are short."""
+
+    def _write_to_self(self) -> None:
+        """Nobody else could wake this loop."""
+
+
+def _close_quietly(task: SimTask) -> None:
+    try:
+        task.get_coro().close()  # type: ignore[union-attr]
+    except BaseException:  # noqa: BLE001, S110 - whatever its cleanups meet in a dead process harms nobody
+        pass

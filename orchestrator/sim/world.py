@@ -1,0 +1,336 @@
+"""
+One world: people, a market, machines, and lives of the bot one after another; all of it follows from the seed.
+
+    World
+    ├─ timeline    what happens by itself: machines boot, vanish, and count our silence
+    ├─ lives       each on a loop of its own; killed between two steps, or stopped
+    └─ watch       holds everything to the invariants, after each step that changed something
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.adapters.database.database import Statement
+from orchestrator.api import Orchestrator
+from orchestrator.control.shared import Limits
+from orchestrator.domain.errors import StoreError
+from orchestrator.domain.ids import CloudName
+from orchestrator.domain.money import MicroUsd
+from orchestrator.domain.policy.renting import FirstUser
+from orchestrator.domain.policy.spend import Caps
+from orchestrator.faults import WorldFault
+from orchestrator.sim import traffic, weather
+from orchestrator.sim.blobs import SimBlobs
+from orchestrator.sim.cloud import SimAccount
+from orchestrator.sim.inference import SimInference
+from orchestrator.sim.invariants import Violation, Watch
+from orchestrator.sim.life import Life, Rules, Surroundings
+from orchestrator.sim.loop import Killed, SimLoop, Stuck
+from orchestrator.sim.machine import SimMachine
+from orchestrator.sim.market import SimMarket
+from orchestrator.sim.names import SimClock, SimIds
+from orchestrator.sim.timeline import Timeline
+from orchestrator.sim.traffic import People
+
+HOUR = 3600.0
+QUIET_S = 2.5 * HOUR
+"""After the last wish and the last fault: every deadline has passed by its end."""
+
+MINUTE = 60.0
+CLOUD = CloudName("sim")
+CRASHES = frozenset(
+    {WorldFault.CRASH, WorldFault.CRASH_TWICE, WorldFault.CRASH_IN_RECOVERY, WorldFault.DOWN_FOR_HOURS}
+)
+
+
+class Surface(Protocol):
+    """Where the people of a world are told; it outlives the bot."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def serve(self, bot: Orchestrator) -> None:
+        """Keep them posted, until cancelled."""
+        ...
+
+    def violations(self) -> list[str]:
+        """What was shown that never may be."""
+        ...
+
+
+MakeSurface = Callable[["World"], Surface]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """
+    How a world went.
+
+    Attributes:
+        log: What happened, a line each.
+        struck: How often each fault fell on something.
+    """
+
+    seed: int
+    violations: tuple[Violation, ...]
+    log: tuple[str, ...]
+    faults: tuple[str, ...]
+    struck: dict[str, int]
+    jobs: dict[str, int]
+    hours: float
+    lives: int
+    steps: int
+    machines: int
+    bill: MicroUsd
+    ledger: MicroUsd
+    wasted: dict[str, int] = field(default_factory=dict)
+
+
+class World:
+    """
+    Args:
+        folder: Empty, for the database.
+        make_surface: How people are told.
+        only: Just these faults.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        folder: Path,
+        make_surface: MakeSurface,
+        only: frozenset[weather.AnyFault] | None = None,
+        jobs: int = 40,
+    ) -> None:
+        self.seed = seed
+        self.dice = random.Random(f"world/{seed}")
+        self.timeline = Timeline()
+        self.weather = weather.draw(seed, self.dice.uniform(3.5, 5.0) * HOUR, only=only)
+        self.clock = SimClock(self.timeline)
+        self.log: list[str] = []
+        self._folder = folder
+        self._ends_at = self.weather.active_s + QUIET_S
+        self._is_over = False
+        self._lives = 0
+        self._steps = 0
+        self._planned = self._plan_crashes()
+        self._loop: SimLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._down_for = 5.0
+        self.is_up_since: float | None = None
+        self.accounts = self._make_accounts()
+        self.bridge = SimInference(self.timeline, self.weather, self._dice("bridge"))
+        self.people = People(
+            traffic.draw(self._dice("traffic"), self.weather, jobs=jobs, people=self.dice.randint(3, 5)),
+            self.timeline,
+            surface="sim",
+        )
+        self.around = self._surroundings()
+        self.watch = Watch(self)
+        self.surface = make_surface(self)
+
+    def _dice(self, name: str) -> random.Random:
+        return random.Random(f"{name}/{self.seed}")
+
+    def note(self, text: str) -> None:
+        self.log.append(f"{self.timeline.now:10.3f}  {text}")
+
+    # What it is made of.
+
+    def _make_accounts(self) -> tuple[SimAccount, ...]:
+        if self.dice.random() < 0.05:  # noqa: PLR2004 - a few operators rent nothing
+            return ()
+        poor = self.weather.has(WorldFault.BALANCE_RUNS_OUT)
+        market = SimMarket(CLOUD, seed=self.seed, size=self.dice.randint(15, 60), profile=self.weather.profile)
+        account = SimAccount(
+            CLOUD,
+            timeline=self.timeline,
+            market=market,
+            weather=self.weather,
+            dice=self._dice("account"),
+            balance=MicroUsd(self.dice.randint(50_000, 800_000) if poor else 1_000_000_000),
+            on_change=self._on_change,
+        )
+        return (account,)
+
+    def _surroundings(self) -> Surroundings:
+        capped = self.dice.random() < 0.3  # noqa: PLR2004 - most operators of a small bot set none
+        cap = MicroUsd(self.dice.randint(500_000, 3_000_000)) if capped else None
+        return Surroundings(
+            path=self._folder / "glowplug.sqlite3",
+            clock=self.clock,
+            ids=SimIds(self._dice("ids")),
+            dice=self._dice("bot"),
+            accounts=self.accounts,
+            bridges=() if self.accounts else (self.bridge,),
+            blobs=SimBlobs(lambda: self.weather.is_on(WorldFault.STORE_FULL, self.timeline.now)),
+            rules=Rules(
+                policy=FirstUser(idle_timeout=timedelta(minutes=10)),
+                limits=Limits(max_machines=self.dice.choice((2, 3, 5))),
+                caps=Caps(person_day=cap, day=None if cap is None else MicroUsd(2 * cap), month=None),
+                queued_jobs=self.dice.choice((5, 20)),
+            ),
+        )
+
+    # Its course.
+
+    def run(self) -> Result:
+        """Let it go from its first hour to its quiet end."""
+        self.timeline.after(MINUTE, self._each_minute)
+        self._arrange_faults()
+        while not self._is_over:
+            self._one_life()
+        self.watch.at_end()
+        return self._result()
+
+    def _one_life(self) -> None:
+        self._lives += 1
+        loop = self._loop = SimLoop(self.timeline, after_step=self._after_step)
+        life = Life(self.around, self._before_statement)
+        if self._planned:
+            loop.kill_at = self._planned.pop()
+        self.note(f"life {self._lives} begins")
+        try:
+            loop.run(life.live(self._do))
+            self.note("life ends")
+        except Killed:
+            self.note("life is killed")
+        except StoreError as error:
+            self.note(f"life cannot begin: {error}")
+        finally:
+            life.bury()
+            self._steps += loop.steps
+            with _unheard():
+                loop.bury()
+            self._loop = self._stop = self.is_up_since = None
+        if not self._is_over:
+            self.timeline.move_to(self.timeline.now + self._down_for)
+            self._down_for = self.dice.uniform(1.0, 60.0)
+
+    async def _do(self, bot: Orchestrator) -> None:
+        self._stop = asyncio.Event()
+        self.is_up_since = self.timeline.now
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self.people.act(bot)), group.create_task(self.surface.serve(bot))]
+            await self._stop.wait()
+            if not self._is_over:
+                await bot.end_all(timedelta(minutes=2))  # type: ignore[attr-defined]
+            for task in tasks:
+                task.cancel()
+
+    def _each_minute(self) -> None:
+        for account in self.accounts:
+            account.collect()
+            account.remember()
+        self.watch.each_minute()
+        if self.timeline.now >= self._ends_at or self.watch.violations:
+            self._is_over = True
+            if self._stop is not None:
+                self._stop.set()
+        else:
+            self.timeline.after(MINUTE, self._each_minute)
+
+    def _after_step(self) -> None:
+        self.watch.after_step()
+
+    def _on_change(self, machine: SimMachine, what: str) -> None:
+        self.note(f"machine {machine.ref} [{', '.join(sorted(machine.faults))}] {what}")
+        self.watch.machine_changed(machine, what)
+
+    # What befalls the bot.
+
+    def _plan_crashes(self) -> list[int]:
+        """Steps at which the next lives end, last one first; filled when a crash is followed by another."""
+        return []
+
+    def _arrange_faults(self) -> None:
+        sky = self.weather
+        if sky.faults & CRASHES:
+            for _ in range(self.dice.randint(1, 4)):
+                self.timeline.at(self._a_busy_moment(), self._crash)
+        if sky.has(WorldFault.STOPPED):
+            self.timeline.at(self._a_busy_moment(), self._stop_by_hand)
+        for fault, hours in ((WorldFault.CLOCK_FORWARD, 1), (WorldFault.CLOCK_BACK, -1)):
+            if sky.has(fault):
+                self._jump_and_return(fault, timedelta(hours=hours))
+
+    def _a_busy_moment(self) -> float:
+        return self.dice.choice(self.people.wishes).at + self.dice.choice((0.0, self.dice.uniform(0, 400.0)))
+
+    def _crash(self) -> None:
+        if self._loop is None:
+            return
+        sky = self.weather
+        self._loop.kill_at = self._loop.steps + self.dice.randint(1, 300)
+        sky.struck[WorldFault.CRASH] += 1
+        if sky.falls(WorldFault.CRASH_TWICE, 0.7):
+            self._planned.append(self.dice.randint(20, 3000))
+        if sky.falls(WorldFault.CRASH_IN_RECOVERY, 0.7):
+            self._planned.append(self.dice.randint(1, 120))
+        if sky.falls(WorldFault.DOWN_FOR_HOURS, 0.4):
+            self._down_for = self.dice.uniform(0.5 * HOUR, 2 * HOUR)
+
+    def _stop_by_hand(self) -> None:
+        if self._stop is not None:
+            self.weather.struck[WorldFault.STOPPED] += 1
+            self._stop.set()
+
+    def _jump_and_return(self, fault: WorldFault, by: timedelta) -> None:
+        begin = self.dice.uniform(0, self.weather.active_s)
+        self.timeline.at(begin, lambda: self._jump(fault, by))
+        self.timeline.at(begin + self.dice.uniform(10, HOUR), lambda: self._jump(fault, -by))
+
+    def _jump(self, fault: WorldFault, by: timedelta) -> None:
+        self.weather.struck[fault] += 1
+        self.note(f"the clock jumps by {by}")
+        self.clock.wrong_by += by
+
+    async def _before_statement(self, statement: Statement) -> None:
+        """Where a real database would make its caller wait, others run on."""
+        sky, now = self.weather, self.timeline.now
+        is_edge = statement.sql.startswith(("BEGIN", "COMMIT"))
+        if is_edge:
+            await asyncio.sleep(0)
+            if sky.is_on(WorldFault.STORE_BUSY, now):
+                await asyncio.sleep(self.dice.uniform(0.05, 5.0))
+                if self.dice.random() < 0.2:  # noqa: PLR2004
+                    raise StoreError("another program keeps the database busy")
+        if statement.sql == "COMMIT":
+            if sky.is_on(WorldFault.STORE_FULL, now):
+                raise StoreError("the disk is full; make room")
+            self.watch.commits = self.is_up_since is not None
+
+    def _result(self) -> Result:
+        return Result(
+            seed=self.seed,
+            violations=tuple(self.watch.violations),
+            log=tuple(self.log),
+            faults=tuple(sorted(self.weather.faults)),
+            struck=dict(sorted(self.weather.struck.items())),
+            jobs=self.watch.job_ends(),
+            hours=self.timeline.now / HOUR,
+            lives=self._lives,
+            steps=self._steps,
+            machines=sum(len(account.machines) for account in self.accounts),
+            bill=MicroUsd(sum(account.bill() for account in self.accounts)),
+            ledger=self.watch.booked(),
+        )
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """What is thrown away may complain; nobody of a killed process would hear it."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,103 @@
+"""A chat of a simulated world, with the bot's own posting loops behind it: what they would have shown is kept."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bot.chat.card import ENDS, Card, CardState
+from bot.chat.handle import ReplyHandle
+from bot.chat.model import Note
+from bot.chat.pace import Pace, Rate
+from bot.chat.surface import Limits, SurfaceUnavailable
+from bot.chat.voice import Voice
+from bot.service.desk import open_desk
+from bot.service.posting import keep_posted
+from orchestrator.api import JobId, Orchestrator, UserId
+from orchestrator.faults import WorldFault
+from orchestrator.sim.world import World
+
+NAME = "sim"
+NONCE_S = 300.0
+"""A chat takes two first messages with one nonce for the same one, as Discord does for some minutes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Message:
+    """One message: the job that it is about, and every version of it."""
+
+    job: JobId
+    made_at: float
+    versions: list[Card] = field(default_factory=list)
+
+
+class SimChat:
+    """Outlives the bot. Each call takes a while; what it does is done halfway."""
+
+    name = NAME
+    limits = Limits()
+    voice = Voice(clock=lambda moment: f"{moment:%H:%M}")
+    admins: tuple[UserId, ...] = (UserId("sim:admin"),)
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._dice = random.Random(f"chat/{world.seed}")
+        self.pace = Pace(lambda _: Rate(writes=100, per=timedelta(seconds=1)))
+        self.messages: dict[str, Message] = {}
+        self.notes: list[Note] = []
+
+    async def show(self, card: Card) -> ReplyHandle:
+        return await self._put(card)
+
+    async def deliver(self, card: Card) -> ReplyHandle:
+        return await self._put(card)
+
+    async def notify(self, note: Note) -> None:
+        async with self._call():
+            self.notes.append(note)
+
+    async def _put(self, card: Card) -> ReplyHandle:
+        async with self._call():
+            name = card.handle.message or self._by_nonce(card) or self._new(card)
+            versions = self.messages[name].versions
+            if not versions or versions[-1].state is not card.state:
+                self._world.note(f"card {card.job} in message {name}: {card.state}")
+            versions.append(card)
+            return ReplyHandle(surface=NAME, chat=NAME, message=name)
+
+    def _by_nonce(self, card: Card) -> str:
+        now = self._world.timeline.now
+        fresh = (n for n, m in self.messages.items() if m.job == card.job and now - m.made_at < NONCE_S)
+        return next(fresh, "")
+
+    def _new(self, card: Card) -> str:
+        name = str(len(self.messages) + 1)
+        self.messages[name] = Message(job=card.job, made_at=self._world.timeline.now)
+        return name
+
+    @asynccontextmanager
+    async def _call(self) -> AsyncIterator[None]:
+        await asyncio.sleep(self._dice.uniform(0.05, 0.4))
+        if self._world.weather.is_on(WorldFault.SURFACE_DOWN, self._world.timeline.now):
+            raise SurfaceUnavailable("the chat is down")
+        yield
+        await asyncio.sleep(self._dice.uniform(0.05, 0.4))
+
+    # What the world asks of it.
+
+    async def serve(self, bot: Orchestrator) -> None:
+        await keep_posted(open_desk(bot, [self], self._world.clock.now))
+
+    def violations(self) -> list[str]:
+        painted = Counter(m.job for m in self.messages.values() if m.versions[-1].state is CardState.SUCCEEDED)
+        found = [f"job {job}: its pictures are posted twice" for job, times in painted.items() if times > 1]
+        for name, message in self.messages.items():
+            for earlier, later in zip(message.versions, message.versions[1:], strict=False):
+                if earlier.state in ENDS and later.state is not earlier.state:
+                    found.append(f"message {name}: {earlier.state} became {later.state}")
+                if later.revision < earlier.revision or later.attempt < earlier.attempt:
+                    found.append(f"message {name} went backwards")
+        return found
