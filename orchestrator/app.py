@@ -30,7 +30,7 @@ from orchestrator.adapters.blobs_local import LocalBlobs
 from orchestrator.adapters.clouds.registry import CLOUDS
 from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VAST
 from orchestrator.adapters.comfyui import ComfyUiConnector
-from orchestrator.adapters.database.data_folder import data_lock
+from orchestrator.adapters.database.data_folder import data_lock, home_of
 from orchestrator.adapters.database.store import open_store
 from orchestrator.adapters.inference.comfy_endpoint import ComfyEndpoint
 from orchestrator.adapters.models_index import with_index
@@ -40,6 +40,7 @@ from orchestrator.adapters.workflow_files import WorkflowFiles
 from orchestrator.control.board import Board
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.heartbeat import Heartbeat
+from orchestrator.control.identity import take_identity
 from orchestrator.control.intake import Intake
 from orchestrator.control.links import Links
 from orchestrator.control.loop import keep_doing
@@ -54,13 +55,12 @@ from orchestrator.control.service import Service
 from orchestrator.control.sessions import Sessions
 from orchestrator.control.shared import Limits, Shared
 from orchestrator.control.views import Views
-from orchestrator.domain.ids import CloudName, InstallationId
+from orchestrator.domain.ids import CloudName
 from orchestrator.domain.money import MicroUsdPerHour
 from orchestrator.domain.policy.hedging import Hedging
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import FirstUser
 from orchestrator.ports.blobs import Blobs
-from orchestrator.ports.clock import Ids
 from orchestrator.ports.cloud import CloudProvider
 from orchestrator.ports.comfy import ComfyConnector
 from orchestrator.ports.host import HostConnector
@@ -229,7 +229,9 @@ async def _shared(
         catalog = await with_index(catalog, http, f"{sandbox.url}/sandbox/models", key=sandbox.key)
     elif settings.models_index:
         catalog = await with_index(catalog, http, settings.models_index, key="")
-    installation, epoch = await identity(store, ids, settings.installation)
+    home, drawn = await asyncio.to_thread(home_of, settings.data), ids.instance()
+    async with store.writing() as books:
+        names = await take_identity(books, wanted=settings.installation, drawn=drawn, home=home, now=clock.now())
     return Shared(
         store=store,
         clock=clock,
@@ -240,22 +242,13 @@ async def _shared(
         limits=_limits(settings, is_sandbox=sandbox is not None),
         caps=settings.caps(),
         quota=Quota(queued_jobs=settings.max_queue),
-        installation=installation,
-        epoch=epoch,
+        installation=names.installation,
+        epoch=names.epoch,
+        former=names.former,
         clouds=tuple(sorted(outside.clouds)),
         bridges=tuple(outside.bridges),
         board=Board(seconds_per_image=2.0) if sandbox is not None else Board(),
     )
-
-
-async def identity(store: Store, ids: Ids, chosen: str) -> tuple[InstallationId, int]:
-    """Who we are at the clouds, *chosen* by the operator or by chance, and how many times we have been started."""
-    async with store.writing() as books:
-        name = chosen or await books.fact("installation") or ids.instance()[:8]
-        epoch = int(await books.fact("epoch") or 0) + 1
-        await books.set_fact("installation", name)
-        await books.set_fact("epoch", str(epoch))
-    return InstallationId(name), epoch
 
 
 def _limits(settings: Settings, *, is_sandbox: bool) -> Limits:

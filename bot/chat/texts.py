@@ -95,6 +95,9 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "unknown_job": ("There is no request {job}; /history lists yours.", "You have not asked for anything yet."),
     "not_yours": ("That request is somebody else's.",),
     "already_over": ("That request is over already.",),
+    "has_rival": (
+        "Another copy of this bot is running, so this one rents no machine; an admin has to stop one of the two.",
+    ),
     "nothing_to_cancel": ("Nothing of yours is under way.",),
     "nothing_to_keep": ("You have no warm machine to keep; ask for a picture to warm one up.",),
     "nothing_to_release": ("You have no machine to give back; nothing costs money.",),
@@ -119,6 +122,18 @@ NOTICES: Mapping[str, tuple[str, ...]] = {
     "orphan_ended": ("A machine at {cloud} ({machine}) carried our label and belonged to nobody; it is being ended.",),
     "machine_will_not_die": (
         "{cloud} still shows the machine {machine}, {minutes} minutes after its end; end it in the cloud's console.",
+    ),
+    "left_behind": (
+        (
+            "The machine {machine} at {cloud} may be in use by the bot that this data folder was copied from, so it is "
+            "left alone. If that bot is gone and the machine does not end by itself, run: glowplug sweep"
+        ),
+    ),
+    "rival": (
+        (
+            "Another copy of this bot was started after this one and rents at {cloud} ({machine}), so this one rents "
+            "nothing more. Stop one of the two, then start the other again."
+        ),
     ),
     "job_done": ("{pictures} done: {prompt}",),
     "job_failed": ("This was not painted: {prompt}. {sentence}", "This was not painted. {sentence}"),
@@ -151,6 +166,7 @@ REASONS: Mapping[EndReason, str] = {
     EndReason.OFFER_GONE: "Somebody else rented the machine first",
     EndReason.ACCOUNT: "The cloud refuses our key or our balance",
     EndReason.CLOUD_UNAVAILABLE: "The cloud does not answer",
+    EndReason.LEFT_BEHIND: "The machine may belong to the bot that this data folder was copied from",
     EndReason.LAUNCH_LOST: "The cloud lost the order",
     EndReason.BOOT_FAILED: "The machine did not start",
     EndReason.BOOT_TOO_SLOW: "The machine took too long to start",

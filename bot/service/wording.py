@@ -33,6 +33,8 @@ ADMINS_KINDS: Mapping[str, NoticeKind] = {
     "budget_nearly_used": NoticeKind.BUDGETS,
     "over_budget": NoticeKind.BUDGETS,
     "orphan_ended": NoticeKind.MACHINE,
+    "left_behind": NoticeKind.MACHINE,
+    "rival": NoticeKind.MACHINE,
     "machine_will_not_die": NoticeKind.MACHINE,
 }
 SHOWS_BY_ITSELF = "web"

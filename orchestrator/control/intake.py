@@ -79,6 +79,8 @@ class Intake:
     async def _check_allowed(self, books: Books, request: JobRequest, now: datetime) -> None:
         if await books.fact(DRAINING) == "on":
             raise RequestError("draining")
+        if self._shared.gate.has_rival and not self._shared.bridges:
+            raise RequestError("has_rival")
         check_quota(self._shared.quota, unfinished=await books.jobs.count_unfinished(request.user))
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         spent = await books.ledger.spent(request.user, day=day, month=day.replace(day=1))

@@ -49,7 +49,7 @@ async def tell_failed(books: Books, job: Job, now: datetime) -> None:
 async def book_due(books: Books, instance: Instance, now: datetime) -> Instance:
     """Write into the ledger what *instance* has cost since it was last booked."""
     due = MicroUsd(instance.cost(now) - instance.booked)
-    if due <= 0 or instance.cloud is None:
+    if due <= 0 or instance.cloud is None or instance.ref is None:  # an order that nobody has seen is only reserved
         return instance
     await books.ledger.book(
         Booking(at=now, user=instance.user, cloud=instance.cloud, instance=instance.id, job=None, amount=due)

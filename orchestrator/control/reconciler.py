@@ -11,37 +11,33 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from orchestrator.control import news
 from orchestrator.control.board import CloudHealth
 from orchestrator.control.budgets import caps_in_force
 from orchestrator.control.links import Links
 from orchestrator.control.market import Market
-from orchestrator.control.moves import book_due, end_instance, tell
+from orchestrator.control.moves import book_due, end_instance
+from orchestrator.control.settling import Settling, complain
 from orchestrator.control.shared import Shared
-from orchestrator.domain.books import Finding, Found, Gone, Listed, Missed, Orphan, Seen, StillThere, Vanished, compare
+from orchestrator.domain.books import Finding, Gone, Listed, Names, Rival, Seen, Unknown, Vanished, compare
 from orchestrator.domain.errors import CloudError
-from orchestrator.domain.ids import CloudName, HostId, LaunchKey, MachineId, OfferId, UserId, WorkflowName
+from orchestrator.domain.ids import CloudName
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
-from orchestrator.domain.job import Value
 from orchestrator.domain.money import MicroUsd
-from orchestrator.domain.offer import Offer, Tariff
 from orchestrator.domain.policy.spend import broken_cap
 from orchestrator.ports.cloud import CloudProvider, Rental
 from orchestrator.ports.store import Books
 
 log = logging.getLogger(__name__)
 
-EVERY = timedelta(seconds=60)
 ENDING = timedelta(seconds=2)
 """While a machine is to go, its cloud is listed this often; adapters space calls further where their cloud demands."""
-STUBBORN_AFTER = timedelta(minutes=2)
 
 BALANCE_EVERY = timedelta(hours=1)
 LOW_BALANCE = MicroUsd(5_000_000)
 """A day of one machine at a usual price."""
-NOBODY = UserId("nobody")
 LISTING = "listing:"
 """The facts that say when each cloud was last listed, and how many machines nobody knew."""
 
@@ -60,7 +56,7 @@ class Reconciler:
         self._last_round: dict[CloudName, float] = {}
 
     async def step(self) -> timedelta | None:
-        """One round over all clouds; then as soon as something is to go, else each minute while anything lives."""
+        """One round over all clouds; then as soon as something is to go, else each minute, also in quiet."""
         too_soon = await self._rounds()
         if too_soon is not None:
             return too_soon
@@ -68,12 +64,15 @@ class Reconciler:
         async with self._shared.store.reading() as books:
             live = await books.instances.in_states(*sorted(ORDERED))
             waiting = await books.jobs.count_unfinished(None)
-        if any(instance.state is InstanceState.TERMINATING for instance in live):
+        if any(row.state is InstanceState.TERMINATING and not row.is_left_alone for row in live):
             return ENDING
         unlisted = any(self._shared.board.cloud(name).listed_at is None for name in self._clouds)
         if unlisted and waiting:
             return ENDING
-        return EVERY if live or waiting else None
+        limits = self._shared.limits
+        if not self._clouds:
+            return None
+        return limits.look_every if live or waiting else limits.quiet_look_every
 
     async def _rounds(self) -> timedelta | None:
         """A round over each cloud, at least two seconds after its last one; else how long to wait."""
@@ -99,9 +98,8 @@ class Reconciler:
         await self._market.answered(cloud.name)
         if rentals:
             await self._look_at_balance(cloud)
+        rentals = await self._with_witnesses(cloud, rentals, asked_at)
         findings = await self._settle(cloud, rentals, asked_at)
-        unknown = sum(isinstance(finding, Orphan) for finding in findings)
-        await self._note_listing(cloud.name, unknown, asked_at)
         if any(not isinstance(finding, Seen) for finding in findings):
             self._ring()
 
@@ -121,18 +119,14 @@ class Reconciler:
                 await news.low_balance(books, cloud.name, balance, self._shared.clock.now())
             self._shared.wakeups.notices.wake()
 
-    async def _note_listing(self, cloud: CloudName, unknown: int, asked_at: datetime) -> None:
-        """For ``/status`` here, and for ``glowplug status`` beside us."""
-        self._shared.board.put_cloud(cloud, CloudHealth(unknown_machines=unknown, listed_at=asked_at))
-        async with self._shared.store.writing() as books:
-            await books.set_fact(LISTING + cloud, json.dumps({"at": asked_at.timestamp(), "unknown": unknown}))
-
     async def _end_what_must_go(self, cloud: CloudProvider) -> None:
         """Tell the cloud to end every TERMINATING machine that it has not yet agreed to end."""
         async with self._shared.store.reading() as books:
             rows = await books.instances.of_cloud(cloud.name)
         for row in rows:
             if row.state is not InstanceState.TERMINATING or row.ended_at is not None or row.ref is None:
+                continue
+            if row.is_left_alone:
                 continue
             await self._links.drop(row.id)
             try:
@@ -150,98 +144,57 @@ class Reconciler:
     ) -> tuple[Finding, ...]:
         by_ref = {rental.ref: rental for rental in rentals}
         async with self._shared.store.writing() as books:
-            findings = compare(
-                await books.instances.of_cloud(cloud.name),
-                [Listed(ref=rental.ref, label=rental.label) for rental in rentals],
-                installation=self._shared.installation,
-                asked_at=asked_at,
-                late_machine=self._shared.limits.late_machine,
-            )
-            for finding in findings:
-                rental = by_ref.get(finding.ref) if isinstance(finding, Orphan) else None
-                await self._act(books, finding, rental, self._shared.clock.now())
+            findings = await self._compare(books, cloud, rentals, asked_at)
+            settling = Settling(self._shared, books, by_ref, listed_before=await last_listed(books, cloud.name))
+            rivals_first = sorted(findings, key=lambda finding: not isinstance(finding, Rival))
+            for finding in rivals_first:
+                await settling.act(finding)
+            unknown = sum(isinstance(finding, Unknown) for finding in findings)
+            listing = {"at": asked_at.timestamp(), "unknown": unknown}
+            await books.set_fact(LISTING + cloud.name, json.dumps(listing))
+        self._shared.board.put_cloud(cloud.name, CloudHealth(unknown_machines=unknown, listed_at=asked_at))
         return findings
 
-    async def _act(self, books: Books, finding: Finding, rental: Rental | None, now: datetime) -> None:
-        match finding:
-            case Seen(instance=row):
-                if row.absences:
-                    await books.instances.change(row, replace(row, absences=0), reason="listed again")
-            case Missed(instance=row):
-                await books.instances.change(row, replace(row, absences=row.absences + 1), reason="not listed")
-            case Found(instance=row, ref=ref):
-                log.warning("instance %s turned up late as %s", row.id, ref)
-                await books.instances.change(row, replace(row, ref=ref, absences=0), reason="turned up", details={})
-            case StillThere(instance=row):
-                await books.instances.change(row, replace(row, ended_at=None, absences=0), reason="still there")
-                await self._complain_in(books, row, now)
-            case Vanished(instance=row):
-                log.warning("instance %s vanished from %s", row.id, row.cloud)
-                await end_instance(books, row, EndReason.VANISHED, now)
-            case Gone(instance=row):
-                await self._bury(books, row, now)
-            case Orphan():
-                if rental is not None:
-                    await self._take_in(books, rental, now)
-
-    async def _bury(self, books: Books, row: Instance, now: datetime) -> None:
-        """Twice not listed: the bill is closed."""
-        ended = replace(row, ended_at=row.ended_at or row.state_since)
-        ended = await books.instances.change(row, ended, reason="gone")
-        ended = await book_due(books, ended, now)
-        final = replace(ended.moved_to(InstanceState.TERMINATED, now), reserved=ended.booked)
-        await books.instances.change(ended, final, reason=str(row.end_reason or ""))
-        if row.session is not None:
-            await books.sessions.touch(row.session, now)
-        self._shared.board.forget_instance(row.id)
-        log.info(
-            "instance %s at %s is gone: %s; %.0f s, $%.4f",
-            row.id,
-            row.cloud,
-            row.end_reason,
-            ((ended.ended_at or now) - (ended.ordered_at or now)).total_seconds(),
-            ended.booked / 1_000_000,
+    async def _compare(
+        self, books: Books, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime
+    ) -> tuple[Finding, ...]:
+        shared = self._shared
+        return compare(
+            await books.instances.of_cloud(cloud.name),
+            [Listed(ref=rental.ref, label=rental.label) for rental in rentals],
+            names=Names(installation=shared.installation, epoch=shared.epoch, former=shared.former),
+            asked_at=asked_at,
+            late_machine=shared.limits.late_machine,
         )
 
-    async def _take_in(self, books: Books, rental: Rental, now: datetime) -> None:
-        """A machine with our label that nobody knows becomes a row to be ended."""
-        log.warning("machine %s at %s carries our label and is nobody's: ending it", rental.ref, rental.cloud)
-        key = LaunchKey(rental.label)
-        is_new_key = await books.instances.by_launch_key(key) is None
-        row = Instance(
-            id=self._shared.ids.instance(),
-            session=None,
-            user=NOBODY,
-            workflow=WorkflowName(""),
-            state=InstanceState.TERMINATING,
-            created_at=now,
-            state_since=now,
-            cloud=rental.cloud,
-            launch_key=key if is_new_key else None,
-            offer=_offer_of(rental),
-            ref=rental.ref,
-            ordered_at=rental.started_at or now,
-            running_at=rental.started_at or now,
-            end_reason=EndReason.ORPHAN,
-        )
-        await books.instances.add(row, reason=str(EndReason.ORPHAN))
-        values: dict[str, Value] = {"cloud": str(rental.cloud), "machine": str(rental.ref)}
-        await tell(books, None, "orphan_ended", values, topic=f"orphan:{rental.ref}", now=now)
+    async def _with_witnesses(
+        self, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime
+    ) -> tuple[Rental, ...]:
+        """
+        Add what the listing lacks and the cloud knows all the same when it is asked by name.
+
+        Asked only before a machine would be believed to be gone. A cloud that cannot be asked proves nothing against
+        the listings of a machine whose end was wanted; one that we use is not given up then.
+        """
+        async with self._shared.store.reading() as books:
+            findings = await self._compare(books, cloud, rentals, asked_at)
+        witnessed = []
+        for finding in findings:
+            if not isinstance(finding, Gone | Vanished) or finding.instance.ref is None:
+                continue
+            try:
+                rental = await cloud.rental(finding.instance.ref)
+            except CloudError as error:
+                log.info("asking about instance %s: %s", finding.instance.id, error)
+                continue
+            if rental is not None:
+                log.warning("%s lists no machine %s, and knows it: the listing lies", cloud.name, rental.ref)
+                witnessed.append(rental)
+        return (*rentals, *witnessed)
 
     async def _complain(self, row: Instance) -> None:
         async with self._shared.store.writing() as books:
-            await self._complain_in(books, row, self._shared.clock.now())
-
-    async def _complain_in(self, books: Books, row: Instance, now: datetime) -> None:
-        """A machine that will not die is a person's business."""
-        if now - row.state_since < STUBBORN_AFTER:
-            return
-        values: dict[str, Value] = {
-            "cloud": str(row.cloud),
-            "machine": str(row.ref),
-            "minutes": (now - row.state_since).seconds // 60,
-        }
-        await tell(books, None, "machine_will_not_die", values, topic=f"stubborn:{row.id}", now=now)
+            await complain(books, row, self._shared.clock.now())
         self._shared.wakeups.notices.wake()
 
     async def _book_all(self) -> None:
@@ -272,18 +225,7 @@ class Reconciler:
             wakeup.wake()
 
 
-def _offer_of(rental: Rental) -> Offer:
-    """What is known about a machine that nobody remembers ordering: its price at least."""
-    return Offer(
-        cloud=rental.cloud,
-        id=OfferId(""),
-        machine=MachineId(""),
-        host=HostId(""),
-        gpu=rental.gpu,
-        vram_mib=0,
-        disk_gib=0,
-        tariff=Tariff(running=rental.price),
-        reliability=0.0,
-        inet_down_mbps=0.0,
-        location="",
-    )
+async def last_listed(books: Books, cloud: CloudName) -> datetime | None:
+    """When the last complete listing of *cloud* was asked for, whoever of us asked."""
+    fact = await books.fact(LISTING + cloud)
+    return datetime.fromtimestamp(json.loads(fact)["at"], UTC) if fact else None

@@ -306,7 +306,8 @@ class Service(Orchestrator):
     async def _end_live(self) -> list[InstanceView]:
         now = self._shared.clock.now()
         async with self._shared.store.writing() as books:
-            live = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
+            rows = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
+            live = [row for row in rows if not row.is_left_alone]
             for instance in live:
                 if not instance.is_over and instance.state is not InstanceState.LAUNCHING:
                     await end_instance(books, instance, EndReason.SHUTDOWN, now)

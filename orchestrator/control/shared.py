@@ -18,13 +18,23 @@ from orchestrator.ports.workflows import WorkflowCatalog
 
 
 class Gate:
-    """Whether machines may be ordered at all: closed while the bot is being stopped by hand."""
+    """
+    Whether machines may be ordered at all.
+
+    Closed while the bot is being stopped by hand, and for good when another one lives under our name: that one was
+    started later, and two cannot share their machines.
+    """
 
     def __init__(self) -> None:
         self.is_open = True
+        self.has_rival = False
 
     def close(self) -> None:
         self.is_open = False
+
+    def meet_rival(self) -> None:
+        self.has_rival = True
+        self.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,8 @@ class Limits:
         dead_man: Silence of ours after which a machine destroys itself; a heartbeat goes out ten times as often.
         hedging: When a second machine is tried beside one that takes long.
         worst_case: Machine time reserved with each order: a cold start, some work and the idle timeout.
+        look_every: Between two listings of each cloud while something lives or is asked for.
+        quiet_look_every: Between two while nothing is: a machine may turn up that was believed lost.
         max_machines: Live or unknown machines at any time, whatever listings say.
         max_price: The dearest machine that may be rented, disk included.
     """
@@ -57,6 +69,8 @@ class Limits:
     dead_man: timedelta = timedelta(minutes=10)
     hedging: Hedging = Hedging(per_hour=4, not_before=timedelta(minutes=1))
     worst_case: timedelta = timedelta(hours=1)
+    look_every: timedelta = timedelta(minutes=1)
+    quiet_look_every: timedelta = timedelta(minutes=1)
     max_machines: int = 5
     max_price: MicroUsdPerHour = MicroUsdPerHour(800_000)
 
@@ -67,7 +81,8 @@ class Shared:
     What the loops have in common.
 
     Attributes:
-        epoch: How many times this installation has been started.
+        epoch: When this life of the installation began; a later one has a higher number.
+        former: The installations that this data folder was copied from.
         bridges: Names of the managed APIs, best first.
         clouds: Names of the clouds that may be rented from; empty when nothing is ever rented.
     """
@@ -88,3 +103,4 @@ class Shared:
     wakeups: Wakeups = field(default_factory=Wakeups)
     board: Board = field(default_factory=Board)
     gate: Gate = field(default_factory=Gate)
+    former: tuple[InstallationId, ...] = ()

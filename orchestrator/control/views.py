@@ -61,7 +61,7 @@ class Views:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        self._revisions = count(shared.epoch * 1_000_000_000)
+        self._revisions = count(shared.epoch * 1_000_000)
 
     async def scene(self, books: Books, session: SessionId) -> Scene | None:
         snapshot = await books.sessions.snapshot(session)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orchestrator.domain.ids import CloudRef, InstallationId, installation_of
+from orchestrator.domain.ids import CloudRef, InstallationId, epoch_of, installation_of
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
 
 ABSENCES_BELIEVED = 2
@@ -73,14 +73,48 @@ class Orphan:
     label: str
 
 
-Finding = Seen | Found | Missed | Vanished | Gone | StillThere | Orphan
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """Ordered by the bot that this data folder was copied from, after that: it may be in use there."""
+
+    ref: CloudRef
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """Ordered under our own name by a bot that was started after us."""
+
+    ref: CloudRef
+    label: str
+
+
+Unknown = Orphan | LeftBehind | Rival
+"""No living row of ours knows it."""
+
+Finding = Seen | Found | Missed | Vanished | Gone | StillThere | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """
+    What our own labels say.
+
+    Attributes:
+        epoch: Of this life; see :func:`orchestrator.domain.ids.launch_key`.
+        former: The installations that this data folder was copied from.
+    """
+
+    installation: InstallationId
+    epoch: int
+    former: tuple[InstallationId, ...] = ()
 
 
 def compare(
     rows: Iterable[Instance],
     listing: Iterable[Listed],
     *,
-    installation: InstallationId,
+    names: Names,
     asked_at: datetime,
     late_machine: timedelta,
 ) -> tuple[Finding, ...]:
@@ -103,12 +137,21 @@ def compare(
         if row.state_since <= asked_at:
             finding = _judge(row, machine, asked_at=asked_at, late_machine=late_machine)
             findings += [] if finding is None else [finding]
-    findings += [
-        Orphan(ref=machine.ref, label=machine.label)
-        for machine in sorted(listed, key=lambda m: m.ref)
-        if machine.ref not in known and installation_of(machine.label) == installation
-    ]
+    for machine in sorted(listed, key=lambda m: m.ref):
+        unknown = None if machine.ref in known else judge_unknown(machine, names)
+        findings += [] if unknown is None else [unknown]
     return tuple(findings)
+
+
+def judge_unknown(machine: Listed, names: Names) -> Unknown | None:
+    """Say whose a machine is that no living row knows; None when it is none of our business."""
+    installation, epoch = installation_of(machine.label), epoch_of(machine.label)
+    if installation in names.former:
+        return LeftBehind(ref=machine.ref, label=machine.label)
+    if installation != names.installation or epoch is None:
+        return None
+    kind = Rival if epoch > names.epoch else Orphan
+    return kind(ref=machine.ref, label=machine.label)
 
 
 def _judge(row: Instance, machine: Listed | None, *, asked_at: datetime, late_machine: timedelta) -> Finding | None:
@@ -120,7 +163,7 @@ def _judge(row: Instance, machine: Listed | None, *, asked_at: datetime, late_ma
         return Missed(instance=row)
     if row.state is not InstanceState.TERMINATING:
         return Vanished(instance=row)
-    may_be_late = row.ref is None and row.end_reason is EndReason.LAUNCH_LOST
+    may_be_late = row.ref is None and row.end_reason in {EndReason.LAUNCH_LOST, EndReason.LEFT_BEHIND}
     return None if may_be_late and asked_at - row.state_since < late_machine else Gone(instance=row)
 
 

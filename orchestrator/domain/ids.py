@@ -30,6 +30,8 @@ PromptId = NewType("PromptId", str)
 """The id that we give to ComfyUI for one attempt of a job."""
 
 LABEL_PREFIX = "glowplug"
+EPOCH_DIGITS = 12
+"""More than any clock shows: whoever wrote a longer number was not us."""
 
 
 def launch_key(installation: InstallationId, epoch: int, instance: InstanceId) -> LaunchKey:
@@ -37,14 +39,24 @@ def launch_key(installation: InstallationId, epoch: int, instance: InstanceId) -
     Name an order so that any later start can tell whose it is.
 
     Args:
-        epoch: How many times this installation has been started; a copy restored from a backup starts lower.
+        epoch: When this life of the installation began; a later one has a higher number.
     """
     return LaunchKey(f"{LABEL_PREFIX}-{installation}-{epoch}-{instance}")
 
 
 def installation_of(label: str) -> InstallationId | None:
     """Say which installation wrote *label*, or None when it is not one of ours."""
+    parts = _parts(label)
+    return None if parts is None else InstallationId(parts[1])
+
+
+def epoch_of(label: str) -> int | None:
+    """Say in which life of its installation *label* was written, or None when it is not one of ours."""
+    parts = _parts(label)
+    return None if parts is None else int(parts[2])
+
+
+def _parts(label: str) -> list[str] | None:
     parts = label.split("-")
-    if len(parts) != 4 or parts[0] != LABEL_PREFIX or not parts[2].isdecimal():
-        return None
-    return InstallationId(parts[1])
+    is_ours = len(parts) == 4 and parts[0] == LABEL_PREFIX and parts[2].isascii() and parts[2].isdecimal()
+    return parts if is_ours and len(parts[2]) <= EPOCH_DIGITS else None

@@ -70,6 +70,7 @@ class EndReason(StrEnum):
     VANISHED = "vanished"  # the cloud does not know it any more
     HOST_LOST = "host_lost"  # the cloud still lists it, but it does not answer
     ORPHAN = "orphan"  # it carries our label and belongs to nobody
+    LEFT_BEHIND = "left_behind"  # the data folder is a copy, and this may be in use where it was copied from
 
 
 BLAMELESS = frozenset(
@@ -82,6 +83,7 @@ BLAMELESS = frozenset(
         EndReason.ADMIN,
         EndReason.OVER_BUDGET,
         EndReason.ORPHAN,
+        EndReason.LEFT_BEHIND,
     },
 )
 """Ends that say nothing against the machine or its cloud."""
@@ -112,6 +114,7 @@ class Instance:
         given_up_at: When we decided to end it; its bill may run on until *ended_at*.
         ended_at: When the cloud accepted its end or first did not know it any more: the bill stops here.
         absences: Complete listings in a row that did not show it.
+        missed_at: When the bill stopped at the latest, if those listings are right; None while it is listed.
         host_key: The SSH host key pinned at first contact.
         comfyui_port: Where ComfyUI listens on the machine's loopback; 0 until it does.
     """
@@ -138,6 +141,7 @@ class Instance:
     booked: MicroUsd = MicroUsd(0)
     bytes_down: int = 0
     absences: int = 0
+    missed_at: datetime | None = None
     address: Address | None = None
     host_key: str | None = None
     comfyui_port: int = 0
@@ -168,11 +172,24 @@ class Instance:
         """Nothing more can be done with it; it may still have to be proved gone."""
         return self.state in {InstanceState.TERMINATING, InstanceState.TERMINATED}
 
+    @property
+    def bill_closed_at(self) -> datetime | None:
+        """Until when its bill is closed; None while it runs, or when there never was one."""
+        is_closed = self.state is InstanceState.TERMINATED and self.ref is not None
+        return (
+            min((at for at in (self.ended_at, self.missed_at) if at is not None), default=None) if is_closed else None
+        )
+
+    @property
+    def is_left_alone(self) -> bool:
+        """It may be in use by the bot that this data folder was copied from: watched, never ended."""
+        return self.state is InstanceState.TERMINATING and self.end_reason is EndReason.LEFT_BEHIND
+
     def cost(self, now: datetime) -> MicroUsd:
         """What it has cost by *now*, by its cloud's own tariff; *now* may be a moment long past."""
         if self.offer is None or self.ordered_at is None:
             return MicroUsd(0)
-        until = min(self.ended_at or now, now)
+        until = min(self.ended_at or now, self.missed_at or now, now)
         return self.offer.tariff.cost(
             ordered=self.ordered_at, running=self.running_at, until=until, bytes_down=self.bytes_down
         )

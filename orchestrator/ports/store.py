@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from orchestrator.domain.ids import CloudName, ImageKey, InstanceId, JobId, LaunchKey, SessionId, UserId
+from orchestrator.domain.ids import CloudName, CloudRef, ImageKey, InstanceId, JobId, LaunchKey, SessionId, UserId
 from orchestrator.domain.instance import Instance, InstanceState
 from orchestrator.domain.job import Job, Value
 from orchestrator.domain.money import MicroUsd
@@ -161,6 +161,10 @@ class Instances(Protocol):
         ...
 
     async def by_launch_key(self, key: LaunchKey) -> Instance | None: ...
+
+    async def by_ref(self, cloud: CloudName, ref: CloudRef) -> tuple[Instance, ...]:
+        """Every row that the cloud's name of a machine ever had, TERMINATED ones too, oldest first."""
+        ...
 
     async def given_up(self, session: SessionId, since: datetime) -> tuple[Instance, ...]:
         """Machines of *session* that were really ordered and were given up since then, in that order."""

@@ -3,8 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from orchestrator.adapters.database.migrate import migrate, shipped
 from orchestrator.adapters.database.store import SqlStore, create_privately
 from orchestrator.adapters.workflow_files import WorkflowFiles
 from orchestrator.api import Orchestrator
-from orchestrator.app import WORKFLOWS, Outside, identity, run_on
+from orchestrator.app import WORKFLOWS, Outside, run_on
+from orchestrator.control.identity import take_identity
 from orchestrator.control.preparer import PrepareLimits
 from orchestrator.control.shared import Limits, Shared
 from orchestrator.domain.ids import CloudName
@@ -29,7 +29,7 @@ from orchestrator.sim.cloud import SimAccount, SimCloud
 from orchestrator.sim.comfy import SimComfies
 from orchestrator.sim.host import SimHosts
 
-END_ALL = timedelta(minutes=5)
+INSTALLATION = "sim"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,10 @@ class Life:
         self.database = open_database(around.path, before_statement=self._before_statement)
         await migrate(self.database, around.clock, shipped())
         store = SqlStore(self.database, around.clock)
-        installation, epoch = await identity(store, around.ids, "sim")
+        async with store.writing() as books:
+            names = await take_identity(
+                books, wanted=INSTALLATION, drawn=around.ids.instance(), home="here", now=around.clock.now()
+            )
         clouds = {account.name: SimCloud(account, around.dice) for account in around.accounts}
         bridges = {bridge.name: bridge for bridge in around.bridges}
         outside = Outside(
@@ -103,8 +106,9 @@ class Life:
             limits=around.rules.limits,
             caps=around.rules.caps,
             quota=Quota(queued_jobs=around.rules.queued_jobs),
-            installation=installation,
-            epoch=epoch,
+            installation=names.installation,
+            epoch=names.epoch,
+            former=names.former,
             clouds=tuple(sorted(clouds)),
             bridges=tuple(bridges),
         )

@@ -96,6 +96,7 @@ async def test_a_query_finds_its_rows_in_their_order(connection: sqlite3.Connect
         ("instances.OF_SESSION", "instance_live (session_id=?)"),
         ("instances.ORDERED_AND_GIVEN_UP", "instance_lost (session_id=? AND given_up_at>?)"),
         ("instances.OF_CLOUD", "instance_of_cloud (cloud=?)"),
+        ("instances.BY_REF", "instance_ref (cloud=? AND ref=?)"),
         ("instances.GIVEN_UP_SINCE", "instance_mark (state_since>?)"),
         ("ledger.BOOKED", "PRIMARY KEY (day>?)"),
         ("ledger.TOTAL", "booking_at (at>? AND at<?)"),

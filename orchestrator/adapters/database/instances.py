@@ -16,7 +16,7 @@ from orchestrator.adapters.database.instance_rows import (
 from orchestrator.adapters.database.moves import Chronicle
 from orchestrator.adapters.database.rows import to_micros
 from orchestrator.adapters.database.statements import change_row, compare_and_set, insert_into, record
-from orchestrator.domain.ids import CloudName, InstanceId, LaunchKey, SessionId
+from orchestrator.domain.ids import CloudName, CloudRef, InstanceId, LaunchKey, SessionId
 from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
 from orchestrator.domain.policy.placement import Mark
 from orchestrator.domain.stages import Stage, Step
@@ -48,6 +48,7 @@ ORDERED_AND_GIVEN_UP = """
     ORDER BY given_up_at, id
 """
 BY_LAUNCH_KEY = "SELECT * FROM instance WHERE launch_key = :key"
+BY_REF = "SELECT * FROM instance WHERE cloud = :cloud AND ref = :ref ORDER BY created_at, id"
 GIVEN_UP_SINCE = """
     SELECT cloud, machine, host, end_reason, COALESCE(ended_at, state_since) AS at FROM instance
     WHERE end_reason IS NOT NULL AND machine IS NOT NULL AND state_since >= :since
@@ -120,6 +121,9 @@ class SqlInstances(Instances):
 
     async def by_launch_key(self, key: LaunchKey) -> Instance | None:
         return _first(await self._sql.rows(BY_LAUNCH_KEY, key=key))
+
+    async def by_ref(self, cloud: CloudName, ref: CloudRef) -> tuple[Instance, ...]:
+        return _all(await self._sql.rows(BY_REF, cloud=cloud, ref=ref))
 
     async def given_up(self, session: SessionId, since: datetime) -> tuple[Instance, ...]:
         return _all(await self._sql.rows(ORDERED_AND_GIVEN_UP, session=session, since=to_micros(since)))

@@ -5,7 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.domain.books import Finding, Found, Gone, Listed, Missed, Orphan, Seen, StillThere, Vanished, compare
+from orchestrator.domain.books import (
+    Finding,
+    Found,
+    Gone,
+    Listed,
+    Missed,
+    Names,
+    Orphan,
+    Seen,
+    StillThere,
+    Vanished,
+    compare,
+)
 from orchestrator.domain.ids import (
     CloudName,
     CloudRef,
@@ -42,7 +54,9 @@ def an_instance(state: InstanceState, **changes: object) -> Instance:
 
 def findings(row: Instance | None, *listed: Listed) -> tuple[Finding, ...]:
     rows = [] if row is None else [row]
-    return compare(rows, listed, installation=US, asked_at=NOW, late_machine=timedelta(minutes=10))
+    return compare(
+        rows, listed, names=Names(installation=US, epoch=3), asked_at=NOW, late_machine=timedelta(minutes=10)
+    )
 
 
 LISTED = Listed(ref=CloudRef("77"), label=KEY)

@@ -1,0 +1,85 @@
+"""A machine with our label that no living row knows: the row by which it is ended and paid for, once."""
+
+from datetime import datetime, timedelta
+
+from orchestrator.domain.ids import HostId, InstanceId, LaunchKey, MachineId, OfferId, UserId, WorkflowName
+from orchestrator.domain.instance import EndReason, Instance, InstanceState
+from orchestrator.domain.offer import Offer, Tariff
+from orchestrator.ports.cloud import Rental, RentalState
+from orchestrator.ports.store import Books
+
+NOBODY = UserId("nobody")
+
+
+async def orphan_row(books: Books, rental: Rental, *, name: InstanceId, now: datetime) -> Instance:
+    """
+    Make the row of *rental*, which is to be ended; the caller stores it.
+
+    What the machine has cost is on it from the order on, but for what an earlier row of the same machine has closed:
+    a listing may have hidden it until it was believed to be gone.
+    """
+    order = await books.instances.by_launch_key(LaunchKey(rental.label))
+    before = await books.instances.by_ref(rental.cloud, rental.ref)
+    since = _unpaid_since(rental, order, before, now)
+    known = next((row for row in (*before, order) if row is not None and row.offer is not None), None)
+    has_run = rental.state in {RentalState.RUNNING, RentalState.LOST} or any(row.running_at for row in before)
+    return Instance(
+        id=name,
+        session=None,
+        user=NOBODY,
+        workflow=WorkflowName(""),
+        state=InstanceState.TERMINATING,
+        created_at=now,
+        state_since=now,
+        cloud=rental.cloud,
+        launch_key=LaunchKey(rental.label) if order is None else None,
+        offer=known.offer if known else _offer_of(rental),
+        ref=rental.ref,
+        ordered_at=since,
+        running_at=since if has_run or known is None else None,
+        given_up_at=now,
+        end_reason=EndReason.ORPHAN,
+    )
+
+
+def _unpaid_since(rental: Rental, order: Instance | None, before: tuple[Instance, ...], now: datetime) -> datetime:
+    """When what nobody has booked yet began."""
+    closed = [end for row in before if (end := row.bill_closed_at) is not None]
+    if closed:
+        return max(closed)
+    began = [at for at in (rental.started_at, order.ordered_at if order else None) if at is not None]
+    return min(max(began, default=now), now)
+
+
+def _offer_of(rental: Rental) -> Offer:
+    """What is known about a machine that nobody remembers ordering: its price at least."""
+    return Offer(
+        cloud=rental.cloud,
+        id=OfferId(""),
+        machine=MachineId(""),
+        host=HostId(""),
+        gpu=rental.gpu,
+        vram_mib=0,
+        disk_gib=0,
+        tariff=Tariff(running=rental.price),
+        reliability=0.0,
+        inet_down_mbps=0.0,
+        location="",
+    )
+
+
+def gone_by(
+    row: Instance, *, listed_before: datetime | None, now: datetime, boot: timedelta, silent: timedelta
+) -> datetime:
+    """
+    When a machine that is not listed any more had gone at the latest.
+
+    We may have been away for days; its own switch has ended it long before that, so the bill did not run on.
+
+    Args:
+        listed_before: The last complete listing of its cloud before this one.
+        boot: How long the switch of a machine waits for its first heartbeat, beyond *silent*.
+        silent: How long it waits for the next one.
+    """
+    last_known = max(at for at in (listed_before, row.state_since, row.ordered_at) if at is not None)
+    return min(now, last_known + silent + (timedelta() if row.host_key else boot))

@@ -1,0 +1,154 @@
+"""What follows from a listing for the books: one finding at a time, in the reconciler's transaction."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from orchestrator.control.moves import book_due, end_instance, tell
+from orchestrator.control.orphans import gone_by, orphan_row
+from orchestrator.control.shared import Shared
+from orchestrator.domain.books import (
+    Finding,
+    Found,
+    Gone,
+    LeftBehind,
+    Missed,
+    Orphan,
+    Rival,
+    Seen,
+    StillThere,
+    Unknown,
+    Vanished,
+)
+from orchestrator.domain.ids import CloudRef
+from orchestrator.domain.instance import EndReason, Instance, InstanceState
+from orchestrator.domain.job import Value
+from orchestrator.ports.cloud import Rental
+from orchestrator.ports.store import Books
+
+log = logging.getLogger(__name__)
+
+STUBBORN_AFTER = timedelta(minutes=2)
+REMIND_AFTER = timedelta(days=1)
+"""Machines that only a person can judge are told of again after this."""
+
+
+class Settling:
+    """One listing of one cloud, one transaction."""
+
+    def __init__(
+        self, shared: Shared, books: Books, rentals: Mapping[CloudRef, Rental], *, listed_before: datetime | None
+    ) -> None:
+        """
+        Settle what *rentals* say.
+
+        Args:
+            listed_before: When this cloud's last complete listing was asked for, by an earlier life of ours too.
+        """
+        self._shared = shared
+        self._books = books
+        self._rentals = rentals
+        self._listed_before = listed_before
+        self._now = shared.clock.now()
+
+    async def act(self, finding: Finding) -> None:
+        books, now = self._books, self._now
+        match finding:
+            case Seen(instance=row):
+                if row.absences:
+                    seen = replace(row, absences=0, missed_at=None)
+                    await books.instances.change(row, seen, reason="listed again")
+                if row.is_left_alone:
+                    await self._tell_left_alone(str(row.cloud), str(row.ref))
+            case Missed(instance=row):
+                missed = replace(row, absences=row.absences + 1, missed_at=row.missed_at or self._gone_by(row))
+                await books.instances.change(row, missed, reason="not listed")
+            case Found(instance=row, ref=ref):
+                log.warning("instance %s turned up late as %s", row.id, ref)
+                found = replace(row, ref=ref, absences=0, missed_at=None)
+                await books.instances.change(row, found, reason="turned up", details={})
+            case StillThere(instance=row):
+                again = replace(row, ended_at=None, absences=0, missed_at=None)
+                await books.instances.change(row, again, reason="still there")
+                await complain(books, row, now)
+            case Vanished(instance=row):
+                log.warning("instance %s vanished from %s", row.id, row.cloud)
+                await end_instance(books, row, EndReason.VANISHED, now)
+            case Gone(instance=row):
+                await self._bury(row)
+            case _:
+                await self._meet(finding)
+
+    async def _meet(self, unknown: Unknown) -> None:
+        """A machine that no living row knows."""
+        match unknown:
+            case Orphan(ref=ref):
+                await self._take_in(self._rentals[ref])
+            case LeftBehind(ref=ref):
+                await self._tell_left_alone(str(self._rentals[ref].cloud), str(ref))
+            case Rival(ref=ref):
+                await self._meet_rival(self._rentals[ref])
+
+    def _gone_by(self, row: Instance) -> datetime:
+        limits = self._shared.limits
+        return gone_by(row, listed_before=self._listed_before, now=self._now, boot=limits.boot, silent=limits.dead_man)
+
+    async def _bury(self, row: Instance) -> None:
+        """Twice not listed: the bill is closed."""
+        books, now = self._books, self._now
+        ends = [at for at in (row.ended_at, row.missed_at) if at is not None]
+        ended = replace(row, ended_at=min(ends, default=row.state_since))
+        ended = await books.instances.change(row, ended, reason="gone")
+        ended = await book_due(books, ended, now)
+        final = replace(ended.moved_to(InstanceState.TERMINATED, now), reserved=ended.booked)
+        await books.instances.change(ended, final, reason=str(row.end_reason or ""))
+        if row.session is not None:
+            await books.sessions.touch(row.session, now)
+        self._shared.board.forget_instance(row.id)
+        log.info(
+            "instance %s at %s is gone: %s; %.0f s, $%.4f",
+            row.id,
+            row.cloud,
+            row.end_reason,
+            ((ended.ended_at or now) - (ended.ordered_at or now)).total_seconds(),
+            ended.booked / 1_000_000,
+        )
+
+    async def _take_in(self, rental: Rental) -> None:
+        """A machine with our label that nobody knows becomes a row to be ended."""
+        if self._shared.gate.has_rival:  # it may be in use by the one that was started after us
+            return
+        books = self._books
+        log.warning("machine %s at %s carries our label and is nobody's: ending it", rental.ref, rental.cloud)
+        row = await orphan_row(books, rental, name=self._shared.ids.instance(), now=self._now)
+        await books.instances.add(row, reason=str(EndReason.ORPHAN))
+        values: dict[str, Value] = {"cloud": str(rental.cloud), "machine": str(rental.ref)}
+        await tell(books, None, "orphan_ended", values, topic=f"orphan:{rental.ref}", now=self._now)
+
+    async def _tell_left_alone(self, cloud: str, machine: str) -> None:
+        books, values = self._books, dict[str, Value](cloud=cloud, machine=machine)
+        topic, since = f"left_behind:{cloud}:{machine}", self._now - REMIND_AFTER
+        await tell(books, None, "left_behind", values, topic=topic, now=self._now, unless_since=since)
+
+    async def _meet_rival(self, rental: Rental) -> None:
+        """Another bot of our name was started after us: order nothing more, and end nothing that we do not know."""
+        if not self._shared.gate.has_rival:
+            log.error("machine %s at %s was ordered by another bot of our name", rental.ref, rental.cloud)
+        self._shared.gate.meet_rival()
+        books = self._books
+        values: dict[str, Value] = {"cloud": str(rental.cloud), "machine": str(rental.ref)}
+        since = self._now - REMIND_AFTER
+        await tell(books, None, "rival", values, topic="rival", now=self._now, unless_since=since)
+
+
+async def complain(books: Books, row: Instance, now: datetime) -> None:
+    """A machine that will not die is a person's business."""
+    if now - row.state_since < STUBBORN_AFTER:
+        return
+    values: dict[str, Value] = {
+        "cloud": str(row.cloud),
+        "machine": str(row.ref),
+        "minutes": (now - row.state_since).seconds // 60,
+    }
+    await tell(books, None, "machine_will_not_die", values, topic=f"stubborn:{row.id}", now=now)
