@@ -23,7 +23,7 @@ from orchestrator.control.settling import Settling, complain
 from orchestrator.control.shared import Shared
 from orchestrator.domain.books import Finding, Gone, Listed, Names, Rival, Seen, Unknown, Vanished, compare
 from orchestrator.domain.errors import CloudError
-from orchestrator.domain.ids import CloudName
+from orchestrator.domain.ids import CloudName, InstanceId
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy.spend import broken_cap
@@ -98,7 +98,6 @@ class Reconciler:
         await self._market.answered(cloud.name)
         if rentals:
             await self._look_at_balance(cloud)
-        rentals = await self._with_witnesses(cloud, rentals, asked_at)
         findings = await self._settle(cloud, rentals, asked_at)
         if any(not isinstance(finding, Seen) for finding in findings):
             self._ring()
@@ -142,13 +141,16 @@ class Reconciler:
     async def _settle(
         self, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime
     ) -> tuple[Finding, ...]:
-        by_ref = {rental.ref: rental for rental in rentals}
+        known, untold = await self._ask_witnesses(cloud, rentals, asked_at)
+        there = (*rentals, *known)
+        by_ref = {rental.ref: rental for rental in there}
         async with self._shared.store.writing() as books:
-            findings = await self._compare(books, cloud, rentals, asked_at)
+            findings = await self._compare(books, cloud, there, asked_at)
             settling = Settling(self._shared, books, by_ref, listed_before=await last_listed(books, cloud.name))
-            rivals_first = sorted(findings, key=lambda finding: not isinstance(finding, Rival))
-            for finding in rivals_first:
-                await settling.act(finding)
+            for finding in sorted(findings, key=lambda finding: not isinstance(finding, Rival)):
+                # One that we use is not given up while its cloud tells nothing; two listings prove an end we wanted.
+                if not (isinstance(finding, Vanished) and finding.instance.id in untold):
+                    await settling.act(finding)
             unknown = sum(isinstance(finding, Unknown) for finding in findings)
             listing = {"at": asked_at.timestamp(), "unknown": unknown}
             await books.set_fact(LISTING + cloud.name, json.dumps(listing))
@@ -167,18 +169,17 @@ class Reconciler:
             late_machine=shared.limits.late_machine,
         )
 
-    async def _with_witnesses(
+    async def _ask_witnesses(
         self, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime
-    ) -> tuple[Rental, ...]:
+    ) -> tuple[tuple[Rental, ...], frozenset[InstanceId]]:
         """
-        Add what the listing lacks and the cloud knows all the same when it is asked by name.
+        Before machines are believed to be gone, ask for each by its name.
 
-        Asked only before a machine would be believed to be gone. A cloud that cannot be asked proves nothing against
-        the listings of a machine whose end was wanted; one that we use is not given up then.
+        Returns those that the cloud knows though its listing lacks them, and the rows that it told nothing about.
         """
         async with self._shared.store.reading() as books:
             findings = await self._compare(books, cloud, rentals, asked_at)
-        witnessed = []
+        known, untold = [], set()
         for finding in findings:
             if not isinstance(finding, Gone | Vanished) or finding.instance.ref is None:
                 continue
@@ -186,11 +187,12 @@ class Reconciler:
                 rental = await cloud.rental(finding.instance.ref)
             except CloudError as error:
                 log.info("asking about instance %s: %s", finding.instance.id, error)
+                untold.add(finding.instance.id)
                 continue
             if rental is not None:
                 log.warning("%s lists no machine %s, and knows it: the listing lies", cloud.name, rental.ref)
-                witnessed.append(rental)
-        return (*rentals, *witnessed)
+                known.append(rental)
+        return tuple(known), frozenset(untold)
 
     async def _complain(self, row: Instance) -> None:
         async with self._shared.store.writing() as books:

@@ -1,0 +1,264 @@
+"""Our books versus a cloud that hides machines, brings them back, or knows machines that our books have lost."""
+
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.api import JobRequest
+from orchestrator.domain.errors import RequestError
+from orchestrator.domain.ids import InstallationId, InstanceId, launch_key
+from orchestrator.domain.instance import EndReason, InstanceState
+from orchestrator.domain.offer import Requirements
+from tests import virtual_time
+from tests.component.control.fleet import US, Fleet, Watch, a_watch
+from tests.contract.samples import ADA, VAST, HandClock
+
+MINUTE = timedelta(minutes=1)
+CENT = 10_000
+
+
+def watching(folder: Path, story: Callable[[Watch], Awaitable[None]]) -> None:
+    async def world() -> None:
+        async with a_watch(folder) as watch:
+            await story(watch)
+
+    virtual_time.run(world())
+
+
+def test_a_bot_with_nothing_to_do_looks_at_its_cloud_every_minute(tmp_path: Path) -> None:
+    async def story(watch: Watch) -> None:
+        assert await watch.reconciler.step() == MINUTE
+
+        late = watch.fleet.rent(launch_key(US, 1, InstanceId("late")))
+        await watch.rounds(3 * MINUTE)
+        assert late not in watch.fleet.living
+
+    watching(tmp_path, story)
+
+
+def test_nothing_is_on_offer_before_a_cloud_was_listed_completely(tmp_path: Path) -> None:
+    async def story(watch: Watch) -> None:
+        watch.fleet.is_up = False
+        await watch.rounds(2 * MINUTE)
+        watch.fleet.is_up = True
+        answers = await watch.market.offers(Requirements(vram_mib=1, disk_gib=1))
+        assert (answers.offers, list(answers.errors)) == ((), [VAST])
+
+        await watch.rounds(MINUTE)
+        assert (await watch.market.offers(Requirements(vram_mib=1, disk_gib=1))).offers
+
+    watching(tmp_path, story)
+
+
+def test_a_machine_that_a_listing_hides_and_the_cloud_knows_is_kept(tmp_path: Path) -> None:
+    async def story(watch: Watch) -> None:
+        hidden = await watch.machine()
+        watch.fleet.hides = {hidden}
+        await watch.rounds(10 * MINUTE)
+        (row,) = await watch.rows()
+        assert (row.state, watch.fleet.living) == (InstanceState.READY, {hidden})
+
+    watching(tmp_path, story)
+
+
+def test_a_machine_that_the_cloud_cannot_be_asked_about_is_kept(tmp_path: Path) -> None:
+    """The second witness is down: that is no reason to give a machine up that may be painting."""
+
+    async def story(watch: Watch) -> None:
+        hidden = await watch.machine()
+        watch.fleet.hides = {hidden}
+        watch.fleet.cannot_be_asked = True
+        await watch.rounds(5 * MINUTE)
+        (row,) = await watch.rows()
+        assert row.state is InstanceState.READY
+
+    watching(tmp_path, story)
+
+
+def test_a_machine_that_comes_back_after_its_burial_is_ended_and_paid_for_once(tmp_path: Path) -> None:
+    """Hidden for minutes, denied by name, and deaf to its first end: the ledger still equals the bill."""
+
+    async def story(watch: Watch) -> None:
+        ref = await watch.machine()
+        await watch.rounds(20 * MINUTE)
+        watch.fleet.hides, watch.fleet.denies, watch.fleet.deaf = {ref}, {ref}, 1
+        await watch.rounds(20 * MINUTE)
+        assert [row.state for row in await watch.rows()] == [InstanceState.TERMINATED]
+
+        watch.fleet.hides, watch.fleet.denies = set(), set()
+        await watch.rounds(5 * MINUTE)
+
+        assert watch.fleet.living == set()
+        assert [row.state for row in await watch.rows()] == [InstanceState.TERMINATED] * 2
+        assert await watch.booked() == pytest.approx(watch.fleet.bill(), abs=CENT / 10)
+
+    watching(tmp_path, story)
+
+
+def test_it_may_come_back_twice(tmp_path: Path) -> None:
+    async def story(watch: Watch) -> None:
+        ref = await watch.machine()
+        for _ in range(2):
+            watch.fleet.hides, watch.fleet.denies, watch.fleet.deaf = {ref}, {ref}, 2
+            await watch.rounds(10 * MINUTE)
+            assert {row.state for row in await watch.rows()} == {InstanceState.TERMINATED}
+            watch.fleet.hides, watch.fleet.denies = set(), set()
+            await watch.rounds(MINUTE)
+        watch.fleet.deaf = 0
+        await watch.rounds(5 * MINUTE)
+
+        assert len(await watch.rows()) == 3
+        assert await watch.booked() == pytest.approx(watch.fleet.bill(), abs=CENT / 10)
+
+    watching(tmp_path, story)
+
+
+def test_a_machine_ordered_since_the_backup_is_ended_and_paid_for_from_its_order_on(tmp_path: Path) -> None:
+    async def story(watch: Watch) -> None:
+        began = watch.stage.clock.now() - timedelta(hours=3)
+        ref = watch.fleet.rent(launch_key(US, 1, InstanceId("since")), began=began)
+        await watch.rounds(5 * MINUTE)
+
+        assert ref not in watch.fleet.living
+        assert await watch.booked() == pytest.approx(watch.fleet.bill(), abs=CENT / 10)
+        assert "orphan_ended" in await watch.told()
+
+    watching(tmp_path, story)
+
+
+def test_an_offer_sold_twice_is_paid_for_twice(tmp_path: Path) -> None:
+    async def story(watch: Watch) -> None:
+        ref = await watch.machine()
+        twin = watch.fleet.rent(watch.fleet.machines[ref].label)
+        await watch.rounds(5 * MINUTE)
+
+        assert watch.fleet.living == {ref}
+        assert twin in watch.fleet.ended
+        assert await watch.booked() == pytest.approx(watch.fleet.bill(), abs=CENT)
+
+    watching(tmp_path, story)
+
+
+def test_a_machine_that_ended_itself_while_we_were_away_is_not_booked_until_today(tmp_path: Path) -> None:
+    """The bot was off for two days; the machine's own switch ended it after ten silent minutes."""
+
+    async def story(watch: Watch) -> None:
+        ref = await watch.machine()
+        await watch.rounds(5 * MINUTE)
+        watch.fleet.ended[ref] = watch.stage.clock.now() + watch.stage.shared.limits.dead_man
+        watch.stage.clock.time += timedelta(days=2)
+        await watch.rounds(5 * MINUTE)
+
+        assert [row.state for row in await watch.rows()] == [InstanceState.TERMINATED]
+        assert await watch.booked() == pytest.approx(watch.fleet.bill(), abs=CENT)
+
+    watching(tmp_path, story)
+
+
+def test_an_order_that_never_became_a_machine_costs_nothing(tmp_path: Path) -> None:
+    async def story(watch: Watch) -> None:
+        await watch.machine(InstanceState.TERMINATING)
+        (row,) = await watch.rows()
+        watch.fleet.machines.clear()
+        async with watch.stage.shared.store.writing() as books:
+            lost = replace(row, ref=None, end_reason=EndReason.LAUNCH_LOST)
+            await books.instances.change(row, lost, reason="test")
+        await watch.rounds(15 * MINUTE)
+
+        assert [row.state for row in await watch.rows()] == [InstanceState.TERMINATED]
+        assert await watch.booked() == 0
+
+    watching(tmp_path, story)
+
+
+def test_a_copied_data_folder_leaves_the_machines_of_the_living_one_alone(tmp_path: Path) -> None:
+    async def world() -> None:
+        async with a_watch(tmp_path, home="here") as living:
+            living_name = living.stage.shared.installation
+            before = await living.machine()
+            await living.rounds(MINUTE)
+            shutil.copytree(tmp_path, tmp_path / "copy")
+        fleet = living.fleet
+        since = fleet.rent(launch_key(living_name, living.stage.shared.epoch, InstanceId("since")))
+        async with a_watch(tmp_path / "copy", fleet, home="elsewhere") as copy:
+            await copy.rounds(30 * MINUTE)
+
+            assert fleet.living == {before, since}
+            assert copy.stage.shared.installation != living_name
+            assert copy.stage.shared.former == (living_name,)
+            assert (await copy.told()).count("left_behind") == 2
+            (row,) = await copy.rows()
+            assert row.is_left_alone
+
+            fleet.ended = dict.fromkeys((before, since), fleet.clock.now())
+            await copy.rounds(5 * MINUTE)
+            (row,) = await copy.rows()
+            assert (row.state, row.end_reason) == (InstanceState.TERMINATED, EndReason.LEFT_BEHIND)
+
+    virtual_time.run(world())
+
+
+def test_the_living_one_does_not_touch_what_a_copy_orders(tmp_path: Path) -> None:
+    async def world() -> None:
+        async with a_watch(tmp_path, home="here") as living:
+            shutil.copytree(tmp_path, tmp_path / "copy")
+            async with a_watch(tmp_path / "copy", Fleet(clock=HandClock()), home="elsewhere") as copy:
+                name, epoch = copy.stage.shared.installation, copy.stage.shared.epoch
+            ref = living.fleet.rent(launch_key(name, epoch, InstanceId("its")))
+            await living.rounds(5 * MINUTE)
+
+            assert living.fleet.living == {ref}
+            assert await living.rows() == ()
+            assert living.stage.shared.gate.is_open
+
+    virtual_time.run(world())
+
+
+def test_books_that_stay_where_they_are_keep_their_name_and_machines(tmp_path: Path) -> None:
+    async def world() -> None:
+        async with a_watch(tmp_path, home="here") as first:
+            ref = await first.machine()
+        async with a_watch(tmp_path, first.fleet, home="here") as second:
+            await second.rounds(5 * MINUTE)
+
+            assert second.stage.shared.installation == first.stage.shared.installation
+            assert second.stage.shared.epoch > first.stage.shared.epoch
+            assert second.fleet.living == {ref}
+            assert [row.state for row in await second.rows()] == [InstanceState.READY]
+
+    virtual_time.run(world())
+
+
+def test_a_bot_that_sees_a_later_one_of_its_own_name_orders_nothing_and_ends_only_its_own(tmp_path: Path) -> None:
+    async def story(watch: Watch) -> None:
+        own = await watch.machine()
+        later = watch.fleet.rent(launch_key(US, 2, InstanceId("later")))
+        unknown = watch.fleet.rent(launch_key(US, 1, InstanceId("unknown")))
+        await watch.rounds(5 * MINUTE)
+
+        assert watch.fleet.living == {own, later, unknown}
+        assert await watch.told() == ["rival"]
+        assert not watch.stage.shared.gate.is_open
+        with pytest.raises(RequestError, match="has_rival"):
+            await watch.stage.service.submit(
+                JobRequest(
+                    user=ADA, surface="web", origin="", idempotency_key="k", workflow=None, values={"prompt": "a cat"}
+                )
+            )
+
+    watching(tmp_path, story)
+
+
+@pytest.mark.parametrize("label", ["", "training-run", launch_key(InstallationId("other123"), 3, InstanceId("x"))])
+def test_machines_of_others_are_never_touched(tmp_path: Path, label: str) -> None:
+    async def story(watch: Watch) -> None:
+        ref = watch.fleet.rent(label)
+        await watch.rounds(5 * MINUTE)
+
+        assert (watch.fleet.living, await watch.rows(), await watch.told()) == ({ref}, (), [])
+
+    watching(tmp_path, story)
