@@ -51,21 +51,29 @@ def name_of(user: str) -> str:
 
 def overview_document(overview: Overview) -> Document:
     """The same keys as ``glowplug status --json``, and some more."""
-    checked = overview.checked_at
     return {
         "sessions": [session_document(session, overview.now) for session in overview.sessions],
         "instances": [_instance(instance) for instance in overview.instances],
         "queue": overview.queue,
         "unknown_machines": overview.unknown_machines,
-        "checked_s_ago": None if checked is None else round((overview.now - checked).total_seconds(), 1),
+        "checked_s_ago": _seconds_ago(overview.checked_at, overview.now),
         "today_usd": dollars(overview.today),
         "month_usd": dollars(overview.month),
         "draining": overview.draining,
         "clouds": [
-            {"name": cloud.name, "problem": cloud.problem, "unknown_machines": cloud.unknown_machines}
+            {
+                "name": cloud.name,
+                "problem": cloud.problem,
+                "unknown_machines": cloud.unknown_machines,
+                "checked_s_ago": _seconds_ago(cloud.checked_at, overview.now),
+            }
             for cloud in overview.clouds
         ],
     }
+
+
+def _seconds_ago(moment: datetime | None, now: datetime) -> float | None:
+    return None if moment is None else round((now - moment).total_seconds(), 1)
 
 
 def _instance(instance: InstanceView) -> Document:

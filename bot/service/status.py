@@ -1,5 +1,7 @@
 """``/status``: everything at a glance."""
 
+from datetime import datetime
+
 from bot.chat.documents import name_of, overview_document
 from bot.chat.model import Answer, Reply
 from bot.chat.words import plural, price
@@ -10,7 +12,7 @@ from orchestrator.api import CloudView, InstanceView, Overview
 async def show(desk: Desk) -> Answer:
     overview = await desk.orchestrator.overview()
     machines = [_machine(instance) for instance in overview.instances]
-    clouds = [_cloud(cloud) for cloud in overview.clouds]
+    clouds = [_cloud(cloud, overview.now) for cloud in overview.clouds]
     return Reply(
         text=_summary(overview),
         lines=(*machines, *clouds, *_warnings(overview)),
@@ -34,12 +36,22 @@ def _machine(instance: InstanceView) -> str:
     return " · ".join([*(part for part in parts if part), f"{price(instance.cost)} so far", str(instance.id)])
 
 
-def _cloud(cloud: CloudView) -> str:
-    return f"{cloud.name}: {cloud.problem or 'answers'}"
+def _cloud(cloud: CloudView, now: datetime) -> str:
+    """With the proof that nothing runs there that we do not know of, or how old it is."""
+    return f"{cloud.name}: {cloud.problem or 'answers'} · {_proof(cloud, now)}"
+
+
+def _proof(cloud: CloudView, now: datetime) -> str:
+    if cloud.checked_at is None:
+        return "not listed yet, so nobody knows what runs there"
+    ago = max((now - cloud.checked_at).total_seconds(), 0.0)
+    return f"unknown machines {cloud.unknown_machines or 0}, seen {ago:.0f} s ago"
 
 
 def _warnings(overview: Overview) -> list[str]:
     lines = ["No new request is accepted: /admin drain off"] if overview.draining else []
     if overview.unknown_machines:
-        lines.append(f"{plural(overview.unknown_machines, 'machine')} with our label in no book of ours; being ended")
+        lines.append(
+            f"{plural(overview.unknown_machines, 'machine')} with our label in no book of ours: glowplug sweep"
+        )
     return lines

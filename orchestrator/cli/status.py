@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -35,23 +36,31 @@ async def _report(settings: Settings) -> dict[str, Any]:
     async with open_store_readonly(path, clock) as store, store.reading() as books:
         live = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
         sessions = await books.sessions.not_closed()
-        listings = await _listings(books)
+        clouds = await _clouds(books, now)
         return {
             "sessions": [{"id": s.id, "user": s.user, "state": str(s.state)} for s in sessions],
             "instances": [_row(instance) for instance in live],
             "queue": await books.jobs.count_unfinished(None),
-            "unknown_machines": sum(listing["unknown"] for listing in listings),
-            "checked_s_ago": round(now.timestamp() - min(listing["at"] for listing in listings), 1)
-            if listings
-            else None,
+            "unknown_machines": sum(cloud["unknown_machines"] for cloud in clouds),
+            "checked_s_ago": max((cloud["checked_s_ago"] for cloud in clouds), default=None),
             "today_usd": dollars(await books.ledger.total(day, now)),
             "month_usd": dollars(await books.ledger.total(day.replace(day=1), now)),
+            "clouds": clouds,
         }
 
 
-async def _listings(books: Books) -> list[dict[str, float]]:
-    facts = [await books.fact(LISTING + cloud) for cloud in CLOUDS]
-    return [json.loads(fact) for fact in facts if fact]
+async def _clouds(books: Books, now: datetime) -> list[dict[str, Any]]:
+    """Each cloud that was ever listed: how many machines nobody knew, and how old that is."""
+    facts = {cloud: await books.fact(LISTING + cloud) for cloud in CLOUDS}
+    listings = {cloud: json.loads(fact) for cloud, fact in facts.items() if fact}
+    return [
+        {
+            "name": cloud,
+            "unknown_machines": listing["unknown"],
+            "checked_s_ago": round(now.timestamp() - listing["at"], 1),
+        }
+        for cloud, listing in listings.items()
+    ]
 
 
 def _row(instance: Instance) -> dict[str, Any]:
@@ -73,6 +82,7 @@ def _empty() -> dict[str, Any]:
         "checked_s_ago": None,
         "today_usd": 0.0,
         "month_usd": 0.0,
+        "clouds": [],
     }
 
 
@@ -82,9 +92,13 @@ def _print(report: dict[str, Any]) -> None:
         table.add_row(row["id"], row["cloud"], row["state"], f"{row['usd_hour']:.3f}", row["session"])
     if report["instances"]:
         out.print(table)
-    seen = "never" if report["checked_s_ago"] is None else f"{report['checked_s_ago']:.0f} s ago"
     out.print(
         f"{len(report['instances'])} machines, {len(report['sessions'])} sessions, {report['queue']} jobs unfinished; "
-        f"{report['unknown_machines']} unknown machines (seen {seen}); "
         f"${report['today_usd']:.2f} today, ${report['month_usd']:.2f} this month"
     )
+    for cloud in report["clouds"]:
+        out.print(
+            f"{cloud['name']}: unknown machines {cloud['unknown_machines']}, seen {cloud['checked_s_ago']:.0f} s ago"
+        )
+    if not report["clouds"]:
+        out.print("no cloud was listed yet, so nobody knows what runs there")

@@ -401,7 +401,9 @@ class FakeOrchestrator(Orchestrator):
             sessions=tuple(self.sessions.values()),
             instances=tuple(live),
             queue=sum(view.ended_at is None for view in self.views.values()),
-            clouds=(CloudView(name="sandbox", problem="", unknown_machines=0, checked_at=self.now),),
+            clouds=(
+                CloudView(name="sandbox", problem="", unknown_machines=0, checked_at=self.now - timedelta(seconds=3)),
+            ),
             unknown_machines=0,
             checked_at=self.now - timedelta(seconds=3),
             today=MicroUsd(119_000),

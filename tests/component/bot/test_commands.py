@@ -371,7 +371,7 @@ async def test_status_is_everything_at_a_glance(chat: Chat, orchestrator: FakeOr
     said = reply(await chat.say("/status", is_admin=True))
 
     assert said.text == "1 machine · 1 session · 1 request under way · $0.12 today · $1.25 this month"
-    assert said.lines[-1] == "sandbox: answers"
+    assert said.lines[-1] == "sandbox: answers · unknown machines 0, seen 3 s ago"
     assert (said.data["queue"], said.data["checked_s_ago"], said.data["month_usd"]) == (1, 3.0, 1.25)
 
 

@@ -337,7 +337,7 @@ async def test_workflows_and_status_are_told(api: Api) -> None:
 
     assert [workflow["name"] for workflow in workflows] == ["paint", "repaint"]
     assert next(p for p in workflows[0]["parameters"] if p["name"] == "count")["flag"] == "n"
-    assert status["clouds"] == [{"name": "sandbox", "problem": "", "unknown_machines": 0}]
+    assert status["clouds"] == [{"name": "sandbox", "problem": "", "unknown_machines": 0, "checked_s_ago": 3.0}]
 
 
 async def test_health_is_told_once_commands_are_accepted_and_until_the_bot_stops(api: Api) -> None:
