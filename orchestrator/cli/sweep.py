@@ -1,31 +1,63 @@
 """``glowplug sweep``: every machine that carries our label, in all clouds, and its end on request."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 import aiohttp
 import typer
 from rich.table import Table
 
-from orchestrator.adapters.database.store import open_store_readonly
-from orchestrator.adapters.system import SystemClock
+from orchestrator.adapters.database.data_folder import data_lock
+from orchestrator.adapters.database.store import open_store, open_store_readonly
+from orchestrator.adapters.system import RandomIds, SystemClock
 from orchestrator.app import clouds_of
 from orchestrator.cli.opening import err, load_settings, out, print_json, stop
 from orchestrator.cli.running_sandbox import running_sandbox
-from orchestrator.domain.errors import CloudError
-from orchestrator.domain.ids import CloudName, installation_of
+from orchestrator.control.identity import FORMER, INSTALLATION
+from orchestrator.control.sweeping import end_by_hand, living_row
+from orchestrator.domain.errors import CloudError, StoreError
+from orchestrator.domain.ids import CloudName, InstallationId, epoch_of, installation_of
 from orchestrator.domain.money import dollars
 from orchestrator.ports.cloud import CloudProvider, Rental
+from orchestrator.ports.store import Store
 from orchestrator.settings import Settings
+
+
+class Fate(StrEnum):
+    """What is to happen to a machine once we are told to go on."""
+
+    END = "end it"
+    BOTS = "leave it to the running bot"  # whether it works or is being ended, the bot knows better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
     rental: Rental
     ours: bool
+    fate: Fate = Fate.END
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """
+    What a sweep stands on.
+
+    Attributes:
+        own: The names of this installation, those of folders that ours was copied from included.
+        store: The books, to be read while a bot runs and written otherwise; None where there are none.
+        has_bot: A bot runs on this data folder.
+    """
+
+    clouds: Mapping[CloudName, CloudProvider]
+    own: frozenset[InstallationId]
+    store: Store | None
+    has_bot: bool
 
 
 def sweep(
@@ -37,60 +69,100 @@ def sweep(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; ends nothing unless --yes is given.")] = False,
 ) -> None:
     """List the machines that carry our label, and end them if you say so."""
-    report = asyncio.run(_sweep(load_settings(), any_installation=any_installation, yes=yes, ask=not as_json))
+    try:
+        found = asyncio.run(_sweep(load_settings(), any_installation=any_installation, yes=yes, ask=not as_json))
+    except StoreError as error:
+        stop(str(error))
     if as_json:
-        print_json({"machines": report})
+        now = SystemClock().now()
+        print_json({"machines": [_row(machine, now) for machine in found]})
 
 
-async def _sweep(settings: Settings, *, any_installation: bool, yes: bool, ask: bool) -> list[dict[str, Any]]:
-    now = SystemClock().now()
-    async with aiohttp.ClientSession() as http:
-        clouds = clouds_of(settings, await running_sandbox(settings), http)
-        found = await _find(settings, clouds, any_installation=any_installation)
+async def _sweep(settings: Settings, *, any_installation: bool, yes: bool, ask: bool) -> list[_Found]:
+    async with AsyncExitStack() as stack:
+        ground = await _ground(settings, stack)
+        found = await _find(ground, any_installation=any_installation)
+        to_end = [machine for machine in found if machine.fate is Fate.END]
         if ask:
-            _print([_row(machine, now, ended=False) for machine in found])
-        if found and (yes or (ask and await asyncio.to_thread(typer.confirm, f"End these {len(found)} machines?"))):
-            ended = {machine.rental.ref: await _end(clouds[machine.rental.cloud], machine.rental) for machine in found}
-        else:
-            ended = {}
-    return [_row(machine, now, ended=ended.get(machine.rental.ref, False)) for machine in found]
+            _print(found, SystemClock().now())
+        if not to_end or not (yes or (ask and await asyncio.to_thread(typer.confirm, _question(to_end)))):
+            return found
+        ended = {machine.rental.ref for machine in to_end if await _end(ground, machine)}
+        if ask:
+            out.print(f"{len(ended)} of {len(to_end)} ended; run this again in a minute to see that they are gone")
+    return [replace(machine, ended=machine.rental.ref in ended) for machine in found]
 
 
-async def _find(
-    settings: Settings, clouds: Mapping[CloudName, CloudProvider], *, any_installation: bool
-) -> list[_Found]:
-    own = await _installation(settings)
+async def _ground(settings: Settings, stack: AsyncExitStack) -> _Ground:
+    """Open the books, for writing where no bot runs on them; none are made where there are none."""
+    path, clock = settings.data / "glowplug.sqlite3", SystemClock()
+    store: Store | None = None
+    has_bot = False
+    if path.exists():
+        try:
+            stack.enter_context(data_lock(settings.data))
+        except StoreError:
+            has_bot = True
+        opened = open_store_readonly(path, clock) if has_bot else open_store(path, clock)
+        store = await stack.enter_async_context(opened)
+    http = await stack.enter_async_context(aiohttp.ClientSession())
+    clouds = clouds_of(settings, await running_sandbox(settings), http)
+    return _Ground(clouds=clouds, own=await _names(settings, store), store=store, has_bot=has_bot)
+
+
+async def _names(settings: Settings, store: Store | None) -> frozenset[InstallationId]:
+    names = {settings.installation}
+    if store is not None:
+        async with store.reading() as books:
+            names |= {await books.fact(INSTALLATION) or "", *(await books.fact(FORMER) or "").split()}
+    return frozenset(InstallationId(name) for name in names if name)
+
+
+async def _find(ground: _Ground, *, any_installation: bool) -> list[_Found]:
     found = []
-    for _, cloud in sorted(clouds.items()):
+    for _, cloud in sorted(ground.clouds.items()):
         try:
             rentals = await cloud.rentals()
         except CloudError as error:
             stop(f"{error}. Nothing was ended; this is no proof that nothing is there.")
         for rental in rentals:
             installation = installation_of(rental.label)
-            if installation is not None and (any_installation or installation == own):
-                found.append(_Found(rental=rental, ours=installation == own))
+            if installation is not None and (any_installation or installation in ground.own):
+                fate = await _fate(ground, rental)
+                found.append(_Found(rental=rental, ours=installation in ground.own, fate=fate))
     return found
 
 
-async def _installation(settings: Settings) -> str | None:
-    path = settings.data / "glowplug.sqlite3"
-    if settings.installation or not path.exists():
-        return settings.installation or None
-    async with open_store_readonly(path, SystemClock()) as store, store.reading() as books:
-        return await books.fact("installation")
+async def _fate(ground: _Ground, rental: Rental) -> Fate:
+    if not ground.has_bot or ground.store is None:
+        return Fate.END
+    async with ground.store.reading() as books:
+        row = await living_row(books, rental)
+    return Fate.END if row is None or row.is_left_alone else Fate.BOTS
 
 
-async def _end(cloud: CloudProvider, rental: Rental) -> bool:
+async def _end(ground: _Ground, machine: _Found) -> bool:
+    """End it; the books are told first, unless they are a running bot's or another installation's."""
+    rental, clock = machine.rental, SystemClock()
+    cloud = ground.clouds[rental.cloud]
     try:
-        await cloud.terminate(rental.ref)
+        if ground.store is None or ground.has_bot or not machine.ours:
+            await cloud.terminate(rental.ref)
+        else:
+            await end_by_hand(ground.store, cloud, rental, clock=clock, ids=RandomIds(clock))
     except CloudError as error:
         err.print(f"machine {rental.ref}: {error}")
         return False
     return True
 
 
-def _row(machine: _Found, now: datetime, *, ended: bool) -> dict[str, Any]:
+def _question(machines: Sequence[_Found]) -> str:
+    others = sum(not machine.ours for machine in machines)
+    of_others = f", {others} of other installations: their bots lose them" if others else ""
+    return f"End {len(machines)} machine{'s' if len(machines) > 1 else ''}{of_others}?"
+
+
+def _row(machine: _Found, now: datetime) -> dict[str, Any]:
     rental = machine.rental
     return {
         "cloud": rental.cloud,
@@ -99,18 +171,32 @@ def _row(machine: _Found, now: datetime, *, ended: bool) -> dict[str, Any]:
         "age_s": round((now - rental.started_at).total_seconds(), 1) if rental.started_at else None,
         "usd_hour": dollars(rental.price),
         "ours": machine.ours,
-        "ended": ended,
+        "ended": machine.ended,
     }
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
-    if not rows:
+def _print(found: Sequence[_Found], now: datetime) -> None:
+    if not found:
         out.print("No machine carries our label.")
         return
-    table = Table("cloud", "machine", "label", "age", "$/h", "this installation")
-    for row in rows:
-        age = f"{row['age_s']:.0f} s" if row["age_s"] is not None else "?"
+    table = Table("cloud", "machine", "state", "GPU", "$/h", "since", "installation", "start", "to do")
+    for machine in found:
+        rental = machine.rental
         table.add_row(
-            row["cloud"], row["ref"], row["label"], age, f"{row['usd_hour']:.3f}", "yes" if row["ours"] else "no"
+            rental.cloud,
+            rental.ref,
+            str(rental.state),
+            rental.gpu,
+            f"{dollars(rental.price):.3f}",
+            _since(rental, now),
+            f"{installation_of(rental.label)} ({'ours' if machine.ours else 'not ours'})",
+            str(epoch_of(rental.label)),
+            str(machine.fate),
         )
     out.print(table)
+
+
+def _since(rental: Rental, now: datetime) -> str:
+    if rental.started_at is None:
+        return "?"
+    return f"{rental.started_at:%Y-%m-%d %H:%M} UTC ({(now - rental.started_at).total_seconds() / 60:.0f} min)"
