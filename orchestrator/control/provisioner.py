@@ -75,8 +75,9 @@ class Provisioner:
             for stage in await books.instances.stages(instance_id):
                 self._shared.board.put_stage(instance_id, stage)
         while instance is not None and instance.state in WARMING:
-            instance = await self._next(instance)
-            self._ring()
+            before, instance = instance, await self._next(instance)
+            if instance != before:
+                self._ring()
 
     async def _next(self, instance: Instance) -> Instance:
         workflow = self._shared.catalog.find(instance.workflow)

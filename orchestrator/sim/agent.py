@@ -9,7 +9,7 @@ from orchestrator.faults import Fault
 from orchestrator.sim.machine import SimMachine
 
 COMFYUI_PORT = 8188
-TELL_EVERY = 3.0
+TELL_EVERY = 10.0
 GIB = 2**30
 
 FAILURES: Mapping[Fault, str] = {

@@ -33,6 +33,9 @@ ORDER_CHANCE = 0.3
 STALE_BY = 90.0
 LATE_BY = (3.0, 900.0)
 HANGS_S = 20.0
+SPACED_BY = 2.0
+"""Seconds between two requests: adapters wait their turn, as their clouds demand."""
+
 NOT_DRAWN = frozenset({Fault.OFFER_SOLD_TWICE})
 API = tuple(fault for fault, scope in SCOPES.items() if scope is Scope.API)
 LISTING_REFUSED = (Fault.LISTING_TRUNCATED, Fault.LISTING_RESHAPED, Fault.LISTING_410, WorldFault.LISTING_404)
@@ -190,6 +193,7 @@ class SimCloud(CloudProvider):
         self._account = account
         self._dice = dice
         self._key_is_good = key_is_good
+        self._free_at = 0.0
 
     @property
     def name(self) -> CloudName:
@@ -293,7 +297,9 @@ class SimCloud(CloudProvider):
         return Wire(there=self._dice.uniform(0.02, 0.25) * slow, back=self._dice.uniform(0.02, 0.25) * slow)
 
     async def _ask(self) -> Wire:
-        """Send a request that may be refused before it does anything."""
+        """Send a request, in its turn, that may be refused before it does anything."""
+        self._free_at = max(self._free_at, self._now) + SPACED_BY
+        await asyncio.sleep(self._free_at - self._now - SPACED_BY)
         wire = self._wire()
         await asyncio.sleep(wire.there)
         if not self._key_is_good:

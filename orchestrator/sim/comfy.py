@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 HANG = 360.0
 """As in the real adapter (``ComfyLimits.hang``): a queue that does not move for so long is given up."""
 
-LOOK = 1.0
+LOOK = 2.5
+LATE = 30.0
 SECONDS_A_STEP = 0.6
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -143,7 +144,7 @@ class SimComfy(Comfy):
     async def _follow(self, prompt: Prompt, on_progress: OnProgress) -> tuple[bytes, ...]:
         quiet_since, told = self._server.now, -1
         while self._server.now < prompt.ends and not prompt.interrupted:
-            await self._reach(min(LOOK, max(prompt.ends - self._server.now, 0.05)))
+            await self._reach(min(LOOK if self._server.now - quiet_since < LATE else 8 * LOOK, max(prompt.ends - self._server.now, 0.05)))
             done = prompt.done(self._server.now)
             if done > told:
                 quiet_since, told = self._server.now, done

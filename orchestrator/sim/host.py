@@ -41,7 +41,7 @@ class SimHosts(HostConnector):
     async def connect(self, address: Address, *, host_key: str | None, limit: timedelta) -> Host:
         machine = self._find(address)
         if machine is None or not machine.opens_ssh:
-            await asyncio.sleep(min(limit.total_seconds(), self._dice.choice((0.1, limit.total_seconds()))))
+            await asyncio.sleep(min(limit.total_seconds(), self._dice.choice((1.0, 30.0))))
             raise HostUnreachable(f"{address.host}:{address.port}: nothing answers")
         await asyncio.sleep(self._dice.uniform(0.2, 1.5))
         if not machine.opens_ssh:

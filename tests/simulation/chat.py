@@ -45,7 +45,7 @@ class SimChat:
     def __init__(self, world: World) -> None:
         self._world = world
         self._dice = random.Random(f"chat/{world.seed}")
-        self.pace = Pace(lambda _: Rate(writes=100, per=timedelta(seconds=1)))
+        self.pace = Pace(lambda _: Rate(writes=5, per=timedelta(seconds=20), kept_back=2))
         self.messages: dict[str, Message] = {}
         self.notes: list[Note] = []
 

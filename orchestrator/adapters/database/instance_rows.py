@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 
 from orchestrator.adapters.database.database import Row
 from orchestrator.adapters.database.rows import (
@@ -127,7 +128,9 @@ def instance_from(row: Row) -> Instance:
     )
 
 
+@lru_cache(maxsize=256)
 def _offer(text: str) -> Offer:
+    """A machine's row is read far more often than its offer changes."""
     raw = known(Offer, json.loads(text))
     return Offer(**{**raw, "tariff": Tariff(**known(Tariff, raw["tariff"]))})
 
