@@ -1,11 +1,18 @@
 """The computer's clock and dice: the only module that asks for them."""
 
+import logging
 import secrets
+import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.domain.ids import InstanceId, JobId, PromptId, SessionId
 from orchestrator.ports.clock import Clock, Ids
+
+log = logging.getLogger(__name__)
+
+WORTH_TELLING = timedelta(seconds=2)
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """32 digits in the order of their character codes; i, l, o and u are left out, they are misread."""
@@ -17,9 +24,35 @@ _STAMP_DIGITS = 11
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def wall() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - this is where the Clock port takes it from
+
+
+def steady() -> float:
+    """Seconds that no setting of the clock changes, sleep of the computer included where the system tells."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class SystemClock(Clock):
+    """
+    Shows what the computer's clock showed when it was last followed, and the time that has really passed since.
+
+    So a clock that is set while a machine is rented neither adds an hour to its bill nor keeps it an hour longer.
+    """
+
+    def __init__(self, wall: Callable[[], datetime] = wall, steady: Callable[[], float] = steady) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._began, self._since = wall(), steady()
+
     def now(self) -> datetime:
-        return datetime.now(UTC)  # noqa: TID251 - this is the Clock port's one implementation
+        return self._began + timedelta(seconds=self._steady() - self._since)
+
+    def follow(self) -> None:
+        wrong_by = self._wall() - self.now()
+        if abs(wrong_by) > WORTH_TELLING:
+            log.warning("the computer's clock was set by %.0f s; following it", wrong_by.total_seconds())
+        self._began, self._since = self._wall(), self._steady()
 
 
 class RandomIds(Ids):

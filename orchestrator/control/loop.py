@@ -27,13 +27,20 @@ async def keep_doing(name: str, step: Step, *, wakeup: Wakeup) -> None:
         try:
             due = await step()
             failures = 0
-        except OrchestratorError as error:
-            log.warning("%s: %s", name, error)
-            due, failures = retry.pause(failures, 1.0), failures + 1
-        except Exception:
-            log.exception("%s: step failed; the next one starts from the store", name)
+        except Exception as error:
+            if has_a_name(error):
+                log.warning("%s: %s", name, error)
+            else:
+                log.exception("%s: step failed; the next one starts from the store", name)
             due, failures = retry.pause(failures, 1.0), failures + 1
         await wakeup.wait(due)
+
+
+def has_a_name(error: BaseException) -> bool:
+    """Whether it is one of our own errors, or a group of nothing else, as a TaskGroup in a step raises it."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(has_a_name(each) for each in error.exceptions)
+    return isinstance(error, OrchestratorError)
 
 
 class Workers:
@@ -85,7 +92,7 @@ class Workers:
             self._wakeup.wake()
 
     async def _pause(self, key: str, error: Exception) -> None:
-        expected = isinstance(error, OrchestratorError)
+        expected = has_a_name(error)
         log.log(
             logging.WARNING if expected else logging.ERROR,
             "%s %s failed: %s",

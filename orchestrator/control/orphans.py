@@ -42,6 +42,12 @@ async def orphan_row(books: Books, rental: Rental, *, name: InstanceId, now: dat
     )
 
 
+def began_at(started: datetime | None, row: Instance, now: datetime) -> datetime:
+    """When the bill of an order began whose answer was lost: an order may be carried out long after it was sent."""
+    began = [at for at in (started, row.ordered_at) if at is not None]
+    return min(max(began, default=now), now)
+
+
 def _unpaid_since(rental: Rental, order: Instance | None, before: tuple[Instance, ...], now: datetime) -> datetime:
     """When what nobody has booked yet began."""
     closed = [end for row in before if (end := row.bill_closed_at) is not None]

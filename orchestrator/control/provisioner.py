@@ -10,11 +10,13 @@ from orchestrator.control.links import Links
 from orchestrator.control.loop import Workers
 from orchestrator.control.moves import end_instance
 from orchestrator.control.ordering import Ordering
+from orchestrator.control.orphans import began_at
 from orchestrator.control.preparer import Preparer
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import CloudError, HostUnreachable, PreparationFailed, RateLimited
 from orchestrator.domain.ids import CloudName, InstanceId
 from orchestrator.domain.instance import WARMING, EndReason, Instance, InstanceState
+from orchestrator.domain.offer import is_dearer
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import Workflow
 from orchestrator.ports.cloud import CloudProvider, Rental, RentalState
@@ -116,7 +118,10 @@ class Provisioner:
         now = shared.clock.now()
         for rental in rentals:
             if rental.label == instance.launch_key:
-                booting = replace(instance.moved_to(InstanceState.BOOTING, now), ref=rental.ref, absences=0)
+                began = began_at(rental.started_at, instance, now)
+                booting = replace(
+                    instance.moved_to(InstanceState.BOOTING, now), ref=rental.ref, ordered_at=began, absences=0
+                )
                 return await self._change(instance, booting, "found by its label")
         settled = asked_at - instance.state_since > shared.limits.launch_settle
         if instance.absences >= 1 and settled:
@@ -155,6 +160,9 @@ class Provisioner:
     async def _running(self, instance: Instance, rental: Rental) -> Instance:
         if instance.offer is not None and rental.gpu and rental.gpu != instance.offer.gpu:
             log.warning("instance %s: ordered %s, got %s", instance.id, instance.offer.gpu, rental.gpu)
+            return await self._fail(instance, Step.BOOT, EndReason.WRONG_MACHINE)
+        if instance.offer is not None and is_dearer(instance.offer, rental.price):
+            log.warning("instance %s: offered for %d, costs %d", instance.id, instance.price, rental.price)
             return await self._fail(instance, Step.BOOT, EndReason.WRONG_MACHINE)
         await self._end(instance, Step.BOOT, StageState.DONE)
         now = self._shared.clock.now()

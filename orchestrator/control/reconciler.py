@@ -70,6 +70,8 @@ class Reconciler:
         if unlisted and waiting:
             return ENDING
         limits = self._shared.limits
+        if not live and not waiting:
+            self._shared.clock.follow()
         if not self._clouds:
             return None
         return limits.look_every if live or waiting else limits.quiet_look_every

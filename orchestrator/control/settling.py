@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orchestrator.control.moves import book_due, end_instance, tell
-from orchestrator.control.orphans import gone_by, orphan_row
+from orchestrator.control.orphans import began_at, gone_by, orphan_row
 from orchestrator.control.shared import Shared
 from orchestrator.domain.books import (
     Finding,
@@ -24,6 +24,7 @@ from orchestrator.domain.books import (
 from orchestrator.domain.ids import CloudRef
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.job import Value
+from orchestrator.domain.offer import is_dearer
 from orchestrator.ports.cloud import Rental
 from orchestrator.ports.store import Books
 
@@ -56,6 +57,7 @@ class Settling:
         books, now = self._books, self._now
         match finding:
             case Seen(instance=row):
+                row = await self._pay(row)  # noqa: PLW2901
                 if row.absences:
                     seen = replace(row, absences=0, missed_at=None)
                     await books.instances.change(row, seen, reason="listed again")
@@ -66,8 +68,10 @@ class Settling:
                 await books.instances.change(row, missed, reason="not listed")
             case Found(instance=row, ref=ref):
                 log.warning("instance %s turned up late as %s", row.id, ref)
-                found = replace(row, ref=ref, absences=0, missed_at=None)
-                await books.instances.change(row, found, reason="turned up", details={})
+                rental = self._rentals[ref]
+                began = began_at(rental.started_at, row, now)
+                found = replace(row, ref=ref, ordered_at=began, absences=0, missed_at=None)
+                await self._pay(await books.instances.change(row, found, reason="turned up", details={}))
             case StillThere(instance=row):
                 again = replace(row, ended_at=None, absences=0, missed_at=None)
                 await books.instances.change(row, again, reason="still there")
@@ -89,6 +93,16 @@ class Settling:
                 await self._tell_left_alone(str(self._rentals[ref].cloud), str(ref))
             case Rival(ref=ref):
                 await self._meet_rival(self._rentals[ref])
+
+    async def _pay(self, row: Instance) -> Instance:
+        """What counts is what the cloud charges, not what its offer said."""
+        rental = self._rentals.get(row.ref) if row.ref else None
+        if rental is None or row.offer is None or not is_dearer(row.offer, rental.price):
+            return row
+        log.warning("instance %s costs $%.3f an hour, $%.3f were offered", row.id, rental.price / 1e6, row.price / 1e6)
+        charged = replace(row, offer=row.offer.charged(rental.price))
+        details: dict[str, Value] = {"offered_micro": row.price, "charged_micro": rental.price}
+        return await self._books.instances.change(row, charged, reason="dearer than offered", details=details)
 
     def _gone_by(self, row: Instance) -> datetime:
         limits = self._shared.limits

@@ -1,6 +1,6 @@
 """What a cloud offers and what it charges."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.domain.ids import CloudName, HostId, MachineId, OfferId
@@ -54,6 +54,10 @@ class Tariff:
         return MicroUsd(price_of(self.per_hour, span) + -(-self.per_gib_down * bytes_down // 2**30))
 
 
+DEARER = 1.02
+"""Clouds round; more than this is another price."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """A machine for a price, now; usually gone within a minute."""
@@ -73,3 +77,13 @@ class Offer:
     cuda: float = 0.0
     compute_capability: float = 0.0
     """0 where the cloud does not say."""
+
+    def charged(self, price: MicroUsdPerHour) -> "Offer":
+        """The same machine for what its cloud really takes; disk costs what it was said to cost."""
+        running = MicroUsdPerHour(price - self.tariff.always)
+        return replace(self, tariff=replace(self.tariff, running=running))
+
+
+def is_dearer(offer: Offer, price: MicroUsdPerHour) -> bool:
+    """Whether a cloud charges more than it offered."""
+    return price > offer.tariff.per_hour * DEARER

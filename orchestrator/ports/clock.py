@@ -8,8 +8,11 @@ from orchestrator.domain.ids import InstanceId, JobId, PromptId, SessionId
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """The time, aware, in UTC. It may jump; nothing may break by that."""
+        """The time, aware, in UTC; it runs evenly between two calls of :meth:`follow`, and jumps only there."""
         ...
+
+    def follow(self) -> None:
+        """Take over what the computer's clock shows now: for moments when nothing is under way that is timed."""
 
 
 class Ids(Protocol):

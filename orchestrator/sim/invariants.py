@@ -110,7 +110,7 @@ class Watch:
         caps = self._world.around.rules.caps
         if caps.day is None or caps.person_day is None:
             return []
-        now = self._world.clock.now()
+        now = self._world.life.clock.now()
         day = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1_000_000)
         booked: dict[str, int] = dict(self._rows("SELECT user_id, sum(amount) FROM booking WHERE at >= ? GROUP BY 1", day))
         reserved: dict[str, int] = dict(

@@ -22,12 +22,13 @@ from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import RentingPolicy
 from orchestrator.domain.policy.spend import Caps
 from orchestrator.ports.blobs import Blobs
-from orchestrator.ports.clock import Clock, Ids
+from orchestrator.ports.clock import Ids
 from orchestrator.ports.inference import InferenceApi
 from orchestrator.ports.workflows import WorkflowCatalog
 from orchestrator.sim.cloud import SimAccount, SimCloud
 from orchestrator.sim.comfy import SimComfies
 from orchestrator.sim.host import SimHosts
+from orchestrator.sim.names import SimWall
 
 INSTALLATION = "sim"
 
@@ -47,7 +48,7 @@ class Surroundings:
     """What outlives the bot."""
 
     path: Path
-    clock: Clock
+    wall: SimWall
     ids: Ids
     dice: random.Random
     accounts: tuple[SimAccount, ...]
@@ -71,19 +72,20 @@ class Life:
         self._around = around
         self._before_statement = before_statement
         self._hosts = SimHosts(self._find, around.dice)
+        self.clock = around.wall.clock()
         self.database: InlineDatabase | None = None
         self.service: Orchestrator | None = None
 
     async def live(self, do: Callable[[Orchestrator], Awaitable[None]]) -> None:
         """Be the bot until *do* returns."""
-        around = self._around
+        around, clock = self._around, self.clock
         create_privately(around.path)
         self.database = open_database(around.path, before_statement=self._before_statement)
-        await migrate(self.database, around.clock, shipped())
-        store = SqlStore(self.database, around.clock)
+        await migrate(self.database, clock, shipped())
+        store = SqlStore(self.database, clock)
         async with store.writing() as books:
             names = await take_identity(
-                books, wanted=INSTALLATION, drawn=around.ids.instance(), home="here", now=around.clock.now()
+                books, wanted=INSTALLATION, drawn=around.ids.instance(), home="here", now=clock.now()
             )
         clouds = {account.name: SimCloud(account, around.dice) for account in around.accounts}
         bridges = {bridge.name: bridge for bridge in around.bridges}
@@ -98,7 +100,7 @@ class Life:
         )
         shared = Shared(
             store=store,
-            clock=around.clock,
+            clock=clock,
             ids=around.ids,
             dice=around.dice,
             catalog=_workflows(),

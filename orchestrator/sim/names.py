@@ -3,14 +3,15 @@
 import random
 from datetime import datetime, timedelta
 
+from orchestrator.adapters.system import SystemClock
 from orchestrator.domain.ids import InstanceId, JobId, PromptId, SessionId
 from orchestrator.ports.clock import Clock, Ids
 from orchestrator.sim.timeline import Timeline
 
 
-class SimClock(Clock):
+class SimWall:
     """
-    The computer's clock.
+    The computer's own clock.
 
     Attributes:
         wrong_by: How far it is ahead of the truth.
@@ -22,6 +23,10 @@ class SimClock(Clock):
 
     def now(self) -> datetime:
         return self._timeline.date() + self.wrong_by
+
+    def clock(self) -> Clock:
+        """What one life of the bot reads."""
+        return SystemClock(self.now, lambda: self._timeline.now)
 
 
 class SimIds(Ids):

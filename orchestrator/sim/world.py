@@ -35,7 +35,7 @@ from orchestrator.sim.life import Life, Rules, Surroundings
 from orchestrator.sim.loop import Killed, SimLoop, Stuck
 from orchestrator.sim.machine import SimMachine
 from orchestrator.sim.market import SimMarket
-from orchestrator.sim.names import SimClock, SimIds
+from orchestrator.sim.names import SimIds, SimWall
 from orchestrator.sim.timeline import Timeline
 from orchestrator.sim.traffic import People
 
@@ -114,7 +114,7 @@ class World:
         self.dice = random.Random(f"world/{seed}")
         self.timeline = Timeline()
         self.weather = weather.draw(seed, self.dice.uniform(3.5, 5.0) * HOUR, only=only)
-        self.clock = SimClock(self.timeline)
+        self.wall = SimWall(self.timeline)
         self.log: list[str] = []
         self._folder = folder
         self._ends_at = self.weather.active_s + QUIET_S
@@ -166,7 +166,7 @@ class World:
         cap = MicroUsd(self.dice.randint(500_000, 3_000_000)) if capped else None
         return Surroundings(
             path=self._folder / "glowplug.sqlite3",
-            clock=self.clock,
+            wall=self.wall,
             ids=SimIds(self._dice("ids")),
             dice=self._dice("bot"),
             accounts=self.accounts,
@@ -194,7 +194,7 @@ class World:
     def _one_life(self) -> None:
         self._lives += 1
         loop = self._loop = SimLoop(self.timeline, after_step=self._after_step)
-        life = Life(self.around, self._before_statement)
+        life = self.life = Life(self.around, self._before_statement)
         if self._planned:
             loop.kill_at = self._planned.pop()
         self.note(f"life {self._lives} begins")
@@ -291,7 +291,7 @@ class World:
     def _jump(self, fault: WorldFault, by: timedelta) -> None:
         self.weather.struck[fault] += 1
         self.note(f"the clock jumps by {by}")
-        self.clock.wrong_by += by
+        self.wall.wrong_by += by
 
     async def _before_statement(self, statement: Statement) -> None:
         """Where a real database would make its caller wait, others run on."""

@@ -89,7 +89,7 @@ class SimChat:
     # What the world asks of it.
 
     async def serve(self, bot: Orchestrator) -> None:
-        await keep_posted(open_desk(bot, [self], self._world.clock.now))
+        await keep_posted(open_desk(bot, [self], self._world.life.clock.now))
 
     def violations(self) -> list[str]:
         painted = Counter(m.job for m in self.messages.values() if m.versions[-1].state is CardState.SUCCEEDED)
@@ -98,6 +98,11 @@ class SimChat:
             for earlier, later in zip(message.versions, message.versions[1:], strict=False):
                 if earlier.state in ENDS and later.state is not earlier.state:
                     found.append(f"message {name}: {earlier.state} became {later.state}")
-                if later.revision < earlier.revision or later.attempt < earlier.attempt:
-                    found.append(f"message {name} went backwards")
+                is_cold = earlier.state is later.state is CardState.COLD_START
+                if later.revision < earlier.revision or (is_cold and later.attempt < earlier.attempt):
+                    found.append(f"message {name} went backwards: {_place(earlier)} to {_place(later)}")
         return found
+
+
+def _place(card: Card) -> str:
+    return f"{card.state}, revision {card.revision}, machine {card.attempt}"
