@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import aiohttp
 import typer
-from rich.table import Table
+from rich.console import Console
+from rich.table import Column, Table
 
 from orchestrator.adapters.database.data_folder import data_lock
 from orchestrator.adapters.database.store import open_store, open_store_readonly
@@ -27,12 +28,16 @@ from orchestrator.ports.cloud import CloudProvider, Rental
 from orchestrator.ports.store import Store
 from orchestrator.settings import Settings
 
+COLUMNS = ("cloud", "machine", "GPU", "$/h", "for", "installation and start", "to do")
+WIDTH = 140
+"""A name that is cut off is the wrong one; lines that are too long only look bad."""
+
 
 class Fate(StrEnum):
     """What is to happen to a machine once we are told to go on."""
 
-    END = "end it"
-    BOTS = "leave it to the running bot"  # whether it works or is being ended, the bot knows better
+    END = "end"
+    BOTS = "leave it to the bot"  # whether it works or is being ended, the bot knows better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,24 +184,16 @@ def _print(found: Sequence[_Found], now: datetime) -> None:
     if not found:
         out.print("No machine carries our label.")
         return
-    table = Table("cloud", "machine", "state", "GPU", "$/h", "since", "installation", "start", "to do")
+    table = Table(*(Column(name, no_wrap=True) for name in COLUMNS))
     for machine in found:
         rental = machine.rental
         table.add_row(
             rental.cloud,
             rental.ref,
-            str(rental.state),
-            rental.gpu,
+            f"{rental.gpu} ({rental.state})",
             f"{dollars(rental.price):.3f}",
-            _since(rental, now),
-            f"{installation_of(rental.label)} ({'ours' if machine.ours else 'not ours'})",
-            str(epoch_of(rental.label)),
+            "?" if rental.started_at is None else f"{(now - rental.started_at).total_seconds() / 60:.0f} min",
+            f"{'ours' if machine.ours else 'not ours'} ({installation_of(rental.label)}, {epoch_of(rental.label)})",
             str(machine.fate),
         )
-    out.print(table)
-
-
-def _since(rental: Rental, now: datetime) -> str:
-    if rental.started_at is None:
-        return "?"
-    return f"{rental.started_at:%Y-%m-%d %H:%M} UTC ({(now - rental.started_at).total_seconds() / 60:.0f} min)"
+    Console(width=max(out.width, WIDTH), highlight=False).print(table)
