@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from orchestrator.domain.errors import RequestError
+from orchestrator.domain.errors import DiskFull, RequestError
 from orchestrator.domain.ids import ImageKey, InstanceId, JobId, SessionId, UserId, WorkflowName
 from orchestrator.domain.instance import EndReason, InstanceState
 from orchestrator.domain.job import Failure, Served, Value
@@ -33,6 +33,7 @@ __all__ = [
     "CostReport",
     "CostRow",
     "DayCostView",
+    "DiskFull",
     "EndReason",
     "Eta",
     "Failed",

@@ -95,6 +95,9 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "unknown_job": ("There is no request {job}; /history lists yours.", "You have not asked for anything yet."),
     "not_yours": ("That request is somebody else's.",),
     "already_over": ("That request is over already.",),
+    "disk_full": (
+        "The bot's disk is full, so nothing new is taken on; what is under way is kept. An admin has to make room.",
+    ),
     "has_rival": (
         "Another copy of this bot is running, so this one rents no machine; an admin has to stop one of the two.",
     ),

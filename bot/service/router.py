@@ -70,7 +70,7 @@ from bot.service import (
     words,
 )
 from bot.service.desk import Desk
-from orchestrator.api import JobId, RequestError
+from orchestrator.api import DiskFull, JobId, RequestError
 
 Does = Callable[[Desk, Call, Any], Awaitable[Answer]]
 """What does one kind of command; the last argument is that command."""
@@ -147,6 +147,8 @@ class Router(CommandHandler):
             return await self._answer(replace(call, person=person))
         except RequestError as error:
             return Refused(sentence=sentence(error.key, self._as_typed(error)))
+        except DiskFull:
+            return Refused(sentence=sentence("disk_full", {}))
 
     async def moved(self, job: JobId, to: ReplyHandle) -> None:
         self._desk.cards.moved(job, to)

@@ -1,18 +1,25 @@
 """Pictures as files of a folder, named by what they hold."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
-from orchestrator.domain.errors import StoreError
+from orchestrator.domain.errors import DiskFull, StoreError
 from orchestrator.domain.ids import ImageKey
 from orchestrator.ports.blobs import Blobs
 
 KEY_DIGITS = 32
 """How much of the SHA-256 names a picture: 128 bits, so that no two pictures ever share a name."""
+
+SPARE_BYTES = 64 * 2**20
+"""Some thirty large pictures, and the books' own growth meanwhile."""
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 _KEY = re.compile(rf"[0-9a-f]{{{KEY_DIGITS}}}")
 
@@ -20,17 +27,30 @@ _KEY = re.compile(rf"[0-9a-f]{{{KEY_DIGITS}}}")
 class LocalBlobs(Blobs):
     """Files ``ab/abcd...`` below *folder*, readable by us alone. File work happens in threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, spare: int = SPARE_BYTES) -> None:
+        """
+        Keep pictures in *folder*.
+
+        Args:
+            spare: Bytes of its disk that are left for what is under way.
+        """
         self._folder = folder
+        self._spare = spare
 
     async def put(self, picture: bytes) -> ImageKey:
         """
         See the port.
 
         Raises:
-            StoreError: The disk is full or the folder is not ours.
+            StoreError: The folder is not ours.
         """
         return await asyncio.to_thread(self._put, picture)
+
+    async def check_room(self) -> None:
+        """See the port; what is under way may use what is spared here, and so may the books."""
+        free = self._free()  # one system call, which waits for no disk
+        if free < self._spare:
+            raise DiskFull(f"{self._folder} has {free // 2**20} MiB of room left, less than {self._spare // 2**20}")
 
     async def get(self, key: ImageKey) -> bytes | None:
         """See the port; a *key* that no put can have given is nobody's, and never becomes a path."""
@@ -48,6 +68,10 @@ class LocalBlobs(Blobs):
         if _KEY.fullmatch(key):
             await asyncio.to_thread(self._remove, key)
 
+    def _free(self) -> int:
+        folder = next(path for path in (self._folder, *self._folder.absolute().parents) if path.exists())
+        return shutil.disk_usage(folder).free
+
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key
 
@@ -60,7 +84,8 @@ class LocalBlobs(Blobs):
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 _write_durably(path, picture)
         except OSError as error:
-            raise StoreError(f"a picture cannot be kept in {self._folder}: {error.strerror}") from error
+            kind = DiskFull if error.errno in NO_ROOM else StoreError
+            raise kind(f"a picture cannot be kept in {self._folder}: {error.strerror}") from error
         return ImageKey(key)
 
     def _get(self, key: str) -> bytes | None:

@@ -35,6 +35,8 @@ class Board:
         self._stages: dict[InstanceId, dict[Step, Stage]] = {}
         self._paintings: dict[JobId, Painting] = {}
         self._clouds: dict[CloudName, CloudHealth] = {}
+        self.booked_at: float | None = None
+        """When the books last took in what machines cost, on the loop's clock; None until they have."""
 
     def put_stage(self, instance: InstanceId, stage: Stage) -> None:
         self._stages.setdefault(instance, {})[stage.step] = stage

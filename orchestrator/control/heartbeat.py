@@ -26,6 +26,9 @@ BEATS = 10
 
 LIMIT = timedelta(seconds=10)
 
+STALE = timedelta(minutes=2)
+"""Machines are booked each minute while one lives."""
+
 FEED = """
 state="${GLOWPLUG_ROOT:-$HOME}/glowplug"
 umask 077
@@ -52,7 +55,11 @@ class Heartbeat:
         """Feed every machine that is due."""
         async with self._shared.store.reading() as books:
             fed = await books.instances.in_states(*FED)
-        reachable = [instance for instance in fed if instance.host_key is not None]
+            painting = {job.instance for job in await books.jobs.running()}
+        can_end = self._can_end_machines()
+        reachable = [
+            instance for instance in fed if instance.host_key is not None and (can_end or instance.id in painting)
+        ]
         alive = {instance.id for instance in reachable}
         self._due = {machine: at for machine, at in self._due.items() if machine in alive}
         self._unguarded &= alive
@@ -61,6 +68,17 @@ class Heartbeat:
             if self._due.get(instance.id, now) <= now:
                 self._workers.ensure(instance.id, lambda i=instance: self._feed(i))  # type: ignore[misc]
         return self._every / 4 if fed else None
+
+    def _can_end_machines(self) -> bool:
+        """
+        Whether the books take anything in: an end has to be written down before it is ordered.
+
+        On a disk that stays full nobody ends idle machines, so they are left to their switches; one that paints is
+        not, for its picture is to be fetched when there is room.
+        """
+        booked_at = self._shared.board.booked_at
+        silent = self._shared.limits.dead_man + STALE
+        return booked_at is None or asyncio.get_running_loop().time() - booked_at < silent.total_seconds()
 
     @property
     def _every(self) -> timedelta:

@@ -1,12 +1,13 @@
 """Takes a request in: checked against the manifest, the quota and the budget, and queued in one transaction."""
 
+import logging
 from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.api import JobRequest, JobTicket
 from orchestrator.control.budgets import caps_in_force
 from orchestrator.control.shared import Shared
-from orchestrator.domain.errors import RequestError
+from orchestrator.domain.errors import DiskFull, RequestError
 from orchestrator.domain.ids import WorkflowName
 from orchestrator.domain.job import Job, JobState, Value
 from orchestrator.domain.money import MicroUsd, dollars
@@ -16,6 +17,8 @@ from orchestrator.domain.session import Session, SessionState
 from orchestrator.domain.workflows import Workflow, check_values, closest
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.store import Books
+
+log = logging.getLogger(__name__)
 
 SEED_BITS = 48
 """Seeds stay exact in JSON and easy to retype."""
@@ -41,6 +44,22 @@ class Intake:
         workflow = self._workflow(request.workflow)
         values = check_values(workflow, request.values, seed=self._shared.dice.getrandbits(SEED_BITS))
         await self._check_source(request, workflow)
+        try:
+            await self._blobs.check_room()
+            return await self._queue(request, workflow, values)
+        except DiskFull as error:
+            known = await self._known(request)
+            if known is not None:
+                return known
+            log.warning("nothing new is taken on: %s", error)
+            raise RequestError("disk_full") from error
+
+    async def _known(self, request: JobRequest) -> JobTicket | None:
+        async with self._shared.store.reading() as books:
+            job = await books.jobs.by_key(request.idempotency_key)
+        return None if job is None else JobTicket(job=job.id, is_new=False)
+
+    async def _queue(self, request: JobRequest, workflow: Workflow, values: dict[str, Value]) -> JobTicket:
         now = self._shared.clock.now()
         async with self._shared.store.writing() as books:
             known = await books.jobs.by_key(request.idempotency_key)

@@ -1,10 +1,11 @@
 """People as the bot sees them: ``orchestrator.api.PeopleStore`` over the store."""
 
+import contextlib
 import hashlib
 import secrets
 
 from orchestrator.api import Forgotten, PeopleStore, Preset, Profile
-from orchestrator.domain.errors import RequestError
+from orchestrator.domain.errors import DiskFull, RequestError
 from orchestrator.domain.ids import ImageKey, UserId
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.people import CLAIMED_FOR, LINK_FOR, MOST_ACCOUNTS, MOST_BLOCKED, MOST_NAMESAKES, MOST_PRESETS
@@ -70,8 +71,9 @@ class People(PeopleStore):
         async with self._store.reading() as books:
             user, known = await books.people.person_of(account), await books.people.name_of(account)
         if name and name != known:
-            async with self._store.writing() as books:
-                await books.people.put_name(account, name)
+            with contextlib.suppress(DiskFull):  # a name is no reason to refuse what only reads
+                async with self._store.writing() as books:
+                    await books.people.put_name(account, name)
         return user
 
     async def name_of(self, account: UserId) -> str:

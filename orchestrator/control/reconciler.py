@@ -22,7 +22,7 @@ from orchestrator.control.moves import book_due, end_instance
 from orchestrator.control.settling import Settling, complain
 from orchestrator.control.shared import Shared
 from orchestrator.domain.books import Finding, Gone, Listed, Names, Rival, Seen, Unknown, Vanished, compare
-from orchestrator.domain.errors import CloudError
+from orchestrator.domain.errors import CloudError, StoreError
 from orchestrator.domain.ids import CloudName, InstanceId
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
@@ -86,8 +86,15 @@ class Reconciler:
         async with asyncio.TaskGroup() as group:
             for cloud in due:
                 self._last_round[cloud.name] = now
-                group.create_task(self._round(cloud))
+                group.create_task(self._try_round(cloud))
         return None
+
+    async def _try_round(self, cloud: CloudProvider) -> None:
+        """One cloud's round; what cannot be written down now is found again by the next."""
+        try:
+            await self._round(cloud)
+        except StoreError as error:
+            log.warning("the round over %s: %s", cloud.name, error)
 
     async def _round(self, cloud: CloudProvider) -> None:
         await self._end_what_must_go(cloud)
@@ -210,6 +217,7 @@ class Reconciler:
                 await news.budgets(books, self._shared, row.user, now)
                 if not booked.is_over and await self._is_far_over_budget(books, booked, now):
                     await end_instance(books, booked, EndReason.OVER_BUDGET, now)
+        self._shared.board.booked_at = asyncio.get_running_loop().time()
 
     async def _is_far_over_budget(self, books: Books, row: Instance, now: datetime) -> bool:
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)

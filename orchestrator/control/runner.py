@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 
 from orchestrator.control import news
 from orchestrator.control.links import Links
@@ -19,11 +20,14 @@ from orchestrator.domain.errors import (
     InferenceUnavailable,
     OrchestratorError,
     OutOfVram,
+    StaleWrite,
+    StoreError,
 )
-from orchestrator.domain.ids import InstanceId, JobId
+from orchestrator.domain.ids import ImageKey, InstanceId, JobId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState, Served
 from orchestrator.domain.money import price_of
+from orchestrator.domain.policy import retry
 from orchestrator.domain.workflows import Workflow, fill
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.comfy import Comfy, Painting
@@ -211,7 +215,24 @@ class Runner:
     # The books.
 
     async def _succeed(self, job: Job, pictures: tuple[bytes, ...], served: Served) -> None:
-        images = tuple([await self._blobs.put(picture) for picture in pictures])
+        """
+        Keep the pictures and end the job, however long the disk has no room for them.
+
+        They are there and paid for. Meanwhile the job stays RUNNING, so its machine is kept, too.
+        """
+        for failures in count():
+            try:
+                images = tuple([await self._blobs.put(picture) for picture in pictures])
+                await self._end(job, images, served)
+            except StaleWrite:
+                raise
+            except StoreError as error:
+                log.warning("the pictures of job %s cannot be kept yet: %s", job.id, error)
+                await asyncio.sleep(retry.pause(failures, 1.0).total_seconds())
+            else:
+                return
+
+    async def _end(self, job: Job, images: tuple[ImageKey, ...], served: Served) -> None:
         now = self._shared.clock.now()
         async with self._shared.store.writing() as books:
             current = await books.jobs.get(job.id)

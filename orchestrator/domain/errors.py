@@ -21,7 +21,8 @@ OrchestratorError            .remedy
 ├─ InferenceError(api)
 │  └─ InferenceUnavailable   RETRY
 ├─ StoreError
-│  └─ StaleWrite             RETRY      somebody moved first: load again
+│  ├─ StaleWrite             RETRY      somebody moved first: load again
+│  └─ DiskFull               RETRY      nothing new is taken on meanwhile
 └─ RequestError              GIVE_UP    has a text key for the person
 
 IllegalTransitionError is a bug and is caught by nothing but a loop's last resort.
@@ -193,6 +194,10 @@ class StoreError(OrchestratorError):
 
 class StaleWrite(StoreError):
     """Somebody moved first: load again and decide again."""
+
+
+class DiskFull(StoreError):
+    """Nothing can be written until somebody makes room: take nothing new on, and keep trying what is under way."""
 
 
 class RequestError(OrchestratorError):

@@ -7,7 +7,21 @@ from orchestrator.domain.ids import ImageKey
 
 class Blobs(Protocol):
     async def put(self, picture: bytes) -> ImageKey:
-        """Keep *picture*, durably, before this returns. The same bytes get the same key."""
+        """
+        Keep *picture*, durably, before this returns. The same bytes get the same key.
+
+        Raises:
+            DiskFull: There is no room; nothing is kept. Later there may be.
+        """
+        ...
+
+    async def check_room(self) -> None:
+        """
+        Make sure that more pictures can be kept than those that are being made.
+
+        Raises:
+            DiskFull: They cannot.
+        """
         ...
 
     async def remove(self, key: ImageKey) -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from orchestrator.adapters.database.database import Rows, Statement
-from orchestrator.domain.errors import StaleWrite, StoreError
+from orchestrator.domain.errors import DiskFull, StaleWrite, StoreError
 
 BUSY_TIMEOUT_MS = 5_000
 """How long a statement waits for another process, such as a backup, before it fails."""
@@ -104,5 +104,7 @@ def store_error(error: sqlite3.Error | sqlite3.Warning, path: Path) -> StoreErro
     if code in _TAKEN:
         return StaleWrite(f"{path}: somebody was faster ({error})")
     sentence = next((text for name, text in _SENTENCES.items() if code.startswith(name)), None)
+    if code.startswith("SQLITE_FULL"):
+        return DiskFull(f"{path}: {sentence} ({code}: {error})")
     detail = f"{code or type(error).__name__}: {error}"
     return StoreError(f"{path}: {sentence} ({detail})" if sentence else f"{path}: {detail}")

@@ -124,6 +124,14 @@ class Stage:
             self.clock.time += span if state is JobState.RUNNING else timedelta()
         await self.look()
 
+    async def begin_painting(self) -> None:
+        """Whatever is queued is painted on the machine that is ready."""
+        [machine] = await self.instances(InstanceState.READY)
+        async with self.shared.store.writing() as books:
+            for job in await books.jobs.page(user=None, before=None, limit=50):
+                running = replace(job.moved_to(JobState.RUNNING, self.clock.now()), instance=machine.id)
+                await books.jobs.change(job, running, reason="test")
+
     async def picture(self, user: UserId = ADA) -> None:
         """The newest job of *user* has a picture, whatever painted it."""
         async with self.shared.store.writing() as books:

@@ -91,3 +91,29 @@ def test_a_machine_that_nobody_reaches_is_tried_four_times_a_minute_and_no_more(
     virtual_time.run(an_hour(tmp_path, machines))
 
     assert 60 <= machines.knocks <= 250
+
+
+async def heard_in_the_second_hour(folder: Path, *, paints: bool) -> int:
+    """The books took something in at the beginning, and nothing since."""
+    machines = Machines(is_home=True)
+    async with a_stage(folder) as stage, asyncio.TaskGroup() as group:
+        await a_warm_machine(stage)
+        if paints:
+            await stage.begin_painting()
+        stage.shared.board.booked_at = asyncio.get_running_loop().time()
+        links = Links(hosts=machines, comfies=ComfyUiConnector(), group=group, connect_limit=timedelta(seconds=10))
+        beats = Heartbeat(stage.shared, links=links, group=group)
+        loop = group.create_task(keep_doing("heartbeat", beats.step, wakeup=stage.shared.wakeups.heartbeat))
+        await asyncio.sleep(3600)
+        before = machines.heard
+        await asyncio.sleep(3600)
+        loop.cancel()
+    return machines.heard - before
+
+
+def test_while_no_end_can_be_written_down_an_idle_machine_is_left_to_its_switch(tmp_path: Path) -> None:
+    assert virtual_time.run(heard_in_the_second_hour(tmp_path, paints=False)) == 0
+
+
+def test_a_machine_that_paints_is_not(tmp_path: Path) -> None:
+    assert virtual_time.run(heard_in_the_second_hour(tmp_path, paints=True)) >= 45
