@@ -6,7 +6,7 @@ from bot.chat.documents import name_of, overview_document
 from bot.chat.model import Answer, Reply
 from bot.chat.words import plural, price
 from bot.service.desk import Desk
-from orchestrator.api import CloudView, InstanceView, Overview
+from orchestrator.api import CloudView, EndReason, InstanceView, Overview
 
 
 async def show(desk: Desk) -> Answer:
@@ -32,7 +32,8 @@ def _summary(overview: Overview) -> str:
 
 
 def _machine(instance: InstanceView) -> str:
-    parts = (instance.gpu, instance.cloud, str(instance.state), f"{price(instance.price)}/h", name_of(instance.user))
+    state = "left alone" if instance.end_reason is EndReason.LEFT_BEHIND else str(instance.state)
+    parts = (instance.gpu, instance.cloud, state, f"{price(instance.price)}/h", name_of(instance.user))
     return " · ".join([*(part for part in parts if part), f"{price(instance.cost)} so far", str(instance.id)])
 
 

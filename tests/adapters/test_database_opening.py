@@ -1,16 +1,18 @@
 """Migrations, files for our eyes only, a look beside a running bot, and one bot a folder."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orchestrator.adapters.database import inline_db
-from orchestrator.adapters.database.data_folder import data_lock
+from orchestrator.adapters.database.data_folder import data_lock, home_of
 from orchestrator.adapters.database.database import Database
 from orchestrator.adapters.database.instance_rows import INSTANCE_COLUMNS
 from orchestrator.adapters.database.migrate import Migration, check_version, migrate, shipped, split
@@ -205,7 +207,7 @@ class TestDataLock:
         """A real process, killed: about 0.3 s for its imports."""
         script = (
             "import sys, pathlib, time\n"
-            "from orchestrator.adapters.database.data_folder import data_lock\n"
+            "from orchestrator.adapters.database.data_folder import data_lock, home_of\n"
             "with data_lock(pathlib.Path(sys.argv[1])):\n"
             "    print('held', flush=True)\n"
             "    time.sleep(60)\n"
@@ -219,3 +221,26 @@ class TestDataLock:
 
         with data_lock(tmp_path):
             pass
+
+
+class TestHome:
+    def test_a_folder_that_stays_where_it_is_is_known_again(self, tmp_path: Path) -> None:
+        home = home_of(tmp_path)
+        (tmp_path / "books.db").write_bytes(b"restored from a backup")
+
+        assert home_of(tmp_path) == home
+
+    @pytest.mark.parametrize("copy", [shutil.copytree, shutil.move], ids=["copied", "moved"])
+    def test_one_that_was_renamed_is_the_same_and_a_copy_is_not(
+        self, tmp_path: Path, copy: Callable[[Path, Path], object]
+    ) -> None:
+        (tmp_path / "first").mkdir()
+        home = home_of(tmp_path / "first")
+
+        copy(tmp_path / "first", tmp_path / "second")
+
+        assert (home_of(tmp_path / "second") == home) == (copy is shutil.move)
+
+    def test_a_folder_that_is_not_ours_is_said_in_a_sentence(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreError, match="cannot be used"):
+            home_of(tmp_path / "missing")

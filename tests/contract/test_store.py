@@ -514,6 +514,18 @@ class TestInstances:
             assert await books.instances.by_launch_key(LaunchKey("glowplug-a-1-i1")) == full_instance
             assert await books.instances.by_launch_key(LaunchKey("glowplug-a-1-i2")) is None
 
+    async def test_a_clouds_name_of_a_machine_leads_to_every_row_that_had_it(
+        self, store: Store, full_instance: Instance
+    ) -> None:
+        assert full_instance.ref is not None
+        again = an_instance("i2", session=None, cloud=VAST, ref=full_instance.ref, created_at=NOW + seconds(1))
+        elsewhere = an_instance("i3", session=None, cloud=OTHER_CLOUD, ref=full_instance.ref)
+        await put(store, a_session(), again, full_instance, elsewhere)
+
+        async with store.reading() as books:
+            assert await books.instances.by_ref(VAST, full_instance.ref) == (full_instance, again)
+            assert await books.instances.by_ref(VAST, CloudRef("another")) == ()
+
     async def test_a_launch_key_is_used_once(self, store: Store, full_instance: Instance) -> None:
         await put(store, a_session(), full_instance)
 
@@ -682,6 +694,7 @@ def full_instance() -> Instance:
         booked=MicroUsd(1),
         bytes_down=34_500_000_000,
         absences=1,
+        missed_at=NOW + seconds(9),
         address=Address(host="127.0.0.1", port=2222, user="root"),
         host_key="ssh-ed25519 AAAA",
         comfyui_port=18188,
