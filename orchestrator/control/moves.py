@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from orchestrator.domain.ids import UserId
 from orchestrator.domain.instance import EndReason, Instance
 from orchestrator.domain.job import Failure, Job, JobState, Value
-from orchestrator.domain.money import MicroUsd
+from orchestrator.domain.money import MicroUsd, MicroUsdPerHour
 from orchestrator.domain.notices import Notice
+from orchestrator.domain.offer import is_dearer
 from orchestrator.ports.store import Booking, Books, Details
 
 NEWS_AGAIN_AFTER = timedelta(minutes=10)
@@ -57,6 +58,15 @@ async def book_due(books: Books, instance: Instance, now: datetime) -> Instance:
     return await books.instances.change(
         instance, replace(instance, booked=MicroUsd(instance.booked + due)), reason="booked"
     )
+
+
+async def charge(books: Books, instance: Instance, price: MicroUsdPerHour) -> Instance:
+    """Count what the cloud charges, not what its offer said."""
+    if instance.offer is None or not is_dearer(instance.offer, price):
+        return instance
+    charged = replace(instance, offer=instance.offer.charged(price))
+    details: Details = {"offered_micro": instance.price, "charged_micro": price}
+    return await books.instances.change(instance, charged, reason="dearer than offered", details=details)
 
 
 async def tell(

@@ -87,5 +87,6 @@ def gone_by(
         boot: How long the switch of a machine waits for its first heartbeat, beyond *silent*.
         silent: How long it waits for the next one.
     """
-    last_known = max(at for at in (listed_before, row.state_since, row.ordered_at) if at is not None)
+    signs = (listed_before, row.ordered_at, row.running_at, row.ready_at)
+    last_known = max((at for at in signs if at is not None), default=row.created_at)
     return min(now, last_known + silent + (timedelta() if row.host_key else boot))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.control.links import Links
 from orchestrator.control.loop import Workers
-from orchestrator.control.moves import end_instance
+from orchestrator.control.moves import charge, end_instance
 from orchestrator.control.ordering import Ordering
 from orchestrator.control.orphans import began_at
 from orchestrator.control.preparer import Preparer
@@ -163,6 +163,8 @@ class Provisioner:
             return await self._fail(instance, Step.BOOT, EndReason.WRONG_MACHINE)
         if instance.offer is not None and is_dearer(instance.offer, rental.price):
             log.warning("instance %s: offered for %d, costs %d", instance.id, instance.price, rental.price)
+            async with self._shared.store.writing() as books:
+                instance = await charge(books, instance, rental.price)
             return await self._fail(instance, Step.BOOT, EndReason.WRONG_MACHINE)
         await self._end(instance, Step.BOOT, StageState.DONE)
         now = self._shared.clock.now()

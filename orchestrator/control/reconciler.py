@@ -21,9 +21,21 @@ from orchestrator.control.market import Market
 from orchestrator.control.moves import book_due, end_instance
 from orchestrator.control.settling import Settling, complain
 from orchestrator.control.shared import Shared
-from orchestrator.domain.books import Finding, Gone, Listed, Names, Rival, Seen, Unknown, Vanished, compare
+from orchestrator.domain.books import (
+    Finding,
+    Gone,
+    Listed,
+    Names,
+    Orphan,
+    Rival,
+    Seen,
+    StillThere,
+    Unknown,
+    Vanished,
+    compare,
+)
 from orchestrator.domain.errors import CloudError, StoreError
-from orchestrator.domain.ids import CloudName, InstanceId
+from orchestrator.domain.ids import CloudName, CloudRef, InstanceId
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy.spend import broken_cap
@@ -150,8 +162,7 @@ class Reconciler:
     async def _settle(
         self, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime
     ) -> tuple[Finding, ...]:
-        known, untold = await self._ask_witnesses(cloud, rentals, asked_at)
-        there = (*rentals, *known)
+        there, untold = await self._ask_witnesses(cloud, rentals, asked_at)
         by_ref = {rental.ref: rental for rental in there}
         async with self._shared.store.writing() as books:
             findings = await self._compare(books, cloud, there, asked_at)
@@ -182,26 +193,28 @@ class Reconciler:
         self, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime
     ) -> tuple[tuple[Rental, ...], frozenset[InstanceId]]:
         """
-        Before machines are believed to be gone, ask for each by its name.
+        Before machines are believed to be gone, or to be back, ask for each by its name: a listing may lie or be old.
 
-        Returns those that the cloud knows though its listing lacks them, and the rows that it told nothing about.
+        Returns the rentals that there really are, and the rows of those about which the cloud told nothing.
         """
         async with self._shared.store.reading() as books:
             findings = await self._compare(books, cloud, rentals, asked_at)
-        known, untold = [], set()
+        there, untold = {rental.ref: rental for rental in rentals}, set()
         for finding in findings:
-            if not isinstance(finding, Gone | Vanished) or finding.instance.ref is None:
+            ref = _doubtful(finding)
+            if ref is None:
                 continue
             try:
-                rental = await cloud.rental(finding.instance.ref)
+                rental = await cloud.rental(ref)
             except CloudError as error:
-                log.info("asking about instance %s: %s", finding.instance.id, error)
-                untold.add(finding.instance.id)
+                log.info("asking about machine %s: %s", ref, error)
+                untold.update({finding.instance.id} if isinstance(finding, Gone | Vanished) else ())
                 continue
-            if rental is not None:
-                log.warning("%s lists no machine %s, and knows it: the listing lies", cloud.name, rental.ref)
-                known.append(rental)
-        return tuple(known), frozenset(untold)
+            if (rental is None) == (ref in there):
+                log.warning("the listing of %s lies about machine %s", cloud.name, ref)
+            there.pop(ref, None)
+            there.update({} if rental is None else {ref: rental})
+        return tuple(there.values()), frozenset(untold)
 
     async def _complain(self, row: Instance) -> None:
         async with self._shared.store.writing() as books:
@@ -241,3 +254,14 @@ async def last_listed(books: Books, cloud: CloudName) -> datetime | None:
     """When the last complete listing of *cloud* was asked for, whoever of us asked."""
     fact = await books.fact(LISTING + cloud)
     return datetime.fromtimestamp(json.loads(fact)["at"], UTC) if fact else None
+
+
+def _doubtful(finding: Finding) -> CloudRef | None:
+    """The machine that a second witness is asked about: what follows from this finding cannot be taken back."""
+    match finding:
+        case Gone(instance=row) | Vanished(instance=row) | StillThere(instance=row):
+            return row.ref
+        case Orphan(ref=ref):
+            return ref
+        case _:
+            return None

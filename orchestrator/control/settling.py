@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from orchestrator.control.moves import book_due, end_instance, tell
+from orchestrator.control.moves import book_due, charge, end_instance, tell
 from orchestrator.control.orphans import began_at, gone_by, orphan_row
 from orchestrator.control.shared import Shared
 from orchestrator.domain.books import (
@@ -24,7 +24,6 @@ from orchestrator.domain.books import (
 from orchestrator.domain.ids import CloudRef
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.job import Value
-from orchestrator.domain.offer import is_dearer
 from orchestrator.ports.cloud import Rental
 from orchestrator.ports.store import Books
 
@@ -95,14 +94,8 @@ class Settling:
                 await self._meet_rival(self._rentals[ref])
 
     async def _pay(self, row: Instance) -> Instance:
-        """What counts is what the cloud charges, not what its offer said."""
         rental = self._rentals.get(row.ref) if row.ref else None
-        if rental is None or row.offer is None or not is_dearer(row.offer, rental.price):
-            return row
-        log.warning("instance %s costs $%.3f an hour, $%.3f were offered", row.id, rental.price / 1e6, row.price / 1e6)
-        charged = replace(row, offer=row.offer.charged(rental.price))
-        details: dict[str, Value] = {"offered_micro": row.price, "charged_micro": rental.price}
-        return await self._books.instances.change(row, charged, reason="dearer than offered", details=details)
+        return row if rental is None else await charge(self._books, row, rental.price)
 
     def _gone_by(self, row: Instance) -> datetime:
         limits = self._shared.limits

@@ -144,6 +144,12 @@ class SimAccount:
     # What it tells.
 
     def listing(self) -> tuple[Rental, ...]:
+        """All that there is, told truly."""
+        for machine in self.machines.values():
+            machine.told()
+        return self._listing()
+
+    def _listing(self) -> tuple[Rental, ...]:
         return tuple(self.rental_of(machine) for machine in self.live())
 
     def rental_of(self, machine: SimMachine) -> Rental:
@@ -168,7 +174,7 @@ class SimAccount:
     def remember(self) -> None:
         """Keep today's listings for whoever is shown an old one."""
         now = self.timeline.now
-        self._listings.append((now, self.listing()))
+        self._listings.append((now, self._listing()))
         while now - self._listings[0][0] > 2 * STALE_BY:
             self._listings.popleft()
 
@@ -271,6 +277,8 @@ class SimCloud(CloudProvider):
     async def rental(self, ref: CloudRef) -> Rental | None:
         wire = await self._ask()
         machine = self._account.machines.get(ref)
+        if machine is not None:
+            machine.told()
         found = None if machine is None or machine.ended_at is not None else self._account.rental_of(machine)
         await asyncio.sleep(wire.back)
         return found

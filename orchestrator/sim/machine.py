@@ -30,6 +30,9 @@ class SimMachine:
         label: What the order named it.
         ended_at: When its bill stopped.
         is_dead: Nothing on it runs any more; the cloud may still list and bill it.
+        seen_at: When a true answer last showed it to the bot alive.
+        missed_at: When one first lacked it.
+        end_by: Why its bill stopped.
         hangs_after: Prompts that a ComfyUI which is going to hang still takes.
         download_began: When the agent first began to fetch.
         connections: What is to be told when it dies, for the life of the bot that opened them.
@@ -46,6 +49,7 @@ class SimMachine:
     dead_man: DeadMan | None
     ordered_at: float
     on_change: Callable[["SimMachine", str], None]
+    end_by: str = ""
     hangs_after: int = 0
     running_at: float | None = None
     failed: bool = False
@@ -54,6 +58,8 @@ class SimMachine:
     is_lost: bool = False
     heard_at: float | None = None
     destroys: int = 0
+    seen_at: float | None = None
+    missed_at: float | None = None
     download_began: float | None = None
     bytes_down: int = 0
     pictures: int = 0
@@ -121,6 +127,7 @@ class SimMachine:
     def end(self, why: str) -> None:
         if self.ended_at is not None:
             return
+        self.end_by = why
         self.ended_at = self.timeline.now
         self._die()
         self.on_change(self, why)
@@ -140,6 +147,13 @@ class SimMachine:
             return False
         self.end("destroyed")
         return True
+
+    def told(self) -> None:
+        """The cloud has answered truly about it."""
+        if self.ended_at is None:
+            self.seen_at = self.timeline.now
+        elif self.missed_at is None:
+            self.missed_at = self.timeline.now
 
     def beat(self) -> None:
         """A heartbeat of ours arrived."""
