@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from orchestrator.domain.errors import DiskFull, RequestError
+from orchestrator.domain.errors import DiskFull, RequestError, is_expected
 from orchestrator.domain.ids import ImageKey, InstanceId, JobId, SessionId, UserId, WorkflowName
 from orchestrator.domain.instance import EndReason, InstanceState
 from orchestrator.domain.job import Failure, Served, Value
@@ -83,6 +83,7 @@ __all__ = [
     "WorkflowCard",
     "WorkflowName",
     "closest",
+    "is_expected",
     "dollars",
     "micro_usd",
 ]

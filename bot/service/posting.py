@@ -19,7 +19,7 @@ from bot.service.desk import Desk
 from bot.service.notices import tell_notices
 from bot.service.outbox import Outbox
 from bot.service.progress import show
-from orchestrator.api import JobId, JobView
+from orchestrator.api import JobId, JobView, is_expected
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,14 @@ async def _unceasing(name: str, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except Exception:
-            log.exception("%s broke off; they are asked for again", name)
+        except Exception as error:  # noqa: BLE001 - people must be told whatever happens
+            log.log(
+                logging.WARNING if is_expected(error) else logging.ERROR,
+                "%s broke off; they are asked for again: %s",
+                name,
+                error,
+                exc_info=None if is_expected(error) else error,
+            )
         await asyncio.sleep(FIRST_PAUSE_S)
 
 

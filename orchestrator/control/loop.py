@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from orchestrator import logs
 from orchestrator.control.wakeups import Wakeup
-from orchestrator.domain.errors import OrchestratorError, StaleWrite
+from orchestrator.domain.errors import StaleWrite, is_expected
 from orchestrator.domain.policy import retry
 
 log = logging.getLogger(__name__)
@@ -28,19 +28,12 @@ async def keep_doing(name: str, step: Step, *, wakeup: Wakeup) -> None:
             due = await step()
             failures = 0
         except Exception as error:
-            if has_a_name(error):
+            if is_expected(error):
                 log.warning("%s: %s", name, error)
             else:
                 log.exception("%s: step failed; the next one starts from the store", name)
             due, failures = retry.pause(failures, 1.0), failures + 1
         await wakeup.wait(due)
-
-
-def has_a_name(error: BaseException) -> bool:
-    """Whether it is one of our own errors, or a group of nothing else, as a TaskGroup in a step raises it."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(has_a_name(each) for each in error.exceptions)
-    return isinstance(error, OrchestratorError)
 
 
 class Workers:
@@ -92,7 +85,7 @@ class Workers:
             self._wakeup.wake()
 
     async def _pause(self, key: str, error: Exception) -> None:
-        expected = has_a_name(error)
+        expected = is_expected(error)
         log.log(
             logging.WARNING if expected else logging.ERROR,
             "%s %s failed: %s",

@@ -34,7 +34,7 @@ from orchestrator.domain.books import (
     Vanished,
     compare,
 )
-from orchestrator.domain.errors import CloudError, StoreError
+from orchestrator.domain.errors import CloudError, StaleWrite, StoreError
 from orchestrator.domain.ids import CloudName, CloudRef, InstanceId
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
@@ -105,6 +105,8 @@ class Reconciler:
         """One cloud's round; what cannot be written down now is found again by the next."""
         try:
             await self._round(cloud)
+        except StaleWrite:
+            self._shared.wakeups.reconciler.wake()
         except StoreError as error:
             log.warning("the round over %s: %s", cloud.name, error)
 
@@ -156,7 +158,7 @@ class Reconciler:
                 await self._complain(row)
                 continue
             async with self._shared.store.writing() as books:
-                accepted = replace(row, ended_at=self._shared.clock.now(), absences=0)
+                accepted = replace(row, ended_at=self._shared.clock.now(), absences=0, missed_at=None)
                 await books.instances.change(row, accepted, reason="end accepted", details={"ref": row.ref})
 
     async def _settle(

@@ -51,6 +51,13 @@ class OrchestratorError(Exception):
     remedy = Remedy.GIVE_UP
 
 
+def is_expected(error: BaseException) -> bool:
+    """Whether it is one of these, or a group of nothing else, as a TaskGroup raises it."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_expected(each) for each in error.exceptions)
+    return isinstance(error, OrchestratorError)
+
+
 class CloudError(OrchestratorError):
     def __init__(self, cloud: CloudName, message: str) -> None:
         super().__init__(f"{cloud}: {message}")

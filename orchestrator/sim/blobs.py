@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 
-from orchestrator.domain.errors import StoreError
+from orchestrator.domain.errors import DiskFull
 from orchestrator.domain.ids import ImageKey
 from orchestrator.ports.blobs import Blobs
 
@@ -23,12 +23,15 @@ class SimBlobs(Blobs):
 
     async def put(self, picture: bytes) -> ImageKey:
         await asyncio.sleep(0.01)
-        if self._is_full():
-            raise StoreError("a picture cannot be kept: no space left on device")
+        await self.check_room()
         key = ImageKey(hashlib.sha256(picture).hexdigest()[:32])
         self._pictures[key] = picture
         await asyncio.sleep(0)
         return key
+
+    async def check_room(self) -> None:
+        if self._is_full():
+            raise DiskFull("a picture cannot be kept: no space left on device")
 
     async def get(self, key: ImageKey) -> bytes | None:
         await asyncio.sleep(0)

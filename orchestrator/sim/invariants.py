@@ -131,9 +131,9 @@ class Watch:
     def machine_changed(self, machine: SimMachine, what: str) -> None:
         limit = self._world.around.rules.limits.max_machines
         if what == "ordered" and self._known(machine):
-            live = [each for account in self._world.accounts for each in account.live() if self._known(each)]
-            if len(live) > limit:
-                self.fail("too many", f"{len(live)} machines are billed, {limit} may be")
+            orders = {m.label for account in self._world.accounts for m in account.live() if self._known(m)}
+            if len(orders) > limit:
+                self.fail("too many", f"{len(orders)} orders of machines are billed, {limit} may be")
 
     def _known(self, machine: SimMachine) -> bool:
         """Whether our books know of it: by its name or by the label of its order."""

@@ -20,7 +20,7 @@ from typing import Protocol
 from orchestrator.adapters.database.database import Statement
 from orchestrator.api import Orchestrator
 from orchestrator.control.shared import Limits
-from orchestrator.domain.errors import StoreError
+from orchestrator.domain.errors import DiskFull, StoreError
 from orchestrator.domain.ids import CloudName
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy.renting import FirstUser
@@ -305,7 +305,7 @@ class World:
                     raise StoreError("another program keeps the database busy")
         if statement.sql == "COMMIT":
             if sky.is_on(WorldFault.STORE_FULL, now):
-                raise StoreError("the disk is full; make room")
+                raise DiskFull("the disk is full; make room")
             self.watch.commits = self.is_up_since is not None
 
     def _result(self) -> Result:

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.processes import KEY, Client, Running, bill, bot, living, sandbox
+from tests.system.test_copies import listings
 
 SETTINGS = {"GLOWPLUG_BOOT_DEADLINE_S": "6", "GLOWPLUG_SSH_DEADLINE_S": "4", "GLOWPLUG_MAX_MACHINES": "30"}
 
@@ -152,3 +153,16 @@ async def test_a_cancelled_cold_start_ends_its_machine(cloud: Running, client: C
 
     assert (await client.card_in(asked["card"]["id"], "cancelled"))["images"] == []
     await until_nothing_lives(cloud, client)
+
+
+async def test_a_listing_that_is_empty_for_long_ends_no_machine_that_works(client: Client, cloud: Running) -> None:
+    asked = await client.say("/imagine a lighthouse at dusk")
+    await client.card_in(asked["card"]["id"], "succeeded", limit=90)
+    before = await machines_ordered(cloud)
+    await break_next(cloud, "listing-empty", 100)
+
+    await listings(client, 4)
+
+    again = await client.say("/imagine a harbour")
+    assert (await client.card_in(again["card"]["id"], "succeeded", limit=60))["state"] == "succeeded"
+    assert await machines_ordered(cloud) == before
