@@ -83,8 +83,8 @@ __all__ = [
     "WorkflowCard",
     "WorkflowName",
     "closest",
-    "is_expected",
     "dollars",
+    "is_expected",
     "micro_usd",
 ]
 

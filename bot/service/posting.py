@@ -43,14 +43,15 @@ async def _unceasing(name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - people must be told whatever happens
-            log.log(
-                logging.WARNING if is_expected(error) else logging.ERROR,
-                "%s broke off; they are asked for again: %s",
-                name,
-                error,
-                exc_info=None if is_expected(error) else error,
-            )
+            _log_unless_expected(error, f"{name} broke off; they are asked for again")
         await asyncio.sleep(FIRST_PAUSE_S)
+
+
+def _log_unless_expected(error: Exception, what: str) -> None:
+    if is_expected(error):
+        log.warning("%s: %s", what, error)
+    else:
+        log.error("%s", what, exc_info=error)
 
 
 async def _feed(desk: Desk, posters: Mapping[str, "Poster"]) -> None:
@@ -91,8 +92,8 @@ class Poster:
         except (SurfaceUnavailable, TimeoutError) as error:
             self._note_away(error)
             self._later(view, error)
-        except Exception as error:
-            log.exception("the card of job %s could not be posted", view.id)
+        except Exception as error:  # noqa: BLE001 - the next version may do
+            _log_unless_expected(error, f"the card of job {view.id} could not be posted")
             self._later(view, error)
         finally:
             self._outbox.done(view.id)

@@ -158,7 +158,8 @@ class Reconciler:
                 await self._complain(row)
                 continue
             async with self._shared.store.writing() as books:
-                accepted = replace(row, ended_at=self._shared.clock.now(), absences=0, missed_at=None)
+                missed_at = row.missed_at if row.end_reason is EndReason.VANISHED else None  # else it was alive
+                accepted = replace(row, ended_at=self._shared.clock.now(), absences=0, missed_at=missed_at)
                 await books.instances.change(row, accepted, reason="end accepted", details={"ref": row.ref})
 
     async def _settle(
@@ -201,7 +202,8 @@ class Reconciler:
         """
         async with self._shared.store.reading() as books:
             findings = await self._compare(books, cloud, rentals, asked_at)
-        there, untold = {rental.ref: rental for rental in rentals}, set()
+        there = {rental.ref: rental for rental in rentals}
+        untold: set[InstanceId] = set()
         for finding in findings:
             ref = _doubtful(finding)
             if ref is None:

@@ -56,7 +56,7 @@ class Settling:
         books, now = self._books, self._now
         match finding:
             case Seen(instance=row):
-                row = await self._pay(row)  # noqa: PLW2901
+                row = await self._pay(row)
                 if row.absences:
                     seen = replace(row, absences=0, missed_at=None)
                     await books.instances.change(row, seen, reason="listed again")
@@ -130,6 +130,7 @@ class Settling:
         log.warning("machine %s at %s carries our label and is nobody's: ending it", rental.ref, rental.cloud)
         row = await orphan_row(books, rental, name=self._shared.ids.instance(), now=self._now)
         await books.instances.add(row, reason=str(EndReason.ORPHAN))
+        await self._pay(row)
         values: dict[str, Value] = {"cloud": str(rental.cloud), "machine": str(rental.ref)}
         await tell(books, None, "orphan_ended", values, topic=f"orphan:{rental.ref}", now=self._now)
 

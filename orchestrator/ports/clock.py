@@ -13,6 +13,7 @@ class Clock(Protocol):
 
     def follow(self) -> None:
         """Take over what the computer's clock shows now: for moments when nothing is under way that is timed."""
+        return
 
 
 class Ids(Protocol):

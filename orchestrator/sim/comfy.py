@@ -107,7 +107,7 @@ class SimComfies(ComfyConnector):
         self._hosts = hosts
 
     @asynccontextmanager
-    async def connect(self, socket: Path) -> AsyncIterator[Comfy]:  # type: ignore[override]
+    async def connect(self, socket: Path) -> AsyncIterator[Comfy]:
         host = self._hosts.behind(socket)
         comfy = SimComfy(host.machine.comfy, host)
         await comfy.stats()
@@ -144,7 +144,12 @@ class SimComfy(Comfy):
     async def _follow(self, prompt: Prompt, on_progress: OnProgress) -> tuple[bytes, ...]:
         quiet_since, told = self._server.now, -1
         while self._server.now < prompt.ends and not prompt.interrupted:
-            await self._reach(min(LOOK if self._server.now - quiet_since < LATE else 8 * LOOK, max(prompt.ends - self._server.now, 0.05)))
+            await self._reach(
+                min(
+                    LOOK if self._server.now - quiet_since < LATE else 8 * LOOK,
+                    max(prompt.ends - self._server.now, 0.05),
+                )
+            )
             done = prompt.done(self._server.now)
             if done > told:
                 quiet_since, told = self._server.now, done
@@ -177,7 +182,7 @@ def _sizes(graph: Graph) -> tuple[int, int]:
     """Pictures and sampler steps of a graph: the two inputs that cost time."""
     count, steps = 1, 4
     for node in graph.values():
-        inputs = node.get("inputs", {}) if isinstance(node, dict) else {}
+        inputs = node.get("inputs", {})
         count = inputs.get("batch_size", inputs.get("amount", count))
         steps = inputs.get("steps", steps)
     return max(int(count), 1), max(int(steps), 1)

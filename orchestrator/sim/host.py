@@ -130,7 +130,7 @@ class SimConnection(Host):
         return _said("") if program == "true" else Completed(status=127, stdout="", stderr="not found\n")
 
     @asynccontextmanager
-    async def converse(self, command: str, *, stdin: bytes = b"") -> AsyncIterator[AsyncIterator[str]]:  # type: ignore[override]
+    async def converse(self, command: str, *, stdin: bytes = b"") -> AsyncIterator[AsyncIterator[str]]:
         await self.travel()
         if command == "cat":
             yield _lines(stdin.decode().splitlines())

@@ -59,5 +59,5 @@ class SimInference(InferenceApi):
         await asyncio.sleep(0.1)
         return Made(pictures=tuple(PNG + f"{job.id}/{n}".encode() for n in range(job.count)), cost=cost)
 
-    async def cancel(self, job: Job) -> None:
+    async def cancel(self, job: Job) -> None:  # noqa: ARG002
         await asyncio.sleep(0.1)

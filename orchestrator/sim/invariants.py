@@ -80,12 +80,16 @@ class Watch:
         if not self.commits:
             return
         self.commits = False
-        for row in self._rows("SELECT id, kind, subject, before, after, reason, details FROM event WHERE id > ?", self._last_event):
+        for row in self._rows(
+            "SELECT id, kind, subject, before, after, reason, details FROM event WHERE id > ?", self._last_event
+        ):
             self._last_event = row[0]
-            self._move(*row[1:])
+            kind, subject, before, after, reason, details = row[1:]
+            said = f" {details}" if details != "{}" else ""
+            self._world.note(f"{kind} {subject}: {before or '-'} -> {after} ({reason}){said}")
+            self._move(kind, subject, before, after, reason)
 
-    def _move(self, kind: str, subject: str, before: str, after: str, reason: str, details: str) -> None:
-        self._world.note(f"{kind} {subject}: {before or '-'} -> {after} ({reason}) {details if details != '{}' else ''}")
+    def _move(self, kind: str, subject: str, before: str, after: str, reason: str) -> None:
         known = self._states.get((kind, subject), "")
         if known != before:
             self.fail("moves", f"{kind} {subject} moved from {before}, but was {known}")
@@ -115,12 +119,18 @@ class Watch:
             return []
         now = self._world.life.clock.now()
         day = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1_000_000)
-        booked: dict[str, int] = dict(self._rows("SELECT user_id, sum(amount) FROM booking WHERE at >= ? GROUP BY 1", day))
+        booked: dict[str, int] = dict(
+            self._rows("SELECT user_id, sum(amount) FROM booking WHERE at >= ? GROUP BY 1", day)
+        )
         reserved: dict[str, int] = dict(
-            self._rows("SELECT user_id, sum(max(reserved - booked, 0)) FROM instance WHERE state <> 'TERMINATED' GROUP BY 1")
+            self._rows(
+                "SELECT user_id, sum(max(reserved - booked, 0)) FROM instance WHERE state <> 'TERMINATED' GROUP BY 1"
+            )
         )
         people = sorted(booked | reserved)
-        found = [(who, int(caps.person_day), booked.get(who, 0), reserved.get(who, 0)) for who in people if who != "nobody"]
+        found = [
+            (who, int(caps.person_day), booked.get(who, 0), reserved.get(who, 0)) for who in people if who != "nobody"
+        ]
         return [*found, ("day", int(caps.day), sum(booked.values()), sum(reserved.values()))]
 
     def _charged_once(self, name: str) -> None:
@@ -167,7 +177,9 @@ class Watch:
                 whole, in_fair = whole + 60.0, in_fair + 60.0 if fair else 0.0
                 self._unowned[machine.ref] = whole, in_fair
                 if in_fair > FAIR_UNOWNED_S:
-                    self.fail("leak", f"machine {machine.ref} is nobody's for {in_fair:.0f} s, and nothing else is amiss")
+                    self.fail(
+                        "leak", f"machine {machine.ref} is nobody's for {in_fair:.0f} s, and nothing else is amiss"
+                    )
                 if whole > MOST_UNOWNED_S and not machine.is_dead:
                     self.fail("leak", f"machine {machine.ref} is nobody's for {whole:.0f} s")
 

@@ -1,14 +1,13 @@
 """One life of the bot: the production control plane, opened on the world's database and everything outside it."""
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from orchestrator.adapters.database.inline_db import InlineDatabase, open_database
 from orchestrator.adapters.database.database import Statement
+from orchestrator.adapters.database.inline_db import InlineDatabase, open_database
 from orchestrator.adapters.database.migrate import migrate, shipped
 from orchestrator.adapters.database.store import SqlStore, create_privately
 from orchestrator.adapters.workflow_files import WorkflowFiles
@@ -17,7 +16,8 @@ from orchestrator.app import WORKFLOWS, Outside, run_on
 from orchestrator.control.identity import take_identity
 from orchestrator.control.preparer import PrepareLimits
 from orchestrator.control.shared import Limits, Shared
-from orchestrator.domain.ids import CloudName
+from orchestrator.domain.ids import CloudRef
+from orchestrator.domain.instance import Address
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import RentingPolicy
 from orchestrator.domain.policy.spend import Caps
@@ -28,6 +28,7 @@ from orchestrator.ports.workflows import WorkflowCatalog
 from orchestrator.sim.cloud import SimAccount, SimCloud
 from orchestrator.sim.comfy import SimComfies
 from orchestrator.sim.host import SimHosts
+from orchestrator.sim.machine import SimMachine
 from orchestrator.sim.names import SimWall
 
 INSTALLATION = "sim"
@@ -126,10 +127,10 @@ class Life:
             for machine in account.live():
                 machine.connections.clear()
 
-    def _find(self, address: object) -> object:
-        ref = str(getattr(address, "host", "")).removesuffix(".sim")
+    def _find(self, address: Address) -> SimMachine | None:
+        ref = CloudRef(address.host.removesuffix(".sim"))
         for account in self._around.accounts:
-            machine = account.machines.get(ref)  # type: ignore[call-overload]
+            machine = account.machines.get(ref)
             if machine is not None:
                 return machine
         return None

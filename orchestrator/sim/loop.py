@@ -6,6 +6,7 @@ process: nothing is cancelled, nothing is cleaned up.
 """
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 from collections.abc import Callable, Coroutine
@@ -97,7 +98,7 @@ class SimLoop(asyncio.BaseEventLoop):
     ) -> asyncio.Task[Any]:
         task = SimTask(coro, number=next(self._numbers), loop=loop, context=context)
         self._tasks.append(task)
-        if len(self._tasks) > 2000:  # noqa: PLR2004 - often enough, seldom enough
+        if len(self._tasks) > 2000:
             self._tasks = [each for each in self._tasks if not each.done()]
         return task
 
@@ -138,7 +139,5 @@ class SimLoop(asyncio.BaseEventLoop):
 
 
 def _close_quietly(task: SimTask) -> None:
-    try:
-        task.get_coro().close()  # type: ignore[union-attr]
-    except BaseException:  # noqa: BLE001, S110 - whatever its cleanups meet in a dead process harms nobody
-        pass
+    with contextlib.suppress(BaseException):  # whatever its cleanups meet in a dead process harms nobody
+        task.get_coro().close()

@@ -56,9 +56,7 @@ class SimMarket:
         return tuple(offer for offer in found if _meets(offer, requirements))
 
     def _offer(self, host: SimHost, requirements: Requirements) -> Offer:
-        tariff = Tariff(
-            running=MicroUsdPerHour(host.price), always=MicroUsdPerHour(DISK_PRICE * requirements.disk_gib)
-        )
+        tariff = Tariff(running=MicroUsdPerHour(host.price), always=MicroUsdPerHour(DISK_PRICE * requirements.disk_gib))
         return Offer(
             cloud=self._cloud,
             id=OfferId(str(1000 + host.number)),

@@ -130,4 +130,3 @@ def _beside(wish: Wish, dice: random.Random, weather: Weather) -> list[Wish]:
             at = min(wish.at + dice.choice((dice.uniform(0, 2), dice.uniform(0, LONG_AFTER_S))), weather.active_s)
             found.append(Wish(at=at, person=wish.person, wants=wants, key=f"{wish.key}-{wants}", of=wish))
     return found
-

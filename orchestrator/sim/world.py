@@ -10,7 +10,7 @@ One world: people, a market, machines, and lives of the bot one after another; a
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -32,7 +32,7 @@ from orchestrator.sim.cloud import SimAccount
 from orchestrator.sim.inference import SimInference
 from orchestrator.sim.invariants import Violation, Watch
 from orchestrator.sim.life import Life, Rules, Surroundings
-from orchestrator.sim.loop import Killed, SimLoop, Stuck
+from orchestrator.sim.loop import Killed, SimLoop
 from orchestrator.sim.machine import SimMachine
 from orchestrator.sim.market import SimMarket
 from orchestrator.sim.names import SimIds, SimWall
@@ -45,9 +45,7 @@ QUIET_S = 2.5 * HOUR
 
 MINUTE = 60.0
 CLOUD = CloudName("sim")
-CRASHES = frozenset(
-    {WorldFault.CRASH, WorldFault.CRASH_TWICE, WorldFault.CRASH_IN_RECOVERY, WorldFault.DOWN_FOR_HOURS}
-)
+CRASHES = frozenset({WorldFault.CRASH, WorldFault.CRASH_TWICE, WorldFault.CRASH_IN_RECOVERY, WorldFault.DOWN_FOR_HOURS})
 
 
 class Surface(Protocol):
@@ -146,7 +144,7 @@ class World:
     # What it is made of.
 
     def _make_accounts(self) -> tuple[SimAccount, ...]:
-        if self.dice.random() < 0.05:  # noqa: PLR2004 - a few operators rent nothing
+        if self.dice.random() < 0.05:
             return ()
         poor = self.weather.has(WorldFault.BALANCE_RUNS_OUT)
         market = SimMarket(CLOUD, seed=self.seed, size=self.dice.randint(15, 60), profile=self.weather.profile)
@@ -162,7 +160,7 @@ class World:
         return (account,)
 
     def _surroundings(self) -> Surroundings:
-        capped = self.dice.random() < 0.3  # noqa: PLR2004 - most operators of a small bot set none
+        capped = self.dice.random() < 0.3
         cap = MicroUsd(self.dice.randint(500_000, 3_000_000)) if capped else None
         return Surroundings(
             path=self._folder / "glowplug.sqlite3",
@@ -301,7 +299,7 @@ class World:
             await asyncio.sleep(0)
             if sky.is_on(WorldFault.STORE_BUSY, now):
                 await asyncio.sleep(self.dice.uniform(0.05, 5.0))
-                if self.dice.random() < 0.2:  # noqa: PLR2004
+                if self.dice.random() < 0.2:
                     raise StoreError("another program keeps the database busy")
         if statement.sql == "COMMIT":
             if sky.is_on(WorldFault.STORE_FULL, now):
