@@ -65,6 +65,7 @@ class Intake:
             known = await books.jobs.by_key(request.idempotency_key)
             if known is not None:
                 return JobTicket(job=known.id, is_new=False)
+            request = replace(request, user=await books.people.person_of(request.user))  # joined since it was asked
             await self._check_allowed(books, request, now)
             session = await self._session(books, request, now)
             job = self._job(request, workflow, values, session, now)

@@ -54,6 +54,16 @@ async def test_a_code_joins_two_accounts_into_one_person(stage: Stage) -> None:
     assert await stage.service.jobs(user=ADA_TOO) == ()
 
 
+async def test_a_request_that_overlaps_a_join_belongs_to_the_person(stage: Stage) -> None:
+    """The bot had looked up whose account it is just before."""
+    await link(stage)
+
+    job = await stage.ask(user=ADA_TOO, key="k1")
+
+    assert (await stage.job(job)).user == ADA
+    assert await stage.session(ADA) is not None
+
+
 async def test_money_adds_up_and_nothing_is_lost(stage: Stage) -> None:
     before = (await stage.service.costs(30)).total
     await painted(stage, ADA, "k1")
