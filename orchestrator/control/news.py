@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from orchestrator.control.budgets import caps_in_force
-from orchestrator.control.moves import tell
+from orchestrator.control.moves import NEWS_AGAIN_AFTER, tell
 from orchestrator.control.shared import Shared
 from orchestrator.domain.ids import UserId
 from orchestrator.domain.instance import Instance
@@ -29,10 +29,12 @@ async def painted(books: Books, job: Job, now: datetime) -> None:
     """
     Tell that the pictures of *job* are there, where its person may have stopped looking.
 
-    Several that were waited for together are one piece of news.
+    Several that were waited for together are one piece of news; what was asked for after that is another.
     """
     if now - job.submitted_at > WAITED:
-        await tell(books, job.user, "job_done", {"job": job.id}, topic=f"done:{job.session}", now=now)
+        since = max(job.submitted_at, now - NEWS_AGAIN_AFTER)
+        topic = f"done:{job.session}"
+        await tell(books, job.user, "job_done", {"job": job.id}, topic=topic, now=now, unless_since=since)
 
 
 async def giving_back(books: Books, session: Session, instance: Instance, at: datetime, now: datetime) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.control import news
+from orchestrator.domain.ids import JobId
 from orchestrator.domain.instance import EndReason, InstanceState
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.notices import Notice
@@ -83,6 +84,23 @@ async def test_pictures_are_told_only_to_those_who_waited(stage: Stage) -> None:
 
     (notice,) = await told(stage)
     assert notice.values["job"] == slow
+
+
+async def test_what_was_asked_for_after_the_last_news_is_news_of_its_own(stage: Stage) -> None:
+    first = await stage.ask(key="first")
+    await done(stage, first, after=timedelta(minutes=2))
+    second = await stage.ask(key="second")
+    together = await stage.ask(key="together")
+    await done(stage, second, after=timedelta(minutes=3))
+    await done(stage, together, after=timedelta(seconds=4))
+
+    assert [notice.values["job"] for notice in await told(stage)] == [first, second]
+
+
+async def done(stage: Stage, job: JobId, *, after: timedelta) -> None:
+    stage.clock.time += after
+    async with stage.shared.store.writing() as books:
+        await news.painted(books, await stage.job(job), stage.clock.now())
 
 
 async def test_budgets_are_told_once_to_whom_they_concern(tmp_path: Path) -> None:
