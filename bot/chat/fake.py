@@ -27,6 +27,7 @@ class RecordingSurface(ChatSurface):
         shown: Every version that was shown, in order.
         delivered: How each job ended, in the order in which that was told.
         is_away: While set, nothing is taken.
+        refused: How many calls were not taken because of that.
     """
 
     name: str = "recording"
@@ -41,6 +42,7 @@ class RecordingSurface(ChatSurface):
     delivered: list[Card] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     is_away: bool = False
+    refused: int = 0
 
     async def show(self, card: Card) -> ReplyHandle:
         async with self._call():
@@ -65,6 +67,7 @@ class RecordingSurface(ChatSurface):
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[None]:
         if self.is_away:
+            self.refused += 1
             raise SurfaceUnavailable(f"{self.name} is away")
         await asyncio.sleep(self.call_s / 2)
         yield

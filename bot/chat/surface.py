@@ -100,7 +100,7 @@ class ChatSurface(Protocol):
         and a new one was made. Where a reader would see no difference nothing is written, and the pace is refunded.
 
         Raises:
-            SurfaceUnavailable: Not now. This version is dropped; a newer one follows.
+            SurfaceUnavailable: Not now. It is offered again unless a newer version comes.
         """
         ...
 

@@ -105,12 +105,15 @@ class Poster:
             await deliver(self._desk, self._surface, view)
 
     def _later(self, view: JobView, error: Exception) -> None:
-        """Offer an end again, after what the surface asked for or ever longer pauses."""
+        """
+        Offer it again, after what the surface asked for or ever longer pauses.
+
+        A newer version takes its place at once. Where none comes, as for a job that waits, its person would else look
+        at an old card, or at none.
+        """
         asked = error.retry_after if isinstance(error, SurfaceUnavailable) else None
         if asked is not None:
             self._outbox.close(view, asked.total_seconds())
-        if view.ended_at is None:
-            return
         failures = self._failures[view.id] = self._failures.get(view.id, 0) + 1
         pause = min(FIRST_PAUSE_S * 2 ** min(failures - 1, 10), LONGEST_PAUSE_S)
         self._outbox.put(view, after=asked.total_seconds() if asked else pause)

@@ -1,4 +1,4 @@
-"""Shows an unfinished job as it stands. A version that a surface cannot take is dropped: a newer one follows."""
+"""Shows an unfinished job as it stands. Of the versions that a surface cannot take, the newest is kept."""
 
 from bot.chat.card import Card
 from bot.chat.handle import ReplyHandle
@@ -12,7 +12,7 @@ async def show(desk: Desk, surface: ChatSurface, view: JobView) -> None:
     Bring the card up to date.
 
     Raises:
-        SurfaceUnavailable: Not now; this version may be dropped.
+        SurfaceUnavailable: Not now; it is offered again unless a newer one comes.
     """
     card = await desk.cards.of(view)
     handle = await surface.show(card)

@@ -160,16 +160,29 @@ async def test_a_card_that_had_to_move_is_remembered_where_it_is_now(orchestrato
     assert orchestrator.views[name].origin == MOVED.encode()
 
 
-async def test_progress_that_cannot_be_shown_is_dropped(
+async def test_a_first_card_that_was_not_taken_is_offered_again_though_nothing_new_happens(
+    chat: Chat, orchestrator: FakeOrchestrator, surface: RecordingSurface, posted: None
+) -> None:
+    """Takes a second: the pause after the first refusal."""
+    surface.is_away = True
+    name = await started(chat)
+    await until(lambda: surface.refused)
+
+    surface.is_away = False
+
+    await until(lambda: name in surface.messages)
+
+
+async def test_of_progress_that_cannot_be_shown_the_newest_is_kept(
     chat: Chat, orchestrator: FakeOrchestrator, surface: RecordingSurface, posted: None
 ) -> None:
     surface.is_away = True
     name = await started(chat)
     orchestrator.move(name, running(1))
-    await asyncio.sleep(0.02)
+    await until(lambda: surface.refused)
 
-    surface.is_away = False
     orchestrator.move(name, running(2))
+    surface.is_away = False
 
     await until(lambda: surface.shown)
     assert [card.bar and card.bar.text for card in surface.shown] == ["step 2 of 20"]
