@@ -529,6 +529,10 @@ class PeopleStore(Protocol):
         """A code that joins another account to *user*: good for ten minutes, once."""
         ...
 
+    async def withdraw_link(self, code: str) -> None:
+        """Make a code worth nothing: somebody has seen it who was not to."""
+        ...
+
     async def link(self, account: UserId, code: str) -> UserId:
         """
         Make *account*, and everything that was joined to it, a part of whoever offered *code*.

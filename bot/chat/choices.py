@@ -53,7 +53,7 @@ def read_settings(words: list[str]) -> Command | None:
         case []:
             return Settings()
         case ["notify", kind, "on" | "off" as state]:
-            return SetNotice(kind=kind.lower(), on=state == "on")
+            return SetNotice(kind=kind.lower().replace("_", "-"), on=state == "on")
         case ["quiet", "off"]:
             return SetQuiet(hours=None)
         case ["quiet", hours, *offset] if len(offset) <= 1:

@@ -37,6 +37,7 @@ class Call:
         handle: Where the card is to be, for commands that start one.
         key: The same key starts the same jobs once, however often it is called.
         place: The guild, group or page that it was said in, whose rules count.
+        is_overheard: Others read the answer, too.
         is_among_adults: It was said in private, or in a channel that the chat keeps from the young.
     """
 
@@ -45,6 +46,7 @@ class Call:
     handle: ReplyHandle
     key: str
     place: str
+    is_overheard: bool
     is_among_adults: bool = True
 
 

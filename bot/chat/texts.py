@@ -34,6 +34,12 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "not_blocked": ("{word} is not blocked here; /admin words lists what is.",),
     "too_many_blocked": ("{limit} words are blocked here, more are not kept; remove one first.",),
     "still_under_way": ("Requests of yours are under way ({unfinished}); wait for them or /cancel them first.",),
+    "join_under_way": (
+        (
+            "Requests of this account are under way ({unfinished}); wait for them or /cancel them, and send the code again,"
+            " or a new one when it is older than ten minutes."
+        ),
+    ),
     "unknown_preset": ("You have no preset {name}.{meant} /presets lists yours.",),
     "too_many_presets": ("You have {limit} presets, more are not kept; remove one with /presets remove NAME.",),
     "no_workflows": ("No workflow is installed, so nothing can be painted; an admin has to add one.",),
@@ -54,11 +60,21 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "bad_link_code": (
         "That code is wrong, used or older than ten minutes; write /link on the other chat for a new one.",
     ),
+    "overheard_code": (
+        (
+            "Others have read that code, so it is good no more; write /link on the other chat for a new one, and send it to"
+            " the bot in a private chat."
+        ),
+    ),
+    "for_one_only": ("That answer is for you alone; write {command} to the bot in a private chat.",),
     "linked_already": ("These accounts are one person already; /me lists them.",),
     "not_linked": ("This account was joined to no other; if others were joined to it, write /link remove there.",),
     "too_many_accounts": ("One person has at most {limit} accounts.",),
     "machine_is_yours_here": (
-        "Your GPU here is still warm or on its way; /session release it, wait a minute, and ask for a new code.",
+        (
+            "Your GPU here is still warm or on its way; /session release it, wait a minute, and send the code again, or a"
+            " new one when it is older than ten minutes."
+        ),
     ),
     "unknown_notice": ("There is no notice {name}.{meant} Known are: {known}.",),
     "not_editable": ("That started from a picture, which cannot be typed; use Vary below one.",),

@@ -2,15 +2,24 @@
 
 from bot.chat.buttons import Action
 from bot.chat.commands import Details, Retype
-from bot.chat.model import Answer, Person, Reply
+from bot.chat.handle import ReplyHandle
+from bot.chat.model import Answer, Call, Person, Reply
 from bot.chat.texts import STEP_NAMES
 from bot.chat.words import price, span
 from bot.service.desk import Desk
 from orchestrator.api import JobView, RequestError, Succeeded
 
 
-async def show(desk: Desk, person: Person, command: Details) -> Answer:
-    view = await desk.job_of(person, command.job)
+async def show(desk: Desk, call: Call, command: Details) -> Answer:
+    """
+    Say everything about one request.
+
+    Raises:
+        RequestError: It was made where the others here do not read.
+    """
+    view = await desk.job_of(call.person, command.job)
+    if call.is_overheard and ReplyHandle.decode(view.origin).chat != call.handle.chat:
+        raise RequestError("for_one_only", command="/details")
     titles = {
         p.name: p.title for card in desk.orchestrator.workflows() if card.name == view.workflow for p in card.parameters
     }

@@ -1,25 +1,29 @@
 """``/link``: one person with an account on each chat."""
 
 from bot.chat.commands import Link, OfferLink, Unlink
-from bot.chat.model import Answer, Person, Reply
+from bot.chat.model import Answer, Call, Person, Reply
 from bot.service.desk import Desk
 from orchestrator.api import RequestError
 
 CHATS = {"discord": "Discord", "telegram": "Telegram"}
 
 
-async def change(desk: Desk, person: Person, command: OfferLink | Link | Unlink) -> Answer:
+async def change(desk: Desk, call: Call, command: OfferLink | Link | Unlink) -> Answer:
     """
     Offer a code, take one, or leave.
 
     Raises:
-        RequestError: The page is everybody's; the code is wrong; something is under way.
+        RequestError: The page is everybody's; the code is wrong, or others have read it; something is under way.
     """
+    person = call.person
     if person.surface not in CHATS:
         raise RequestError("link_elsewhere")
     match command:
         case OfferLink():
             return await _offer(desk, person)
+        case Link(code=code) if call.is_overheard:
+            await desk.orchestrator.people.withdraw_link(code)
+            raise RequestError("overheard_code")
         case Link(code=code):
             await desk.orchestrator.people.link(person.account, code)
             return Reply(

@@ -23,7 +23,8 @@ async def meant(desk: Desk, call: Call, press: Press) -> Call:
     """
     Say the button as a command.
 
-    A machine is its owner's: an admin who presses Keep or Release speaks for whoever asked for the card.
+    A machine is its owner's: an admin who presses Keep or Release speaks for whoever asked for the card. Whoever reads
+    what is answered has the card before their eyes.
 
     Raises:
         RequestError: The card is somebody else's.
@@ -31,4 +32,4 @@ async def meant(desk: Desk, call: Call, press: Press) -> Call:
     view = await desk.job_of(call.person, press.job)
     is_about_machine = press.action in {Action.KEEP, Action.RELEASE}
     person = replace(call.person, user=view.user) if is_about_machine else call.person
-    return replace(call, person=person, command=COMMANDS[press.action](press))
+    return replace(call, person=person, command=COMMANDS[press.action](press), is_overheard=False)

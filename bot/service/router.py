@@ -100,14 +100,14 @@ FOR_ALL: Mapping[type, Does] = {
     SavePreset: lambda desk, call, command: presets.save(desk, call.person, command),
     RemovePreset: lambda desk, call, command: presets.remove(desk, call.person, command.name),
     Forget: lambda desk, call, command: forget.forget(desk, call.person, command),
-    OfferLink: lambda desk, call, command: link.change(desk, call.person, command),
-    Link: lambda desk, call, command: link.change(desk, call.person, command),
-    Unlink: lambda desk, call, command: link.change(desk, call.person, command),
+    OfferLink: link.change,
+    Link: link.change,
+    Unlink: link.change,
     Settings: lambda desk, call, command: settings.change(desk, call.person, command),
     SetNotice: lambda desk, call, command: settings.change(desk, call.person, command),
     SetQuiet: lambda desk, call, command: settings.change(desk, call.person, command),
     SetMetadata: lambda desk, call, command: settings.change(desk, call.person, command),
-    Details: lambda desk, call, command: details.show(desk, call.person, command),
+    Details: details.show,
     Retype: lambda desk, call, command: details.retype(desk, call.person, command),
     History: lambda desk, call, _: history.show(desk, call.person),
     Why: lambda desk, call, _: why.show(desk, call.person),
@@ -129,6 +129,8 @@ FOR_ADMINS: Mapping[type, Does] = {
     ShowBudget: lambda desk, _, command: persons.budget(desk, command),
     SetBudget: lambda desk, _, command: persons.budget(desk, command),
 }
+FOR_ONE: Mapping[type, str] = {OfferLink: "/link", Me: "/me", History: "/history", ShowPerson: "/admin user"}
+"""What is answered with a secret, or with what somebody did elsewhere, and how it is written."""
 
 
 class Router(CommandHandler):
@@ -170,4 +172,6 @@ class Router(CommandHandler):
         kind = type(call.command)
         if kind in FOR_ADMINS and not call.person.is_admin:
             raise RequestError("admins_only", command="That")
+        if call.is_overheard and kind in FOR_ONE:
+            raise RequestError("for_one_only", command=FOR_ONE[kind])
         return await {**FOR_ALL, **FOR_ADMINS}[kind](self._desk, call, call.command)

@@ -102,8 +102,10 @@ class Newsroom:
         told: set[int] = set()
         while True:
             async with self._shared.store.reading() as books:
-                fresh = [notice for notice in await books.notices.unacknowledged() if notice.id not in told]
-            for notice in fresh:
-                told.add(notice.id)
-                yield notice
+                untold = await books.notices.unacknowledged()
+            told &= {notice.id for notice in untold}
+            for notice in untold:
+                if notice.id not in told:
+                    told.add(notice.id)
+                    yield notice
             await self._shared.wakeups.notices.wait(None)

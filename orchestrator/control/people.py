@@ -97,22 +97,25 @@ class People(PeopleStore):
 
     async def link(self, account: UserId, code: str) -> UserId:
         now = self._clock.now()
-        async with self._store.writing() as books:
-            to = await books.people.take_link_code(_hashed(code), now)
-        if to is None:  # a code is used up by whoever tries it, so guessing gets nobody anywhere
-            raise RequestError("bad_link_code")
-        async with self._store.writing() as books:
-            joining, to = await books.people.person_of(account), await books.people.person_of(to)
+        async with self._store.writing() as books:  # a refusal takes back that the code was taken
+            offered_by = await books.people.take_link_code(_hashed(code), now)
+            if offered_by is None:
+                raise RequestError("bad_link_code")
+            joining, to = await books.people.person_of(account), await books.people.person_of(offered_by)
             if joining == to:
                 raise RequestError("linked_already")
             accounts = (*await books.people.accounts_of(joining), *await books.people.accounts_of(to))
             if len(accounts) + 2 > MOST_ACCOUNTS:
                 raise RequestError("too_many_accounts", limit=MOST_ACCOUNTS)
-            await _check_nothing_is_under_way(books, joining)
+            await _check_nothing_is_under_way(books, joining, key="join_under_way")
             await _check_no_machine_lives(books, joining)
             await _close_sessions(books, joining)
             await books.people.join(joining, to, now)
         return to
+
+    async def withdraw_link(self, code: str) -> None:
+        async with self._store.writing() as books:
+            await books.people.take_link_code(_hashed(code), self._clock.now())
 
     async def unlink(self, account: UserId) -> None:
         async with self._store.writing() as books:
@@ -173,7 +176,7 @@ def _hashed(code: str) -> str:
     return hashlib.sha256(code.strip().upper().encode()).hexdigest()
 
 
-async def _check_nothing_is_under_way(books: Books, user: UserId) -> None:
+async def _check_nothing_is_under_way(books: Books, user: UserId, *, key: str = "still_under_way") -> None:
     unfinished = await books.jobs.count_unfinished(user)
     if unfinished:
-        raise RequestError("still_under_way", unfinished=unfinished)
+        raise RequestError(key, unfinished=unfinished)

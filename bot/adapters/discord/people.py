@@ -51,6 +51,7 @@ def call_of(interaction: discord.Interaction, command: Command, access: Access, 
         handle=handle_of(interaction, NAME),
         key=f"{NAME}:{key or interaction.id}",
         place=f"{NAME}:{guild or f'@{user.id}'}",
+        is_overheard=False,  # words are shown to the person alone
         is_among_adults=_is_among_adults(interaction),
     )
 

@@ -36,4 +36,5 @@ def call_of(command: Command, *, user: User, spot: Spot, access: Access, key: st
         handle=spot.handle(),
         key=f"{NAME}:{key}",
         place=f"{NAME}:{spot.chat}",
+        is_overheard=is_group(spot.chat),
     )

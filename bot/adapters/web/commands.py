@@ -59,7 +59,14 @@ class Commands:
         # On loopback everybody is an admin: whoever is here could as well read the database.
         person = Person(user=user_id(posted.user), surface=NAME, is_admin=True)
         handle = ReplyHandle(surface=NAME, chat=posted.user)
-        call = Call(person=person, command=command, handle=handle, key=f"{NAME}:{posted.user}:{posted.key}", place=NAME)
+        call = Call(
+            person=person,
+            command=command,
+            handle=handle,
+            key=f"{NAME}:{posted.user}:{posted.key}",
+            place=NAME,
+            is_overheard=False,
+        )
         return _response(await self._site.backend.handler.handle(call))
 
 

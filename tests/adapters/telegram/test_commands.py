@@ -99,6 +99,11 @@ async def test_admins_commands_are_for_admins(telegram: Telegram, text: str, say
     assert "for admins" in await said(telegram, text)
 
 
+async def test_a_code_to_join_accounts_is_never_shown_to_a_group(telegram: Telegram) -> None:
+    assert "in a private chat" in await said(telegram, "/link", chat=GROUP)
+    assert "Write /link" in await said(telegram, "/link")
+
+
 async def test_cost_comes_with_a_chart(telegram: Telegram) -> None:
     telegram.server.write(ROOT, "/cost 7")
 

@@ -52,6 +52,7 @@ class Chat:
         is_admin: bool = False,
         key: str = "",
         place: str = "room",
+        is_overheard: bool = False,
         is_among_adults: bool = True,
     ) -> Answer:
         self._keys += 1
@@ -62,6 +63,7 @@ class Chat:
                 handle=ReplyHandle(surface="recording", chat="room", message=f"m{self._keys}"),
                 key=key or f"key{self._keys}",
                 place=place,
+                is_overheard=is_overheard,
                 is_among_adults=is_among_adults,
             )
         )

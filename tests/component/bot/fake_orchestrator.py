@@ -171,6 +171,9 @@ class FakePeople(PeopleStore):
         self.codes[f"CODE{len(self.codes)}"] = user
         return f"CODE{len(self.codes) - 1}"
 
+    async def withdraw_link(self, code: str) -> None:
+        self.codes.pop(code, None)
+
     async def link(self, account: UserId, code: str) -> UserId:
         if code not in self.codes:
             raise RequestError("bad_link_code")

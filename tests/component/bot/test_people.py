@@ -37,7 +37,14 @@ class Chats:
         self._keys = 0
 
     async def say(
-        self, text: str, *, at: str = "discord", by: str = "1", name: str = "", is_admin: bool = False
+        self,
+        text: str,
+        *,
+        at: str = "discord",
+        by: str = "1",
+        name: str = "",
+        is_admin: bool = False,
+        is_overheard: bool = False,
     ) -> Answer:
         self._keys += 1
         return await self._router.handle(
@@ -47,6 +54,7 @@ class Chats:
                 handle=ReplyHandle(surface=at, chat="room", message=f"m{self._keys}"),
                 key=f"key{self._keys}",
                 place="room",
+                is_overheard=is_overheard,
             )
         )
 
@@ -108,6 +116,38 @@ async def test_what_cannot_be_joined_is_said(chats: Chats, text: str, says: str)
     assert says in answer.sentence
 
 
+@pytest.mark.parametrize("text", ["/link", "/me", "/history", "/admin user discord:1"])
+async def test_what_is_for_one_person_alone_is_not_said_where_others_read(chats: Chats, text: str) -> None:
+    answer = await chats.say(text, is_overheard=True, is_admin=True)
+
+    assert isinstance(answer, Refused)
+    assert f"write {' '.join(text.split()[:2]).removesuffix(' discord:1')} to the bot in a private" in answer.sentence
+
+
+async def test_a_code_that_others_have_read_is_good_for_nobody(chats: Chats) -> None:
+    code = reply(await chats.say("/link")).data["code"]
+
+    heard = await chats.say(f"/link {code}", at="telegram", by="2", is_overheard=True)
+    stolen = await chats.say(f"/link {code}", at="telegram", by="3")
+
+    assert isinstance(heard, Refused)
+    assert "Others have read that code" in heard.sentence
+    assert isinstance(stolen, Refused)
+
+
+async def test_details_are_said_to_others_only_where_the_request_was_made(
+    chats: Chats, orchestrator: FakeOrchestrator
+) -> None:
+    await chats.say("a cat")
+    (name,) = orchestrator.views
+    assert isinstance(await chats.say(f"/details {name}", is_overheard=True), Reply)
+
+    origin = ReplyHandle(surface="discord", chat="a private one", message="m").encode()
+    orchestrator.views[name] = replace(orchestrator.views[name], origin=origin)
+
+    assert isinstance(await chats.say(f"/details {name}", is_overheard=True), Refused)
+
+
 async def test_the_page_belongs_to_everybody_and_joins_nobody(chat: Chat) -> None:
     answer = await chat.say("/link")
 
@@ -124,6 +164,12 @@ async def test_settings_show_every_choice_and_how_to_change_it(chats: Chats) -> 
     assert said.data["notify"] == {"done": True, "failed": True, "giving-back": True, "budget": True}
     assert said.data["quiet"] == "none"
     assert any("/settings notify done off" in line for line in said.lines)
+
+
+async def test_a_notice_may_be_written_with_a_dash_or_an_underscore(chats: Chats) -> None:
+    said = reply(await chats.say("/settings notify giving_back off"))
+
+    assert said.data["notify"] == {"done": True, "failed": True, "giving-back": False, "budget": True}
 
 
 async def test_admins_choose_for_admins_news_as_well(chats: Chats) -> None:

@@ -112,13 +112,22 @@ async def test_joining_oneself_or_twice_is_said(stage: Stage) -> None:
     assert await refused(stage, ADA_TOO, await people.offer_link(ADA)) == "linked_already"
 
 
-async def test_whoever_has_something_under_way_joins_later(stage: Stage) -> None:
+async def test_whoever_has_something_under_way_joins_later_with_the_same_code(stage: Stage) -> None:
     job = await stage.ask(user=ADA_TOO)
-    assert await refused(stage, ADA_TOO, await stage.service.people.offer_link(ADA)) == "still_under_way"
+    code = await stage.service.people.offer_link(ADA)
+    assert await refused(stage, ADA_TOO, code) == "join_under_way"
 
     machine = await stage.make_ready()
     await stage.paint(job, machine, timedelta(seconds=4))
-    assert await refused(stage, ADA_TOO, await stage.service.people.offer_link(ADA)) == "machine_is_yours_here"
+    assert await refused(stage, ADA_TOO, code) == "machine_is_yours_here"
+
+
+async def test_a_code_that_is_withdrawn_joins_nobody(stage: Stage) -> None:
+    code = await stage.service.people.offer_link(ADA)
+
+    await stage.service.people.withdraw_link(code)
+
+    assert await refused(stage, ADA_TOO, code) == "bad_link_code"
 
 
 async def test_whoever_has_a_machine_that_is_not_proved_gone_joins_later(stage: Stage) -> None:
