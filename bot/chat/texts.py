@@ -36,8 +36,8 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "still_under_way": ("Requests of yours are under way ({unfinished}); wait for them or /cancel them first.",),
     "join_under_way": (
         (
-            "Requests of this account are under way ({unfinished}); wait for them or /cancel them, and send the code again,"
-            " or a new one when it is older than ten minutes."
+            "Requests of this account are under way ({unfinished}); wait for them or /cancel them, then send the code"
+            " again, or a new one when it is older than ten minutes."
         ),
     ),
     "unknown_preset": ("You have no preset {name}.{meant} /presets lists yours.",),
@@ -62,8 +62,8 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "overheard_code": (
         (
-            "Others have read that code, so it is good no more; write /link on the other chat for a new one, and send it to"
-            " the bot in a private chat."
+            "Others have read that code, so it is good no more; write /link on the other chat for a new one, and send"
+            " it to the bot in a private chat."
         ),
     ),
     "for_one_only": ("That answer is for you alone; write {command} to the bot in a private chat.",),
@@ -72,8 +72,8 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "too_many_accounts": ("One person has at most {limit} accounts.",),
     "machine_is_yours_here": (
         (
-            "Your GPU here is still warm or on its way; /session release it, wait a minute, and send the code again, or a"
-            " new one when it is older than ten minutes."
+            "Your GPU here is still warm or on its way; /session release it, wait a minute, and send the code again, or"
+            " a new one when it is older than ten minutes."
         ),
     ),
     "unknown_notice": ("There is no notice {name}.{meant} Known are: {known}.",),
