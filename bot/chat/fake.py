@@ -10,7 +10,7 @@ from bot.chat.card import Card
 from bot.chat.handle import ReplyHandle
 from bot.chat.model import Note
 from bot.chat.pace import Pace, Rate
-from bot.chat.surface import ChatSurface, Limits, SurfaceUnavailable
+from bot.chat.surface import ChatSurface, Limits, SurfaceUnavailable, Unreachable
 from bot.chat.voice import Voice
 from orchestrator.api import JobId, UserId
 
@@ -27,6 +27,7 @@ class RecordingSurface(ChatSurface):
         shown: Every version that was shown, in order.
         delivered: How each job ended, in the order in which that was told.
         is_away: While set, nothing is taken.
+        closed: Accounts that take nothing from us.
         refused: How many calls were not taken because of that.
     """
 
@@ -42,6 +43,7 @@ class RecordingSurface(ChatSurface):
     delivered: list[Card] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     is_away: bool = False
+    closed: set[UserId | None] = field(default_factory=set)
     refused: int = 0
 
     async def show(self, card: Card) -> ReplyHandle:
@@ -62,6 +64,9 @@ class RecordingSurface(ChatSurface):
 
     async def notify(self, note: Note) -> None:
         async with self._call():
+            if note.user in self.closed:
+                self.refused += 1
+                raise Unreachable("they take no private messages")
             self.notes.append(note)
 
     @asynccontextmanager

@@ -27,6 +27,10 @@ class SurfaceUnavailable(Exception):
         self.retry_after = retry_after
 
 
+class Unreachable(Exception):
+    """Whoever is to be told takes nothing from us there: trying again is of no use, another account may be."""
+
+
 class SurfaceFailed(Exception):
     """
     The surface cannot run with these settings; trying again is of no use.
@@ -120,6 +124,7 @@ class ChatSurface(Protocol):
 
         Raises:
             SurfaceUnavailable: It is offered again later.
+            Unreachable: They are closed to us: no private message, no chat to mention them in.
         """
         ...
 

@@ -12,7 +12,7 @@ from bot.adapters.discord.messages import NO_MENTIONS
 from bot.adapters.discord.people import NAME, account
 from bot.chat.access import Access
 from bot.chat.model import Note
-from bot.chat.surface import SurfaceUnavailable
+from bot.chat.surface import SurfaceUnavailable, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +31,15 @@ class Notes:
 
         Raises:
             SurfaceUnavailable: Nobody is known who could be told.
+            Unreachable: They are known, and take nothing from us.
         """
         if note.user is None:
             return await self._tell_admins(note)
         number = account(note.user)
         if number is None:
-            raise SurfaceUnavailable("that is no account of Discord")
+            raise Unreachable("that is no account of Discord")
         told = await self._privately(number, note)
-        return [told] if told is not None else await self._by_mention(number, note)
+        return [told if told is not None else await self._by_mention(number, note)]
 
     async def _tell_admins(self, note: Note) -> list[int]:
         admins = [int(admin) for admin in sorted(self._access.admins) if admin.isdecimal() and not self._is_role(admin)]
@@ -48,7 +49,10 @@ class Notes:
             raise SurfaceUnavailable("no admin is known who could be told; set DISCORD_ADMINS")
         told = [await self._privately(admin, note) for admin in admins]
         told += [await self._in_channel(channel, note)] if channel is not None else []
-        return [each for each in told if each is not None]
+        reached = [each for each in told if each is not None]
+        if told and not reached:
+            raise Unreachable("no admin takes private messages, and there is no channel for them")
+        return reached
 
     def _is_role(self, number: str) -> bool:
         return any(guild.get_role(int(number)) for guild in self._client().guilds)
@@ -66,11 +70,9 @@ class Notes:
             return None
         return channel.id
 
-    async def _by_mention(self, number: int, note: Note) -> list[int]:
-        """Once: whoever cannot be reached at all is not tried again and again."""
+    async def _by_mention(self, number: int, note: Note) -> int:
         if not note.chat.isdecimal():
-            log.warning("somebody takes no private messages and was not told: %s", note.topic or "news")
-            return []
+            raise Unreachable("they take no private messages, and there is no channel to mention them in")
         channel = self._client().get_partial_messageable(int(note.chat))
         text = f"<@{number}> {escaped(note.sentence, LONGEST_CONTENT - 30)}"
         try:
@@ -84,9 +86,8 @@ class Notes:
         except discord.HTTPException as error:
             if not is_closed_to_us(error):
                 raise
-            log.warning("somebody can be told neither alone nor in their channel: %s", error.text)
-            return []
-        return [channel.id]
+            raise Unreachable(f"they can be told neither alone nor in their channel ({error.text})") from error
+        return channel.id
 
     async def _in_channel(self, number: int, note: Note) -> int | None:
         try:

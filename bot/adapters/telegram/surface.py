@@ -28,7 +28,7 @@ from bot.chat.handle import ReplyHandle
 from bot.chat.model import Note
 from bot.chat.pace import Pace, Rate
 from bot.chat.places import PICTURES, Showing, showing_of
-from bot.chat.surface import Backend, Chat, Limits, SurfaceFailed, SurfaceUnavailable
+from bot.chat.surface import Backend, Chat, Limits, SurfaceFailed, SurfaceUnavailable, Unreachable
 from bot.chat.typed import COMMANDS
 from bot.chat.voice import Voice
 from bot.chat.words import clipped
@@ -250,8 +250,9 @@ class TelegramSurface(Chat):
         admins = [int(admin) for admin in sorted(self._options.access.admins) if admin.isdecimal()]
         if not admins:
             raise SurfaceUnavailable("no admin is known who could be told; set TELEGRAM_ADMINS")
-        for admin in [each for each in admins if f"{NAME}:{each}" not in note.leaving_out]:
-            await self._told_alone(admin, note)
+        told = [await self._told_alone(each, note) for each in admins if f"{NAME}:{each}" not in note.leaving_out]
+        if told and not any(told):
+            raise Unreachable("no admin has opened the bot")
 
     async def _told_alone(self, number: int | None, note: Note) -> bool:
         """False when they take no messages: they never opened the bot, or blocked it."""
@@ -264,15 +265,20 @@ class TelegramSurface(Chat):
         return True
 
     async def _mention(self, note: Note) -> None:
+        """
+        Tell it in the group where they asked.
+
+        Raises:
+            Unreachable: There is none, or it is closed to us.
+        """
         number, spot = account(note.user) if note.user else None, spot_of(ReplyHandle(surface=NAME, chat=note.chat))
         if number is None or spot is None or not is_group(spot.chat):
-            log.warning("somebody takes no private messages and was not told: %s", note.topic or "news")
-            return
+            raise Unreachable("they take no private messages, and there is no group to mention them in")
         text = f'<a href="tg://user?id={number}">You</a>: {escaped(note.sentence)}'
         try:
             await self._talking.say(spot, [text], keyboard=buttons_of(note.buttons))
-        except Closed:
-            log.warning("somebody can be told neither alone nor in their group")
+        except Closed as error:
+            raise Unreachable("they can be told neither alone nor in their group") from error
 
     def _check_ready(self) -> Backend:
         if self._backend is None:

@@ -5,7 +5,7 @@ from simcord.builders import ChannelHandle
 
 from bot.chat.buttons import Action, Button
 from bot.chat.model import Note
-from bot.chat.surface import SurfaceUnavailable
+from bot.chat.surface import SurfaceUnavailable, Unreachable
 from orchestrator.api import UserId
 from tests.adapters.discord.stage import Stage, labels
 
@@ -47,12 +47,13 @@ async def test_whoever_takes_no_private_messages_is_mentioned_once_where_they_as
     assert stage.rest.sent[-1].body["allowed_mentions"] == {"parse": [], "users": [stage.ada.id]}
 
 
-async def test_whoever_cannot_be_reached_at_all_is_not_tried_again(stage: Stage) -> None:
+async def test_whoever_cannot_be_reached_at_all_is_said_to_be_closed(stage: Stage) -> None:
     stage.env.inject_error("POST", "/channels/*/messages", status=403, code=50007, times=None)
     note = Note(user=stage.user(stage.ada), sentence="Done.", chat=str(stage.channel.id))
 
-    await stage.surface.notify(note)
-    await stage.surface.notify(Note(user=stage.user(stage.ada), sentence="Done."))
+    for each in (note, Note(user=stage.user(stage.ada), sentence="Done."), Note(user=None, sentence="Trouble.")):
+        with pytest.raises(Unreachable):
+            await stage.surface.notify(each)
 
     assert stage.messages() == []
 
@@ -80,8 +81,8 @@ async def test_an_admins_channel_that_is_closed_to_us_stops_nothing(stage: Stage
     assert len(stage.root.user.dm_channel.history()) == 1
 
 
-async def test_news_that_nobody_can_be_told_is_kept(stage: Stage) -> None:
-    with pytest.raises(SurfaceUnavailable, match="no account of Discord"):
+async def test_news_of_a_discord_that_fails_is_kept(stage: Stage) -> None:
+    with pytest.raises(Unreachable, match="no account of Discord"):
         await stage.surface.notify(Note(user=UserId("web:ada"), sentence="Done."))
     stage.env.inject_error("POST", "/users/@me/channels", status=500)
     with pytest.raises(SurfaceUnavailable, match="500"):

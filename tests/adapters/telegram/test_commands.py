@@ -8,7 +8,7 @@ from bot.adapters.telegram.polling import SECRET_HEADER, Webhook
 from bot.adapters.telegram.surface import TelegramOptions, TelegramSurface
 from bot.chat.access import Access
 from bot.chat.model import Note
-from bot.chat.surface import Backend, SurfaceFailed, SurfaceUnavailable
+from bot.chat.surface import Backend, SurfaceFailed, SurfaceUnavailable, Unreachable
 from bot.chat.typed import COMMANDS
 from bot.service.desk import open_desk
 from bot.service.router import Router
@@ -290,6 +290,21 @@ async def test_whoever_takes_no_private_messages_is_mentioned_where_they_asked(t
     (mention,) = telegram.server.seen(GROUP)
     assert mention.links == (f"tg://user?id={ADA}",)
     assert mention.text == "You: Your GPU is given back in 2 minutes."
+
+
+@pytest.mark.parametrize("chat", ["", str(ADA), str(GROUP)])
+async def test_whoever_takes_no_messages_at_all_is_said_to_be_closed(telegram: Telegram, chat: str) -> None:
+    telegram.server.misbehave("sendMessage", 403, "Forbidden: bot was blocked by the user", times=None)
+
+    with pytest.raises(Unreachable):
+        await telegram.surface.notify(note(chat=chat))
+
+
+async def test_admins_of_whom_none_opened_the_bot_are_said_to_be_closed(telegram: Telegram) -> None:
+    telegram.server.misbehave("sendMessage", 403, "Forbidden: bot can't initiate conversation with a user", times=None)
+
+    with pytest.raises(Unreachable):
+        await telegram.surface.notify(note(user=None))
 
 
 async def test_admins_are_told_each(telegram: Telegram) -> None:

@@ -11,7 +11,7 @@ import pytest
 from bot.chat.fake import RecordingSurface
 from bot.chat.handle import ReplyHandle
 from bot.service.desk import open_desk
-from bot.service.notices import tell_notices
+from bot.service.notices import LIMIT_S, MOST_WAITING, tell_notices
 from orchestrator.api import (
     Failed,
     Failure,
@@ -24,6 +24,7 @@ from orchestrator.api import (
     UserId,
     Value,
 )
+from tests import virtual_time
 from tests.component.bot.conftest import until
 from tests.component.bot.fake_orchestrator import FakeOrchestrator
 
@@ -96,6 +97,82 @@ async def test_a_surface_that_is_away_leaves_it_to_the_other_account(
 
     (note,) = surfaces["telegram"].notes
     assert note.chat == "", "she may not be mentioned in a chat of another surface"
+
+
+async def test_whoever_takes_no_messages_on_one_account_is_told_on_the_other(
+    orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]
+) -> None:
+    orchestrator.people.accounts[ADA_TOO] = ADA
+    surfaces["discord"].closed.add(ADA)
+    leave(orchestrator, "job_done", job=await asked(orchestrator))
+
+    await told(orchestrator, surfaces)
+
+    assert [note.user for note in surfaces["telegram"].notes] == [ADA_TOO]
+
+
+def test_an_account_that_is_closed_is_not_tried_again_while_the_other_is_away(
+    orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]
+) -> None:
+    async def some_minutes() -> None:
+        orchestrator.people.accounts[ADA_TOO] = ADA
+        surfaces["discord"].closed.add(ADA)
+        surfaces["telegram"].is_away = True
+        leave(orchestrator, "job_done", job=await asked(orchestrator))
+        async with telling(orchestrator, surfaces):
+            await until(lambda: surfaces["telegram"].refused >= 4, limit_s=300)
+            surfaces["telegram"].is_away = False
+            await until(lambda: not orchestrator.open_notices, limit_s=300)
+
+    virtual_time.run(some_minutes())
+
+    assert surfaces["discord"].refused == 1
+    assert len(surfaces["telegram"].notes) == 1
+
+
+async def test_whoever_is_closed_everywhere_counts_as_told(
+    orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]
+) -> None:
+    orchestrator.people.accounts[ADA_TOO] = ADA
+    surfaces["discord"].closed.add(ADA)
+    surfaces["telegram"].closed.add(ADA_TOO)
+    for surface in surfaces.values():
+        surface.closed.add(None)
+    leave(orchestrator, "job_done", job=await asked(orchestrator))
+    leave(orchestrator, "cloud_account", user=None, cloud="vast", problem="no money")
+
+    await told(orchestrator, surfaces)
+
+    assert not any(surface.notes for surface in surfaces.values())
+
+
+def test_a_surface_that_hangs_delays_the_news_of_others_once_a_round(
+    orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]
+) -> None:
+    bob = UserId("telegram:9")
+    surfaces["discord"].call_s = 10_000
+
+    async def a_round() -> float:
+        job = await asked(orchestrator)
+        for _ in range(5):
+            leave(orchestrator, "job_done", job=job)
+        leave(orchestrator, "over_budget", user=bob, cap="person_day")
+        async with telling(orchestrator, surfaces):
+            await until(lambda: surfaces["telegram"].notes, limit_s=1000)
+        return asyncio.get_running_loop().time()
+
+    assert virtual_time.run(a_round()) < 2 * LIMIT_S
+
+
+async def test_more_news_than_is_held_waits_for_room_and_is_told_in_the_same_life(
+    orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]
+) -> None:
+    for _ in range(MOST_WAITING + 5):
+        leave(orchestrator, "over_budget", cap="person_day")
+
+    await told(orchestrator, surfaces)
+
+    assert len(surfaces["discord"].notes) == MOST_WAITING + 5
 
 
 async def test_a_failure_says_why(orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]) -> None:
