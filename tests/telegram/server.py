@@ -217,6 +217,8 @@ class TelegramServer:
         if method != "getUpdates":
             self.calls.append((method, said))
         if trouble is not None:
+            if trouble.hangs:
+                await asyncio.sleep(3600)
             raise Refused(trouble.status, trouble.description, retry_after=trouble.retry_after)
         return result
 

@@ -20,6 +20,11 @@ NO_CHAT = (
     "topic_closed",
     "not enough rights",
 )
+NO_TOPIC = ("message thread not found", "topic_id_invalid", "topic_deleted")
+NEVER_LEFT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+"""What httpx, which python-telegram-bot calls, raises before anything was sent."""
+
+GATEWAY = ("bad gateway", "(502)", "(504)")
 LATE = ("query is too old", "query_id_invalid", "query id is invalid")
 
 
@@ -50,6 +55,20 @@ def pause_of(error: RetryAfter) -> timedelta:
 
 def says(error: TelegramError, *phrases: str) -> bool:
     return any(phrase in error.message.lower() for phrase in phrases)
+
+
+def is_lost(error: TelegramError) -> bool:
+    """Whether the call was perhaps carried out, and only its answer did not come through."""
+    if isinstance(error, BadRequest) or not isinstance(error, NetworkError):
+        return False
+    if error.__cause__ is not None:
+        return type(error.__cause__).__name__ not in NEVER_LEFT
+    return says(error, *GATEWAY)
+
+
+def is_without_topic(error: TelegramError) -> bool:
+    """The topic was deleted; its group is there."""
+    return isinstance(error, BadRequest) and says(error, *NO_TOPIC)
 
 
 def is_unchanged(error: TelegramError) -> bool:

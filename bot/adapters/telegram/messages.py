@@ -8,14 +8,14 @@ come by editing it, which may be repeated: whatever happens in between, no pictu
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from telegram import Bot, InlineKeyboardMarkup, InputMediaPhoto, LinkPreviewOptions, Message, ReplyParameters
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, TelegramError
 
-from bot.adapters.telegram.failures import is_closed_to_us, is_gone, is_not_parsed, is_unchanged
+from bot.adapters.telegram.failures import is_closed_to_us, is_gone, is_not_parsed, is_unchanged, is_without_topic
 from bot.adapters.telegram.markup import plain
 from bot.adapters.telegram.render import Look, caption_of, keyboard_of, look_of, text_of
 from bot.adapters.telegram.spots import Spot, is_group
@@ -107,6 +107,8 @@ class Messages:
             moved_to = error.new_chat_id
             return await _as_html(text, lambda words, mode: sent(words, mode, moved_to))
         except TelegramError as error:
+            if spot.topic is not None and is_without_topic(error):
+                return await self.send(replace(spot, topic=None), text, keyboard=keyboard, is_reply=is_reply)
             if is_closed_to_us(error):
                 raise self._noted_closed(spot.chat, error) from error
             raise
@@ -121,13 +123,15 @@ class Messages:
 
     async def change(self, drawing: Drawing, spot: Spot) -> bool:
         """
-        Bring the message at *spot* up to date, as often as wanted. False when it is gone.
+        Bring the message at *spot* up to date, as often as wanted. False when it is gone, or left behind by its group.
 
         Raises:
             Closed: It cannot be written there.
         """
         try:
             await self._changed(drawing, spot)
+        except ChatMigrated:
+            return False
         except TelegramError as error:
             if is_gone(error):
                 return False

@@ -15,6 +15,7 @@ from bot.adapters.telegram.people import call_of, check
 from bot.adapters.telegram.photos import FILE_LIMIT
 from bot.adapters.telegram.render import CONFIRM, ORIGINAL
 from bot.adapters.telegram.spots import Spot
+from bot.adapters.telegram.spots import spot_of as known_spot
 from bot.chat.buttons import Action
 from bot.chat.commands import Press
 from bot.chat.model import Answer, Refused, Reply, Started
@@ -61,6 +62,8 @@ class Presses:
         if press is None:
             raise RequestError("button_gone")
         spot = spot_of(message)
+        if press.action is Action.CANCEL:
+            await self._adopt(message, press.job)
         answer = await self._answer(query, spot, press)
         await self._tell(query, spot, press, answer)
         if press.action in {Action.KEEP, Action.RELEASE}:
@@ -85,6 +88,13 @@ class Presses:
                 await self._answering.tell(spot, answer)
             case Started():
                 await self._toast(query, answer.note)
+
+    async def _adopt(self, message: Message, job: JobId) -> None:
+        """Cancel stands below cards alone: where we never heard which message a card is, it is this one."""
+        card = await self._answering.backend.cards.card(job)
+        known = None if card is None else known_spot(card.handle)
+        if known is not None and known.message is None and known.chat == message.chat_id:
+            await self._answering.backend.handler.moved(job, known.at(message.message_id).handle())
 
     # Confirm.
 
@@ -176,10 +186,10 @@ class Presses:
     # The circle on the button.
 
     async def _toast(self, query: CallbackQuery, text: str = "", *, is_alert: bool = False) -> None:
-        """End the waiting. A press that Telegram has forgotten meanwhile is no matter."""
+        """End the waiting. Where Telegram has forgotten the press, or takes nothing now, what it asks for is done."""
         try:
             await self._bot.answer_callback_query(query.id, clipped(text, LONGEST_TOAST) or None, show_alert=is_alert)
-        except BadRequest as error:
+        except TelegramError as error:
             log.info("a press could not be answered any more: %s", error)
 
 

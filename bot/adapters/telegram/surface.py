@@ -13,6 +13,7 @@ from telegram.request import HTTPXRequest
 from bot.adapters.originals import originals_of
 from bot.adapters.telegram.answering import Answering
 from bot.adapters.telegram.failures import translated
+from bot.adapters.telegram.firsts import Firsts
 from bot.adapters.telegram.markup import escaped
 from bot.adapters.telegram.messages import Closed, Drawing, Messages
 from bot.adapters.telegram.people import account
@@ -76,6 +77,7 @@ class TelegramSurface(Chat):
         self._bot = _bot(options)
         self._messages = Messages(self._bot)
         self._talking = Talking(self._bot, self._messages, self._pace)
+        self._firsts = Firsts()
         self._backend: Backend | None = None
 
     @property
@@ -163,7 +165,7 @@ class TelegramSurface(Chat):
     # Cards.
 
     async def show(self, card: Card) -> ReplyHandle:
-        self._check_ready()
+        backend = self._check_ready()
         spot = spot_of(card.handle)
         if spot is None:
             return card.handle
@@ -172,15 +174,25 @@ class TelegramSurface(Chat):
             return card.handle
         try:
             with translated():
-                return await self._brought(Drawing(card=card), spot)
+                return await self._shown(backend, card, spot)
         except Closed:
             return card.handle
 
-    async def _brought(self, drawing: Drawing, spot: Spot) -> ReplyHandle:
+    async def _shown(self, backend: Backend, card: Card, spot: Spot) -> ReplyHandle:
         """In its message, or in one new one where there is none or it is gone."""
-        if spot.message is not None and await self._messages.change(drawing, spot):
+        if spot.message is not None and await self._messages.change(Drawing(card=card), spot):
             return spot.handle()
-        return (await self._messages.open(drawing.card, spot)).handle()
+        people = backend.orchestrator.people
+        made = await self._firsts.once(people, card.job, spot, lambda: self._messages.open(card, spot))
+        if made is None:
+            self._pace.refund(card.handle.chat)
+        return (made or spot).handle()
+
+    async def _ended(self, card: Card, spot: Spot) -> ReplyHandle:
+        """Its person must hear of it: rather twice than not at all."""
+        if spot.message is not None and await self._messages.change(Drawing(card=card), spot):
+            return spot.handle()
+        return (await self._messages.open(card, spot)).handle()
 
     async def deliver(self, card: Card) -> ReplyHandle:
         backend = self._check_ready()
@@ -190,7 +202,7 @@ class TelegramSurface(Chat):
         try:
             with translated():
                 if card.state is not CardState.SUCCEEDED:
-                    return await self._brought(Drawing(card=card), spot)
+                    return await self._ended(card, spot)
                 return await self._finished(backend, card, spot)
         except Closed:
             return card.handle
@@ -219,10 +231,10 @@ class TelegramSurface(Chat):
         self._pace.spend(lane, now)
 
     async def _painted(self, drawing: Drawing, spot: Spot) -> bool:
-        """With its picture, or with words and the originals a button away where Telegram does not take the picture."""
+        """With its picture, or with words and the originals a button away where the picture is not taken there."""
         try:
             return await self._messages.change(drawing, spot)
-        except BadRequest as error:
+        except (BadRequest, Closed) as error:
             if drawing.photo is None:
                 raise
             log.warning("Telegram does not take a picture (%s); its original is a button away", error)
