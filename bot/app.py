@@ -43,6 +43,9 @@ from orchestrator.settings import Settings
 END_LIMIT = timedelta(seconds=30)
 """How long Ctrl-C waits for the proof that every machine is gone."""
 
+FINISH_LIMIT = timedelta(seconds=5)
+"""How long an answer or a post that is under way may take when the bot is stopped."""
+
 CHAT_PAUSE = timedelta(minutes=1)
 """Before a chat that broke off in a way that its adapter did not expect is started again."""
 
@@ -112,9 +115,11 @@ async def _serve(orchestrator: Service, bot_settings: BotSettings, stopping: Sto
     desk = open_desk(orchestrator, [page, *chats], clock.now, chart=cost_chart, logs_prompts=bot_settings.log_prompts)
     backend = Backend(handler=Router(desk), cards=desk.cards, orchestrator=orchestrator, now=clock.now)
     options = WebOptions(port=bot_settings.web_port, on_listening=_announce)
+    leaving = asyncio.Event()
     async with asyncio.TaskGroup() as group:
+        posting = group.create_task(keep_posted(desk, leaving), name="keep posted")
         surfaces = (
-            group.create_task(keep_posted(desk), name="keep posted"),
+            posting,
             group.create_task(run_web(Site(surface=page, backend=backend), options), name="web"),
             *(group.create_task(_run(chat, backend), name=chat.name) for chat in chats),
         )
@@ -123,8 +128,30 @@ async def _serve(orchestrator: Service, bot_settings: BotSettings, stopping: Sto
             await _end_machines(orchestrator, stopping)
         else:
             out.print("stopping; machines are kept for the next start, unfinished jobs stay queued")
+        leaving.set()
+        await _finish(posting, chats, stopping)
         for surface in surfaces:
             surface.cancel()
+
+
+async def _finish(posting: asyncio.Task[None], chats: Iterable[Chat], stopping: Stopping) -> None:
+    """Let posts and answers that are under way come to their end, so that the next start repeats none of them."""
+    async with asyncio.TaskGroup() as group:
+        answers = [group.create_task(_finished(chat), name=f"finish {chat.name}") for chat in chats]
+        everything = group.create_task(asyncio.wait({posting, *answers}))
+        impatient = group.create_task(stopping.at_once.wait())
+        await asyncio.wait(
+            {everything, impatient}, timeout=FINISH_LIMIT.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+        )
+        for each in (*answers, everything, impatient):
+            each.cancel()
+
+
+async def _finished(chat: Chat) -> None:
+    try:
+        await chat.finish()
+    except Exception:
+        log.exception("%s could not finish what it was answering", chat.name)
 
 
 def _chats(settings: BotSettings) -> list[Chat]:

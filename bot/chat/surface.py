@@ -178,3 +178,11 @@ class Chat(ChatSurface, Protocol):
             SurfaceFailed: A wrong token, a missing permission: an operator has to change something.
         """
         ...
+
+    async def finish(self) -> None:
+        """
+        Return when everything that people have asked for is answered; the bot is about to leave.
+
+        Cards can be posted until :meth:`run` is cancelled.
+        """
+        ...

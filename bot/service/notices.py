@@ -6,6 +6,7 @@ left out.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -69,24 +70,36 @@ class _Round:
         return Outcome.TOLD
 
 
-async def tell_notices(desk: Desk) -> None:
-    """Tell each notice where its person is, or to admins on every surface, until cancelled."""
+async def tell_notices(desk: Desk, leaving: asyncio.Event) -> None:
+    """Tell each notice where its person is, or to admins on every surface, until cancelled or *leaving* is set."""
     waiting: dict[int, _Waiting] = {}
     async with asyncio.TaskGroup() as group:
         news, room = asyncio.Event(), asyncio.Semaphore(MOST_WAITING)
-        group.create_task(_collect(desk.orchestrator.notices(), waiting, news, room), name="collect notices")
-        while True:
+        collecting = group.create_task(_collect(desk.orchestrator.notices(), waiting, news, room), name="collect")
+        ringing = group.create_task(_ring(news, leaving), name="leaving")
+        while not leaving.is_set():
             news.clear()  # what comes during the round is for the next one, at once
             now = _Round(desk=desk)
             for each in tuple(waiting.values()):
+                if leaving.is_set():
+                    break
                 if await _settled(now, each):
                     del waiting[each.notice.id]
                     room.release()
-            try:
-                async with asyncio.timeout(AGAIN_S if waiting else None):
-                    await news.wait()
-            except TimeoutError:
-                continue
+            await _pause(news, AGAIN_S if waiting else None)
+        collecting.cancel()
+        ringing.cancel()
+
+
+async def _pause(news: asyncio.Event, seconds: float | None) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await news.wait()
+
+
+async def _ring(news: asyncio.Event, leaving: asyncio.Event) -> None:
+    await leaving.wait()
+    news.set()
 
 
 async def _collect(

@@ -10,6 +10,7 @@ A surface that is down or slow holds up nobody: the feed only ever replaces what
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -27,24 +28,34 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 
 
-async def keep_posted(desk: Desk) -> None:
-    """Show progress, deliver ends and tell notices on every surface, until cancelled."""
+async def keep_posted(desk: Desk, leaving: asyncio.Event | None = None) -> None:
+    """
+    Show progress, deliver ends and tell notices on every surface, until cancelled.
+
+    Once *leaving* is set nothing more is begun, and this returns when what is under way is done: a post that is cut
+    off in the middle is perhaps there, and nobody has written that down.
+    """
+    leaving = leaving or asyncio.Event()
     posters = {name: Poster(desk, surface) for name, surface in desk.surfaces.items()}
     async with asyncio.TaskGroup() as group:
         for name, poster in posters.items():
-            group.create_task(poster.run(), name=f"poster:{name}")
-        group.create_task(_unceasing("updates", lambda: _feed(desk, posters)), name="feed")
-        group.create_task(_unceasing("notices", lambda: tell_notices(desk)), name="notices")
+            group.create_task(poster.run(leaving), name=f"poster:{name}")
+        feed = group.create_task(_unceasing("updates", lambda: _feed(desk, posters), leaving), name="feed")
+        group.create_task(_unceasing("notices", lambda: tell_notices(desk, leaving), leaving), name="notices")
+        await leaving.wait()
+        feed.cancel()
 
 
-async def _unceasing(name: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _unceasing(name: str, work: Callable[[], Awaitable[None]], leaving: asyncio.Event) -> None:
     """Do *work*, which starts from what is not yet acknowledged, again whenever it breaks off."""
-    while True:
+    while not leaving.is_set():
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - people must be told whatever happens
             _log_unless_expected(error, f"{name} broke off; they are asked for again")
-        await asyncio.sleep(FIRST_PAUSE_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_PAUSE_S):
+                await leaving.wait()
 
 
 def _log_unless_expected(error: Exception, what: str) -> None:
@@ -74,14 +85,20 @@ class Poster:
     def put(self, view: JobView) -> None:
         self._outbox.put(view)
 
-    async def run(self) -> None:
-        slots = asyncio.Semaphore(self._surface.limits.at_once)
+    async def run(self, leaving: asyncio.Event) -> None:
+        """Post until *leaving* is set, and then what is under way."""
         async with asyncio.TaskGroup() as group:
-            while True:
-                await slots.acquire()
-                view = await self._outbox.take()
-                post = group.create_task(self._post(view), name=f"post:{view.id}")
-                post.add_done_callback(lambda _: slots.release())
+            beginning = group.create_task(self._begin_posts(group), name="begin posts")
+            await leaving.wait()
+            beginning.cancel()
+
+    async def _begin_posts(self, group: asyncio.TaskGroup) -> None:
+        slots = asyncio.Semaphore(self._surface.limits.at_once)
+        while True:
+            await slots.acquire()
+            view = await self._outbox.take()
+            post = group.create_task(self._post(view), name=f"post:{view.id}")
+            post.add_done_callback(lambda _: slots.release())
 
     async def _post(self, view: JobView) -> None:
         try:

@@ -174,6 +174,11 @@ class TelegramServer:
     def misbehave(self, method: str, status: int, description: str, **more: Any) -> None:
         self._troubles.append(Trouble(method=method, status=status, description=description, **more))
 
+    @property
+    def misbehaves(self) -> bool:
+        """Whether some of what it was told to do wrong is still to come."""
+        return bool(self._troubles)
+
     def _push(self, what: dict[str, Any]) -> None:
         self._updates.append({"update_id": next(self._numbers), **what})
         self._news.set()

@@ -14,6 +14,7 @@ from bot.adapters.discord.completion import Completion
 from bot.adapters.discord.messages import NO_MENTIONS
 from bot.adapters.discord.presses import MODAL, Presses
 from bot.chat.commands import Command
+from bot.chat.under_way import UnderWay
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +39,19 @@ class Work:
         self.answering = answering
         self.presses = Presses(answering)
         self.completion = Completion(answering)
+        self.under_way = UnderWay()
 
     async def command(self, interaction: discord.Interaction, read: Callable[[], Command]) -> None:
-        await self.answering.answer(interaction, read)
+        with self.under_way.one():
+            await self.answering.answer(interaction, read)
+
+    async def pressed(self, interaction: discord.Interaction, text: str) -> None:
+        with self.under_way.one():
+            await self.presses.pressed(interaction, text)
+
+    async def submitted(self, interaction: discord.Interaction) -> None:
+        with self.under_way.one():
+            await self.presses.submitted(interaction)
 
     async def complete(self, interaction: discord.Interaction, option: str, begun: str) -> list[str]:
         return await self.completion.values(interaction, option, begun)
@@ -99,7 +110,7 @@ class Client(discord.Client):
     async def pressed(self, interaction: discord.Interaction, text: str) -> None:
         work = self._work()
         if work is not None:
-            await work.presses.pressed(interaction, text)
+            await work.pressed(interaction, text)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Modals are understood here, so that one that was opened before a restart is not lost."""
@@ -107,4 +118,4 @@ class Client(discord.Client):
         if work is None or interaction.type is not discord.InteractionType.modal_submit or not interaction.data:
             return
         if interaction.data.get("custom_id") == MODAL:
-            await work.presses.submitted(interaction)
+            await work.submitted(interaction)

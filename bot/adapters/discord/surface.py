@@ -103,6 +103,10 @@ class DiscordSurface(Chat):
             async with asyncio.timeout(CLOSE_LIMIT_S):
                 await self.client.close()
 
+    async def finish(self) -> None:
+        if self._work is not None:
+            await self._work.under_way.none()
+
     def _new_client(self) -> Client:
         return Client(lambda: self._work)
 

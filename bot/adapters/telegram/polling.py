@@ -19,6 +19,7 @@ from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, Tel
 
 from bot.adapters.telegram.failures import pause_of
 from bot.chat.surface import SurfaceFailed
+from bot.chat.under_way import UnderWay
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +45,17 @@ class Updates:
         self._handle = handle
         self._group = group
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._under_way: set[int] = set()
+        self._unconfirmed: set[int] = set()
         self._seen: set[int] = set()
+        self._under_way = UnderWay()
 
     async def take(self, update: Update) -> bool:
         """Begin with *update*, unless it was taken before; waits for a free place."""
         if update.update_id in self._seen:
             return False
-        self._seen.add(update.update_id)
-        self._under_way.add(update.update_id)
         await self._slots.acquire()
+        self._seen.add(update.update_id)
+        self._unconfirmed.add(update.update_id)
         self._group.create_task(self._work(update), name=f"update:{update.update_id}")
         return True
 
@@ -61,20 +63,26 @@ class Updates:
         """What to ask for next: everything before it was handled. None before there was anything."""
         if not self._seen:
             return None
-        first = min(self._under_way, default=max(self._seen) + 1)
+        first = min(self._unconfirmed, default=max(self._seen) + 1)
         self._seen = {number for number in self._seen if number >= first} or {first - 1}
         return first
 
+    async def finish(self) -> None:
+        """Wait until every update that was taken is handled."""
+        await self._under_way.none()
+
     async def work(self, update: Update) -> None:
         """Handle *update* to its end, in this task."""
-        async with self._slots:
-            await self._handled(update)
+        with self._under_way.one():
+            async with self._slots:
+                await self._handled(update)
 
     async def _work(self, update: Update) -> None:
         try:
-            await self._handled(update)
+            with self._under_way.one():
+                await self._handled(update)
+                self._unconfirmed.discard(update.update_id)
         finally:
-            self._under_way.discard(update.update_id)
             self._slots.release()
 
     async def _handled(self, update: Update) -> None:
@@ -110,6 +118,17 @@ async def poll(bot: Bot, updates: Updates) -> None:
         new = [update for update in batch if await updates.take(update)]
         if batch and not new:  # what is under way is told again each time
             await asyncio.sleep(IN_A_MOMENT_S)
+
+
+async def confirm(bot: Bot, updates: Updates) -> None:
+    """Say what was handled, so that the next life is not told it again."""
+    offset = updates.offset()
+    if offset is None:
+        return
+    try:
+        await bot.get_updates(offset=offset, limit=1, timeout=0, allowed_updates=WANTED)
+    except TelegramError as error:
+        log.info("what was handled could not be confirmed: %s", error)
 
 
 def _pause_after(error: TelegramError, failures: int) -> float:

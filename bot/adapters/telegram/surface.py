@@ -18,7 +18,16 @@ from bot.adapters.telegram.markup import escaped
 from bot.adapters.telegram.messages import Closed, Drawing, Messages
 from bot.adapters.telegram.people import account
 from bot.adapters.telegram.photos import photo_of
-from bot.adapters.telegram.polling import FIRST_PAUSE_S, LONGEST_PAUSE_S, REFUSED, Updates, Webhook, listen, poll
+from bot.adapters.telegram.polling import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    REFUSED,
+    Updates,
+    Webhook,
+    confirm,
+    listen,
+    poll,
+)
 from bot.adapters.telegram.presses import Presses
 from bot.adapters.telegram.render import buttons_of
 from bot.adapters.telegram.spots import NAME, Spot, is_group, spot_of
@@ -79,6 +88,7 @@ class TelegramSurface(Chat):
         self._talking = Talking(self._bot, self._messages, self._pace)
         self._firsts = Firsts()
         self._backend: Backend | None = None
+        self._hearing: tuple[asyncio.Task[None], Updates] | None = None
 
     @property
     def pace(self) -> Pace:
@@ -101,7 +111,7 @@ class TelegramSurface(Chat):
             except* (TelegramError, OSError) as group:
                 log.warning("Telegram is left for %.0f s: %s", pause, group.exceptions[0])
             finally:
-                self._backend = None
+                self._backend = self._hearing = None
                 await self._bot.shutdown()
             if failed is not None:
                 raise failed
@@ -118,11 +128,22 @@ class TelegramSurface(Chat):
             updates = Updates(lambda update: _handle(update, answering, presses), group)
             if self._options.webhook is None:
                 await self._bot.delete_webhook()
-                self._backend = backend
-                await poll(self._bot, updates)
+                hearing = group.create_task(poll(self._bot, updates), name="poll")
             else:
-                self._backend = backend
-                await listen(self._bot, updates, self._options.webhook)
+                hearing = group.create_task(listen(self._bot, updates, self._options.webhook), name="listen")
+            self._backend, self._hearing = backend, (hearing, updates)
+            await asyncio.Event().wait()
+
+    async def finish(self) -> None:
+        if self._hearing is None:
+            return
+        hearing, updates = self._hearing
+        if self._options.webhook is None:
+            hearing.cancel()  # two must not ask at once, and nothing new is taken
+            await asyncio.wait({hearing})
+        await updates.finish()
+        if self._options.webhook is None:
+            await confirm(self._bot, updates)
 
     async def _log_in(self) -> str:
         """

@@ -127,6 +127,20 @@ async def test_an_answer_waits_as_long_as_telegram_asks(telegram: Telegram) -> N
     await until(lambda: telegram.heard(ADA))
 
 
+async def test_a_bot_that_leaves_answers_and_says_what_it_has_heard(
+    server: TelegramServer, orchestrator: FakeOrchestrator
+) -> None:
+    """Takes a second: what Telegram asks for before it takes the answer."""
+    server.misbehave("sendMessage", 429, TOO_FAST, retry_after=1)
+    async with telegram_bot(server, orchestrator, lambda: orchestrator.now) as telegram:
+        server.write(ADA, "/me")
+        await until(lambda: not server.misbehaves)
+
+        await telegram.surface.finish()
+
+        assert len(telegram.heard(ADA)) == len(server.confirmed) == 1
+
+
 async def test_a_press_is_done_though_its_circle_cannot_be_ended(
     telegram: Telegram, orchestrator: FakeOrchestrator
 ) -> None:

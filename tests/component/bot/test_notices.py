@@ -40,7 +40,7 @@ def surfaces() -> dict[str, RecordingSurface]:
 async def telling(orchestrator: FakeOrchestrator, surfaces: dict[str, RecordingSurface]) -> AsyncIterator[None]:
     desk = open_desk(orchestrator, surfaces.values(), lambda: orchestrator.now)
     async with asyncio.TaskGroup() as group:
-        loop = group.create_task(tell_notices(desk))
+        loop = group.create_task(tell_notices(desk, asyncio.Event()))
         yield
         loop.cancel()
 

@@ -120,6 +120,34 @@ class Slow(RecordingSurface):
         return await super().show(card)
 
 
+async def test_a_bot_that_leaves_finishes_the_post_under_way_and_begins_no_other(
+    orchestrator: FakeOrchestrator,
+) -> None:
+    class Late(RecordingSurface):
+        async def deliver(self, card: Card) -> ReplyHandle:
+            handle = await super().deliver(card)
+            under_way.set()
+            await may_answer.wait()
+            return handle
+
+    surface, leaving, under_way, may_answer = Late(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    desk = open_desk(orchestrator, [surface], lambda: BEGIN)
+    async with asyncio.TaskGroup() as group:
+        posting = group.create_task(keep_posted(desk, leaving))
+        chat = Chat(desk)
+        name = await started(chat)
+        orchestrator.succeed(name, b"one")
+        await under_way.wait()
+
+        leaving.set()
+        await asyncio.sleep(0)
+        orchestrator.succeed(await started(chat, "a dog"), b"two")
+        may_answer.set()
+        await posting
+
+    assert [card.job for card in surface.delivered] == orchestrator.acknowledged == [name]
+
+
 class Fussy(RecordingSurface):
     """Has a bug, which one card brings out."""
 
