@@ -1,5 +1,6 @@
 """Crashes, restarts, deleted cards, lost answers and channels that are closed to us: one message for each request."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,9 +12,10 @@ from bot.adapters.discord.asked import AskedTable
 from bot.adapters.discord.messages import MOST_LOOKS, Messages
 from bot.chat.handle import ReplyHandle
 from bot.chat.surface import SurfaceUnavailable
-from orchestrator.api import JobId
-from tests.adapters.discord.stage import Stage, png
+from orchestrator.api import JobId, SessionView, UserId
+from tests.adapters.discord.stage import Stage, png, words
 from tests.component.bot.conftest import until
+from tests.component.bot.fake_orchestrator import FakeOrchestrator
 from tests.unit.bot.samples import STEPS, cold
 
 
@@ -283,3 +285,24 @@ async def test_a_handle_to_nowhere_holds_up_nobody(stage: Stage) -> None:
     stage.orchestrator.views[job] = replace(stage.orchestrator.views[job], origin=handle.encode())
 
     await told(stage, job)
+
+
+async def test_a_bot_that_leaves_answers_what_it_was_asked(stage: Stage) -> None:
+    class Slow(FakeOrchestrator):
+        async def session(self, user: UserId) -> SessionView | None:
+            is_asked.set()
+            await may_answer.wait()
+            return await super().session(user)
+
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+    await stage.restart(Slow())
+    async with asyncio.TaskGroup() as group:
+        answer = group.create_task(stage.ada.slash(stage.channel, "me"))
+        await is_asked.wait()
+        finishing = group.create_task(stage.surface.finish())
+        await asyncio.sleep(0)
+        assert not finishing.done()
+
+        may_answer.set()
+        await finishing
+        assert "You are" in words(await answer)
