@@ -209,6 +209,8 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
+    """Attributes: images: Empty when they are no longer kept."""
+
     images: tuple[ImageKey, ...]
     served: Served
 

@@ -12,6 +12,7 @@ The tree of tasks, all of them ended when the block is left:
        ├─ heartbeat           feeds the machines' dead-man's switches
        ├─ dispatcher          next job to a free machine
        ├─ runner              ├─ one worker a running job
+       ├─ keeping             lets go of what is too old
        └─ links               └─ one keeper a ComfyUI socket
 """
 
@@ -42,6 +43,7 @@ from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.heartbeat import Heartbeat
 from orchestrator.control.identity import take_identity
 from orchestrator.control.intake import Intake
+from orchestrator.control.keeping import Keeping
 from orchestrator.control.links import Links
 from orchestrator.control.loop import keep_doing
 from orchestrator.control.market import Market
@@ -58,6 +60,7 @@ from orchestrator.control.views import Views
 from orchestrator.domain.ids import CloudName
 from orchestrator.domain.money import MicroUsdPerHour
 from orchestrator.domain.policy.hedging import Hedging
+from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import FirstUser
 from orchestrator.ports.blobs import Blobs
@@ -104,6 +107,7 @@ class Outside:
     blobs: Blobs
     agent_source: bytes
     prepare_limits: PrepareLimits
+    keep: Keep
 
 
 @asynccontextmanager
@@ -172,6 +176,7 @@ async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -
             "heartbeat": (Heartbeat(shared, links=links, group=group).step, wakeups.heartbeat),
             "dispatcher": (Dispatcher(shared, runner).step, wakeups.dispatcher),
             "runner": (runner.step, wakeups.runner),
+            "keeping": (Keeping(shared, outside.blobs, outside.keep).step, wakeups.keeping),
         }
         for name, (step, wakeup) in steps.items():
             group.create_task(keep_doing(name, step, wakeup=wakeup), name=name)
@@ -194,6 +199,7 @@ async def _outside(settings: Settings, sandbox: SandboxAddress | None, http: aio
         blobs=LocalBlobs(settings.data / "pictures"),
         agent_source=await asyncio.to_thread(AGENT.read_bytes),
         prepare_limits=PrepareLimits() if sandbox is None else _SANDBOX_PREPARING,
+        keep=settings.keep,
     )
 
 

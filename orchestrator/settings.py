@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestrator.domain.money import MicroUsd, micro_usd, micro_usd_per_hour
+from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.spend import Caps
 
 
@@ -120,6 +121,18 @@ class Settings(BaseSettings):
     cap_month_usd: float | None = Field(
         None, alias="GLOWPLUG_CAP_MONTH_USD", ge=0, description="Dollars a month in all (50 with a real cloud)."
     )
+
+    keep_days: int = Field(90, alias="GLOWPLUG_KEEP_DAYS", ge=1, description="Days that pictures and events are kept.")
+    keep_gb: float = Field(
+        20,
+        alias="GLOWPLUG_KEEP_GB",
+        gt=0,
+        description="Gigabytes of pictures that are kept; beyond that the oldest go first.",
+    )
+
+    @property
+    def keep(self) -> Keep:
+        return Keep(span=timedelta(days=self.keep_days), size=round(self.keep_gb * 10**9))
 
     @property
     def rents_for_real(self) -> bool:

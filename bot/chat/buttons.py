@@ -48,8 +48,8 @@ def buttons_of(
     match view.status:
         case Queued() | ColdStart() | Running():
             return (Button(action=Action.CANCEL, label="Cancel", command=f"/cancel {view.id}"),)
-        case Succeeded():
-            vary = _vary(view, workflows)
+        case Succeeded(images=images):
+            vary = _vary(view, workflows) if images else ()
             return (*_again(view), *vary, *_edit(view, workflows), *_machine(view, session, now), _details(view))
         case Failed() | Cancelled():
             return (*_edit(view, workflows), *_again(view), _details(view))

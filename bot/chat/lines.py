@@ -28,6 +28,8 @@ from orchestrator.api import (
 SAID_AS_A_TIME = timedelta(seconds=90)
 """Guesses that end later than this also say when that is."""
 
+NO_LONGER_KEPT = "Its pictures are no longer kept; Again has it painted anew"
+
 TO_THE_MINUTE = timedelta(seconds=59)
 """A clock shows whole minutes: one that has begun is not over yet."""
 
@@ -126,7 +128,7 @@ def _spent(cost: MicroUsd) -> tuple[str, ...]:
 def _succeeded(view: JobView, succeeded: Succeeded, voice: Voice, session: SessionView | None) -> Said:
     served = succeeded.served
     took = ((view.ended_at or view.submitted_at) - view.submitted_at).total_seconds()
-    line = f"{plural(len(succeeded.images), 'picture')} in {span(took)}"
+    line = f"{plural(len(succeeded.images), 'picture')} in {span(took)}" if succeeded.images else NO_LONGER_KEPT
     by = served.by
     if session is not None and session.warm_until is not None and is_of(view, session):
         by = f"{by}, warm until {voice.clock(session.warm_until)}"

@@ -98,6 +98,7 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "takes_no_picture": ("{workflow} does not start from a picture.",),
     "bad_source": ("The picture to start from is gone, or none was named; choose another one.",),
     "unknown_picture": ("That request has no picture {picture}; it has {known}.", "There is no such picture."),
+    "no_longer_kept": ("The pictures of that request are no longer kept; Again has it painted anew.",),
     "no_vary": ("No workflow that starts from a picture is installed.",),
     "not_painted": ("That request has no picture yet; wait until it is done.",),
     # What is allowed.

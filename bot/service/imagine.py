@@ -73,6 +73,8 @@ def _picture(view: JobView, picture: int) -> ImageKey:
     if not isinstance(view.status, Succeeded):
         raise RequestError("not_painted")
     images = view.status.images
+    if not images:
+        raise RequestError("no_longer_kept")
     if not 1 <= picture <= len(images):
         raise RequestError("unknown_picture", picture=picture, known=len(images))
     return images[picture - 1]

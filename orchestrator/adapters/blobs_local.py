@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.domain.errors import DiskFull, StoreError
@@ -72,6 +73,15 @@ class LocalBlobs(Blobs):
         folder = next(path for path in (self._folder, *self._folder.absolute().parents) if path.exists())
         return shutil.disk_usage(folder).free
 
+    async def sizes(self) -> Mapping[ImageKey, int]:
+        """
+        See the port.
+
+        Raises:
+            StoreError: The folder is not ours.
+        """
+        return await asyncio.to_thread(self._sizes)
+
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key
 
@@ -101,6 +111,18 @@ class LocalBlobs(Blobs):
             self._path(key).unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"a picture cannot be removed from {self._folder}: {error.strerror}") from error
+
+    def _sizes(self) -> dict[ImageKey, int]:
+        sizes: dict[ImageKey, int] = {}
+        try:
+            for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+                with os.scandir(folder) as files:
+                    sizes |= {ImageKey(file.name): file.stat().st_size for file in files if _KEY.fullmatch(file.name)}
+        except FileNotFoundError:  # removed meanwhile: the next look is whole again
+            return sizes
+        except OSError as error:
+            raise StoreError(f"the pictures in {self._folder} cannot be listed: {error.strerror}") from error
+        return sizes
 
 
 def _write_durably(path: Path, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """Where pictures are kept."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from orchestrator.domain.ids import ImageKey
@@ -26,6 +27,10 @@ class Blobs(Protocol):
 
     async def remove(self, key: ImageKey) -> None:
         """Keep it no longer; nothing happens when it is gone already."""
+        ...
+
+    async def sizes(self) -> Mapping[ImageKey, int]:
+        """How many bytes each picture has that is kept."""
         ...
 
     async def get(self, key: ImageKey) -> bytes | None:

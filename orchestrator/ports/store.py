@@ -17,6 +17,7 @@ from orchestrator.domain.job import Job, Value
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.people import Preset, Profile
+from orchestrator.domain.policy.keeping import Kept
 from orchestrator.domain.policy.placement import Mark
 from orchestrator.domain.policy.spend import Spent
 from orchestrator.domain.session import Session
@@ -313,6 +314,39 @@ class People(Protocol):
         ...
 
 
+class Keeping(Protocol):
+    """What is kept for a while only."""
+
+    async def pictures(self) -> tuple[Kept, ...]:
+        """What each job has made and still has, oldest first."""
+        ...
+
+    async def needed(self, since: datetime) -> frozenset[ImageKey]:
+        """
+        Pictures that somebody waits for.
+
+        Those that unfinished jobs start from, and those of jobs that ended after *since* without their person
+        knowing yet.
+        """
+        ...
+
+    async def drop_pictures(self, jobs: tuple[JobId, ...]) -> None:
+        """Have these jobs without their pictures from now on."""
+        ...
+
+    async def forget_events(self, before: datetime, limit: int) -> int:
+        """Remove at most *limit* of those from before then; returns how many."""
+        ...
+
+    async def forget_notices(self, before: datetime, limit: int) -> int:
+        """Remove those that were told, among the oldest *limit*; returns how many."""
+        ...
+
+    async def forget_claims(self, before: datetime, limit: int) -> int:
+        """As :meth:`forget_events`."""
+        ...
+
+
 class Books(Protocol):
     """Everything, inside one transaction."""
 
@@ -333,6 +367,9 @@ class Books(Protocol):
 
     @property
     def people(self) -> People: ...
+
+    @property
+    def keeping(self) -> Keeping: ...
 
     async def events(self, subject: str) -> tuple[Event, ...]:
         """Every move of one job, session or instance, oldest first."""

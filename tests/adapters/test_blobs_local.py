@@ -40,6 +40,14 @@ async def test_the_same_bytes_get_the_same_key_and_one_file(blobs: LocalBlobs, f
     assert len(files(folder)) == 2
 
 
+async def test_every_picture_is_listed_with_its_size(blobs: LocalBlobs, folder: Path) -> None:
+    assert await blobs.sizes() == {}
+    key, other = await blobs.put(PICTURE), await blobs.put(b"another")
+    (folder / key[:2] / "new-half").write_bytes(b"half a picture")
+
+    assert await blobs.sizes() == {key: len(PICTURE), other: 7}
+
+
 async def test_a_key_that_nobody_was_given_holds_nothing(blobs: LocalBlobs) -> None:
     assert await blobs.get(ImageKey("0" * 32)) is None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.database import instances, jobs, ledger, notices, people, sessions, store
+from orchestrator.adapters.database import instances, jobs, keeping, ledger, notices, people, sessions, store
 from orchestrator.adapters.database.store import open_store_inline
 from tests.contract.samples import HandClock
 
@@ -16,7 +16,7 @@ SEARCHES = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT[^;]*\bSELECT)")
 
 def statements() -> Iterator[tuple[str, str]]:
     """Every statement that looks for rows, by its name; those of a list carry their place in it."""
-    for module in (jobs, sessions, instances, ledger, notices, people, store):
+    for module in (jobs, sessions, instances, ledger, notices, people, keeping, store):
         for name, value in vars(module).items():
             parts = {"": value} if isinstance(value, str) else {}
             parts |= {f"[{place}]": part for place, part in enumerate(value)} if isinstance(value, tuple) else {}
@@ -36,6 +36,7 @@ WHOLE_INDEX = {
     "sessions.BUSY": "job_unfinished",
     "instances.STAGE_TIMES": "ready",  # the few machines that its inner query has chosen
     "ledger.RESERVED": "instance_reserved",
+    "keeping.SOURCES": "job_unfinished_of_user",
     "notices.UNACKNOWLEDGED": "notice_untold",
 }
 """Queries whose answer is everything in a partial index, which holds just the rows that matter."""

@@ -168,6 +168,9 @@ class Presses:
         if not isinstance(answer, Reply) or card is None:
             await self._answering.tell_safely(turn, answer)
             return
+        if not card.images:
+            await self._answering.tell_safely(turn, Refused(sentence=sentence("no_longer_kept", {})))
+            return
         if turn.is_open:
             await turn.hold(is_public=False)  # to upload them may take longer than Discord waits
         found = await originals_of(self._answering.backend.orchestrator, card)

@@ -150,6 +150,8 @@ class Presses:
         if not isinstance(answer, Reply) or card is None:
             await self._tell(query, spot, Press(job=job, action=Action.DETAILS), answer)
             return
+        if not card.images:
+            raise RequestError("no_longer_kept")
         await self._toast(query)
         orchestrator = self._answering.backend.orchestrator
         if not await orchestrator.people.claim(f"telegram:originals:{query.id}"):

@@ -10,6 +10,7 @@ from orchestrator.adapters.database.database import Database, Transaction
 from orchestrator.adapters.database.inline_db import BeforeStatement, at_once
 from orchestrator.adapters.database.instances import SqlInstances
 from orchestrator.adapters.database.jobs import SqlJobs
+from orchestrator.adapters.database.keeping import SqlKeeping
 from orchestrator.adapters.database.ledger import SqlLedger
 from orchestrator.adapters.database.migrate import check_version, migrate, shipped
 from orchestrator.adapters.database.notices import SqlNotices
@@ -18,7 +19,7 @@ from orchestrator.adapters.database.rows import event_from
 from orchestrator.adapters.database.sessions import SqlSessions
 from orchestrator.domain.errors import StoreError
 from orchestrator.ports.clock import Clock
-from orchestrator.ports.store import Books, Event, Instances, Jobs, Ledger, Notices, People, Sessions, Store
+from orchestrator.ports.store import Books, Event, Instances, Jobs, Keeping, Ledger, Notices, People, Sessions, Store
 
 EVENTS = "SELECT * FROM event WHERE subject = :subject ORDER BY id"
 FACT = "SELECT value FROM fact WHERE name = :name"
@@ -37,6 +38,7 @@ class SqlBooks(Books):
         self._ledger = SqlLedger(transaction)
         self._notices = SqlNotices(transaction)
         self._people = SqlPeople(transaction)
+        self._keeping = SqlKeeping(transaction)
 
     @property
     def jobs(self) -> Jobs:
@@ -61,6 +63,10 @@ class SqlBooks(Books):
     @property
     def people(self) -> People:
         return self._people
+
+    @property
+    def keeping(self) -> Keeping:
+        return self._keeping
 
     async def events(self, subject: str) -> tuple[Event, ...]:
         return tuple(event_from(row) for row in await self._sql.rows(EVENTS, subject=subject))
