@@ -337,7 +337,8 @@ def _bot(options: TelegramOptions) -> Bot:
     request = HTTPXRequest(
         connection_pool_size=32, read_timeout=CALL_S, write_timeout=CALL_S, media_write_timeout=UPLOAD_S
     )
-    polls = HTTPXRequest(connection_pool_size=1, read_timeout=CALL_S)
+    # Two: one that is broken off for the last word may be held by httpx for a while.
+    polls = HTTPXRequest(connection_pool_size=2, read_timeout=CALL_S)
     api = options.api.rstrip("/")
     return Bot(
         options.token,
