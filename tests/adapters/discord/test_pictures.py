@@ -68,6 +68,13 @@ async def test_the_original_belongs_to_whoever_asked(stage: Stage) -> None:
 
 
 @pytest.mark.usefixtures("small_limit")
+async def test_an_original_that_is_no_longer_kept_is_said_to_be(stage: Stage) -> None:
+    stage.orchestrator.no_longer_keep(await painted(stage, png(96)))
+
+    assert "no longer kept" in words(await stage.ada.click(stage.message(), label="Original"))
+
+
+@pytest.mark.usefixtures("small_limit")
 async def test_keep_leaves_the_button_for_the_original(stage: Stage) -> None:
     stage.orchestrator.warm(stage.user(stage.ada))
     await painted(stage, png(96))

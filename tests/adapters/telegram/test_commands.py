@@ -239,6 +239,15 @@ async def test_originals_are_sent_at_most_once_a_press(telegram: Telegram, orche
     assert [method for method, _ in telegram.server.calls].count("sendMediaGroup") == 1
 
 
+async def test_originals_that_are_no_longer_kept_are_said_to_be(
+    telegram: Telegram, orchestrator: FakeOrchestrator
+) -> None:
+    await painted(telegram, orchestrator)
+    orchestrator.no_longer_keep(FIRST)
+
+    assert "no longer kept" in await toast(telegram, "Original")
+
+
 async def test_a_press_that_telegram_has_forgotten_breaks_nothing(
     telegram: Telegram, orchestrator: FakeOrchestrator
 ) -> None:

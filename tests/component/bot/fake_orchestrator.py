@@ -260,6 +260,14 @@ class FakeOrchestrator(Orchestrator):
         served = Served(by="your RTX 4090", seconds=14.2, cost=MicroUsd(1_300))
         return self.move(job, Succeeded(images=keys, served=served), cost=1_300)
 
+    def no_longer_keep(self, job: JobId) -> None:
+        """Let go of the pictures of *job*, as happens after a while."""
+        status = self.views[job].status
+        assert isinstance(status, Succeeded)
+        for key in status.images:
+            del self.images[key]
+        self.views[job] = replace(self.views[job], status=replace(status, images=()))
+
     def fail(self, job: JobId, key: str, **values: str | float) -> JobView:
         return self.move(job, Failed(failure=Failure(key=key, values=values)))
 

@@ -12,7 +12,7 @@ from bot.chat.card import Card
 from bot.chat.commands import Command, Imagine, Press
 from bot.chat.fake import RecordingSurface
 from bot.chat.model import Answer, Refused, Reply, Started
-from bot.service.desk import open_desk
+from bot.service.desk import Desk, open_desk
 from bot.service.router import FOR_ADMINS, FOR_ALL
 from orchestrator.api import Cancelled, InstanceId, JobId, RequestError, UserId
 from tests.component.bot.conftest import Chat
@@ -201,6 +201,21 @@ async def test_vary_starts_from_the_picture_with_a_workflow_that_can(
     assert (request.workflow, request.source) == ("repaint", f"{first.job}-1")
     assert request.values["prompt"] == "a cat"
     assert not {"seed", "count", "lora"} & request.values.keys()
+
+
+async def test_a_request_whose_pictures_are_no_longer_kept_says_so(
+    chat: Chat, orchestrator: FakeOrchestrator, desk: Desk
+) -> None:
+    first = card(await chat.say("a cat"))
+    orchestrator.succeed(first.job, b"one")
+    orchestrator.no_longer_keep(first.job)
+
+    assert "no longer kept" in reply(await chat.say("/history")).lines[0]
+    shown = await desk.cards.card(first.job)
+    assert shown is not None
+    assert Action.VARY not in {button.action for button in shown.buttons}
+    assert "no longer kept; Again" in refused(await chat.say(f"/vary {first.job}"))
+    assert card(await chat.say(f"/again {first.job}")).prompt == "a cat"
 
 
 @pytest.mark.parametrize(("text", "says"), [("/vary {job}", "no picture yet"), ("/vary {job} 3", "no picture yet")])

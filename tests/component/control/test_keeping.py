@@ -63,7 +63,7 @@ def vary(picture: ImageKey) -> JobRequest:
         surface="web",
         origin="",
         idempotency_key="vary",
-        workflow=WorkflowName("flux-schnell-vary"),
+        workflow=WorkflowName("flux-schnell-img2img"),
         values={"prompt": "a cat"},
         source=picture,
     )

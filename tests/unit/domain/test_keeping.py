@@ -19,29 +19,33 @@ def made(name: str, *images: str, days_ago: float) -> Kept:
     )
 
 
+def gone(jobs: str, files: str = "") -> Farewell:
+    return Farewell(jobs=tuple(JobId(job) for job in jobs), files=tuple(ImageKey(key) for key in files))
+
+
 def dropped(*kept: Kept, size: int = 10, needed: frozenset[ImageKey] = NOTHING, limit: int = 9) -> Farewell:
     sizes = {key: size for each in kept for key in each.images}
     return to_drop(kept, sizes, KEEP, needed=needed, now=NOW, limit=limit)
 
 
 def test_what_is_too_old_goes() -> None:
-    assert dropped(made("a", "1", days_ago=90.1), made("b", "2", days_ago=90)) == Farewell(jobs=("a",), files=("1",))
+    assert dropped(made("a", "1", days_ago=90.1), made("b", "2", days_ago=90)) == gone("a", "1")
 
 
 def test_what_is_too_much_goes_oldest_first_until_the_rest_fits() -> None:
     assert dropped(
         made("a", "1", days_ago=3), made("b", "2", "3", days_ago=2), made("c", "4", days_ago=1), size=40
-    ) == (Farewell(jobs=("a", "b"), files=("1", "2", "3")))
+    ) == (gone("ab", "123"))
 
 
 def test_a_picture_that_another_request_shares_stays_as_long_as_that_does() -> None:
-    assert dropped(made("a", "1", days_ago=100), made("b", "1", days_ago=1)) == Farewell(jobs=("a",))
+    assert dropped(made("a", "1", days_ago=100), made("b", "1", days_ago=1)) == gone("a")
 
 
 def test_what_somebody_waits_for_stays_however_old_it_is() -> None:
     old, older = made("a", "1", days_ago=100), made("b", "2", days_ago=99)
 
-    assert dropped(old, older, needed=frozenset({ImageKey("1")})) == Farewell(jobs=("b",), files=("2",))
+    assert dropped(old, older, needed=frozenset({ImageKey("1")})) == gone("b", "2")
 
 
 def test_a_step_is_bounded() -> None:
@@ -55,9 +59,9 @@ def test_no_file_goes_that_a_remaining_request_has(asked: list[tuple[float, set[
     kept = [made(f"job{place}", *images, days_ago=age) for place, (age, images) in enumerate(asked)]
     kept.sort(key=lambda each: each.ended_at)
 
-    gone = dropped(*kept, size=30)
+    farewell = dropped(*kept, size=30)
 
-    left = [each for each in kept if each.job not in gone.jobs]
-    assert not {key for each in left for key in each.images} & set(gone.files)
+    left = [each for each in kept if each.job not in farewell.jobs]
+    assert not {key for each in left for key in each.images} & set(farewell.files)
     assert sum(30 for _ in {key for each in left for key in each.images}) <= KEEP.size
     assert all(NOW - each.ended_at <= KEEP.span for each in left)
