@@ -169,7 +169,17 @@ def test_ssh_is_direct_where_port_22_is_mapped_and_else_at_the_proxy(
     assert _shown(**changed).address == Address(host=host, port=port)
 
 
-@pytest.mark.parametrize("changed", [{"ssh_host": None}, {"ssh_port": None}, {"ssh_port": 0}, {"ssh_port": 65536}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"ssh_host": None},
+        {"ssh_port": None},
+        {"ssh_port": None, "image_runtype": "jupyter"},
+        {"ssh_port": 0},
+        {"ssh_port": 65536},
+        {"ssh_port": 65535, "image_runtype": "jupyter"},
+    ],
+)
 def test_without_any_address_there_is_none(changed: Mapping[str, Any]) -> None:
     assert _shown(ports={}, **changed).address is None
 

@@ -300,10 +300,9 @@ def _address(row: _Instance) -> Address | None:
         if direct and (number := _port(port.HostPort)):
             return Address(host=direct, port=number)
     proxy = _host(row.ssh_host)
-    number = _port(row.ssh_port)
-    if not proxy or not number:
-        return None
-    return Address(host=proxy, port=number + 1 if "jupyter" in (row.image_runtype or "") else number)
+    further = 1 if "jupyter" in (row.image_runtype or "") else 0
+    number = _port(row.ssh_port and row.ssh_port + further)
+    return Address(host=proxy, port=number) if proxy and number else None
 
 
 def _host(said: str | None) -> str | None:

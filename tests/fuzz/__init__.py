@@ -1,0 +1,1 @@
+"""Answers nobody should send, for every parser of what comes from outside."""
