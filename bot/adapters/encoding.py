@@ -3,17 +3,20 @@
 import asyncio
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 
-from bot.adapters.pictures import content_type, pixels_of
+from bot.adapters.pictures import BadPicture, content_type, pixels_of
 
 SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
 QUALITIES = (95, 90, 85, 80, 70, 60, 50, 35)
 SHRINKING = (1.0, 0.75, 0.5, 0.35, 0.25)
 """Only when the worst quality is still too large the picture gets smaller, too."""
+
+LARGEST_SENT = 4096
+"""Pixels of the longer side of a copy; the original is a button away."""
 
 SHEET_SIDE = 2048
 """Pixels of a sheet's longer side: enough for four pictures to be told apart on a phone."""
@@ -42,7 +45,7 @@ async def fit(picture: bytes, *, limit: int, kinds: Sequence[str] = ("WEBP", "JP
         kinds: What the chat shows, the preferred one first, by Pillow's names.
 
     Raises:
-        ValueError: It is no picture, or nothing makes it small enough.
+        BadPicture: It is no picture, or nothing makes it small enough.
     """
     if len(picture) <= limit:
         return Encoded(picture=picture, suffix=SUFFIXES.get(content_type(picture), "bin"), is_original=True)
@@ -50,18 +53,36 @@ async def fit(picture: bytes, *, limit: int, kinds: Sequence[str] = ("WEBP", "JP
 
 
 def _squeezed(picture: bytes, limit: int, kinds: Sequence[str]) -> Encoded:
-    for kind, data in _tries(pixels_of(picture), kinds):
-        if len(data) <= limit:
-            return Encoded(picture=data, suffix=SUFFIXES[f"image/{kind.lower()}"], is_original=False)
-    raise ValueError(f"no way to bring the picture below {limit} bytes")
+    image = pixels_of(picture)
+    image.thumbnail((LARGEST_SENT, LARGEST_SENT))
+    kind, data = _best(image, kinds, limit)
+    return Encoded(picture=data, suffix=SUFFIXES[f"image/{kind.lower()}"], is_original=False)
 
 
-def _tries(image: Image.Image, kinds: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def _best(image: Image.Image, kinds: Sequence[str], limit: int) -> tuple[str, bytes]:
+    """
+    The largest and best copy of at most *limit* bytes, and its kind.
+
+    A size at which even the worst quality is too large is left at once: encoding is what takes the time, and whoever
+    painted the picture may mean to take all of it.
+
+    Raises:
+        BadPicture: There is none.
+    """
     for scale in SHRINKING:
-        small = image if scale == 1 else image.resize((round(image.width * scale), round(image.height * scale)))
+        small = image if scale == 1 else image.resize(_scaled(image, scale))
+        if all(len(_saved(small, kind, QUALITIES[-1])) > limit for kind in kinds):
+            continue
         for quality in QUALITIES:
             for kind in kinds:
-                yield kind, _saved(small, kind, quality)
+                data = _saved(small, kind, quality)
+                if len(data) <= limit:
+                    return kind, data
+    raise BadPicture(f"no way to bring the picture below {limit} bytes")
+
+
+def _scaled(image: Image.Image, scale: float) -> tuple[int, int]:
+    return max(1, round(image.width * scale)), max(1, round(image.height * scale))
 
 
 def _saved(image: Image.Image, kind: str, quality: int) -> bytes:
@@ -75,7 +96,7 @@ async def sheet(pictures: Sequence[bytes], *, limit: int) -> bytes:
     Several pictures side by side as one JPEG of at most *limit* bytes, in reading order.
 
     Raises:
-        ValueError: One of them is no picture, or nothing makes the sheet small enough.
+        BadPicture: One of them is no picture, or nothing makes the sheet small enough.
     """
     return await asyncio.to_thread(_sheet, pictures, limit)
 
@@ -91,10 +112,7 @@ def _sheet(pictures: Sequence[bytes], limit: int) -> bytes:
         row, column = divmod(place, columns)
         left, top = column * (width + GAP), row * (height + GAP)
         page.paste(tile, (left + (width - tile.width) // 2, top + (height - tile.height) // 2))
-    for _, data in _tries(page, ("JPEG",)):
-        if len(data) <= limit:
-            return data
-    raise ValueError(f"no way to bring the sheet below {limit} bytes")
+    return _best(page, ("JPEG",), limit)[1]
 
 
 def _tile(picture: bytes, side: int) -> Image.Image:

@@ -16,6 +16,9 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 MOST_PIXELS = 64_000_000
 """Four times the largest picture that a workflow makes, and less than a quarter of a gigabyte in memory."""
 
+LONGEST_SIDE = 16_383
+"""Pixels; WebP has no longer one (RFC 9649, 2.7.1)."""
+
 KEPT = 64
 AT_ONCE = 2
 QUALITY = 85
@@ -34,19 +37,23 @@ def content_type(picture: bytes) -> str:
     return next((kind for start, kind in _SIGNATURES.items() if picture.startswith(start)), "application/octet-stream")
 
 
+class BadPicture(ValueError):
+    """What a strange machine sent is no picture, or none that may be opened."""
+
+
 def opened(picture: bytes) -> Image.Image:
     """
     A picture whose pixels are not read yet, if they may be: what a strange machine sends may unpack to anything.
 
     Raises:
-        ValueError: It is none that we know, or of more pixels than anybody asks for.
+        BadPicture: It is none that we know, or of more pixels than anybody asks for.
     """
     try:
         image = Image.open(io.BytesIO(picture), formats=FORMATS)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError("this is no picture") from error
-    if image.width * image.height > MOST_PIXELS:
-        raise ValueError(f"a picture of {image.width} x {image.height} pixels is not opened")
+    except Exception as error:  # Pillow's readers let out whatever they stumble over
+        raise BadPicture("this is no picture") from error
+    if image.width * image.height > MOST_PIXELS or max(image.size) > LONGEST_SIDE:
+        raise BadPicture(f"a picture of {image.width} x {image.height} pixels is not opened")
     return image
 
 
@@ -55,13 +62,13 @@ def pixels_of(picture: bytes) -> Image.Image:
     The whole picture, as RGB.
 
     Raises:
-        ValueError: It is none, is damaged, or may not be opened.
+        BadPicture: It is none, is damaged, or may not be opened.
     """
     with opened(picture) as image:
         try:
             return image.convert("RGB")
-        except (OSError, SyntaxError, EOFError) as error:
-            raise ValueError("this picture is damaged") from error
+        except Exception as error:  # as above
+            raise BadPicture("this picture is damaged") from error
 
 
 def without_words(picture: bytes) -> bytes:
@@ -110,7 +117,7 @@ class Thumbnails:
 def _shrunk(picture: bytes, width: int) -> bytes:
     try:
         image = pixels_of(picture)
-    except ValueError:
+    except BadPicture:
         return picture  # whoever looks at it sees what it is
     if image.width <= width:
         return picture

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.adapters.workflow_files import FixedCatalog, ModelEntry, told
+from orchestrator.adapters.workflow_files import FixedCatalog, ModelEntry, one_line, told
 from orchestrator.domain.errors import OrchestratorError, Remedy
 from orchestrator.domain.workflows import NO_LORA, ModelFile, Workflow
 from orchestrator.ports.workflows import WorkflowCatalog
@@ -63,7 +63,7 @@ def parse_index(content: bytes, source: str) -> tuple[ModelFile, ...]:
     try:
         return tuple(entry.value() for entry in _Index.model_validate_json(content).files)
     except ValidationError as error:
-        raise IndexProblem(f"index of models {source}: {told(error)}") from error
+        raise IndexProblem(one_line(f"index of models {source}: {told(error)}")) from error
 
 
 def overlaid(workflows: Iterable[Workflow], files: Iterable[ModelFile]) -> tuple[Workflow, ...]:

@@ -6,7 +6,7 @@ A mistake in them is found here, at the start, and told with the file and the pl
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from orchestrator.domain.errors import OrchestratorError, Remedy, RequestError
+from orchestrator.adapters.workflow_problems import problems_of
+from orchestrator.domain.errors import OrchestratorError, Remedy
 from orchestrator.domain.ids import WorkflowName
+from orchestrator.domain.job import Value
 from orchestrator.domain.offer import Requirements
 from orchestrator.domain.workflows import (
     Graph,
@@ -26,7 +28,6 @@ from orchestrator.domain.workflows import (
     Runtime,
     Target,
     Workflow,
-    check_values,
 )
 from orchestrator.ports.workflows import WorkflowCatalog
 
@@ -46,10 +47,22 @@ NodeInput = Annotated[str, StringConstraints(pattern=r"^[^.]+\.[^.]+$")]
 """``node.input``, as in ``sampler.seed``."""
 
 
+LONGEST_TOLD = 1500
+NO_GRAPH = 'not a graph in API format (in ComfyUI: "Export (API)")'
+
+
 class WorkflowProblem(OrchestratorError):
     """A workflow's files are wrong: whoever wrote them reads which file, where and why."""
 
     remedy = Remedy.OPERATOR
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+LARGEST = 2**53
+Size = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+"""A number that a graph, JSON and a database all keep as it is."""
 
 
 class _Strict(BaseModel):
@@ -61,10 +74,10 @@ class _ParameterEntry(_Strict):
     kind: ParameterKind
     title: str = Field(min_length=1)
     flag: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$|^$")] = ""
-    default: str | int | float | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    step: float = Field(default=0, ge=0)
+    default: Value | None = None
+    minimum: Size | None = None
+    maximum: Size | None = None
+    step: Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)] = 0
     choices: tuple[str, ...] = ()
     targets: tuple[NodeInput, ...] = ()
     bypass: NodeInput | None = None
@@ -89,7 +102,7 @@ class ModelEntry(_Strict):
     """One model file, in a manifest and in an index of models."""
 
     path: ModelPath
-    size: int = Field(gt=0)
+    size: int = Field(gt=0, le=LARGEST)
     sha256: Sha256 | None = None
     urls: tuple[WebAddress, ...] = Field(min_length=1)
 
@@ -117,11 +130,11 @@ class _RuntimeEntry(_Strict):
 
 
 class _RequirementsEntry(_Strict):
-    vram_gib: float = Field(gt=0)
-    disk_gib: int = Field(gt=0)
-    cuda: float = 0.0
-    inet_down_mbps: int = 0
-    compute_capability: float = 0.0
+    vram_gib: float = Field(gt=0, le=10_000, allow_inf_nan=False)
+    disk_gib: int = Field(gt=0, le=1_000_000)
+    cuda: float = Field(default=0.0, ge=0, le=1000, allow_inf_nan=False)
+    inet_down_mbps: int = Field(default=0, ge=0, le=10_000_000)
+    compute_capability: float = Field(default=0.0, ge=0, le=1000, allow_inf_nan=False)
 
     def value(self) -> Requirements:
         return Requirements(
@@ -139,7 +152,7 @@ class _Manifest(_Strict):
     order: int = 100
     requirements: _RequirementsEntry
     runtime: _RuntimeEntry
-    smoke: Mapping[str, str | int | float]
+    smoke: Mapping[str, Value]
     parameters: tuple[_ParameterEntry, ...] = Field(min_length=1)
     models: tuple[ModelEntry, ...] = ()
     loras: Mapping[str, ModelEntry] = Field(default_factory=dict)
@@ -220,7 +233,7 @@ def read_workflow(folder: Path) -> tuple[int, Workflow]:
         runtime=manifest.runtime.value(),
         smoke=dict(manifest.smoke),
     )
-    problems = tuple(_problems(workflow))
+    problems = tuple(problems_of(workflow))
     if problems:
         raise WorkflowProblem(f"{folder / 'manifest.toml'}: " + "; ".join(problems))
     return manifest.order, workflow
@@ -229,22 +242,20 @@ def read_workflow(folder: Path) -> tuple[int, Workflow]:
 def _manifest(path: Path) -> _Manifest:
     try:
         return _Manifest.model_validate(tomllib.loads(_text(path)))
-    except tomllib.TOMLDecodeError as error:
-        raise WorkflowProblem(f"{path}: {error}") from error
     except ValidationError as error:
         raise WorkflowProblem(f"{path}: {told(error)}") from error
+    except (ValueError, RecursionError) as error:  # no TOML, a number of thousands of digits, tables without end
+        raise WorkflowProblem(f"{path}: {error}") from error
 
 
 def _graph(path: Path) -> Graph:
     try:
         nodes = json.loads(_text(path))
         checked = {str(key): _Node.model_validate(node) for key, node in nodes.items()}
-    except (json.JSONDecodeError, AttributeError) as error:
-        raise WorkflowProblem(f'{path}: not a graph in API format (in ComfyUI: "Export (API)"): {error}') from error
     except ValidationError as error:
-        raise WorkflowProblem(
-            f'{path}: not a graph in API format (in ComfyUI: "Export (API)"): {told(error)}'
-        ) from error
+        raise WorkflowProblem(f"{path}: {NO_GRAPH}: {told(error)}") from error
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise WorkflowProblem(f"{path}: {NO_GRAPH}: {error}") from error
     return {key: {"class_type": node.class_type, "inputs": node.inputs} for key, node in checked.items()}
 
 
@@ -263,41 +274,12 @@ def told(error: ValidationError) -> str:
     return "; ".join(parts)
 
 
+def one_line(text: str) -> str:
+    """*text* fit for a log: what a file holds may be anything, and so may the names in it."""
+    words = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * LONGEST_TOLD]).split())
+    return words if len(words) <= LONGEST_TOLD else f"{words[:LONGEST_TOLD]} ..."
+
+
 def _target(text: str) -> Target:
     node, _, name = text.partition(".")
     return Target(node=node, input=name)
-
-
-def _problems(workflow: Workflow) -> Iterator[str]:
-    """What is wrong between manifest and graph, one sentence each."""
-    for parameter in workflow.parameters:
-        yield from _parameter_problems(workflow, parameter)
-    yield from _doubles("name", [p.name for p in workflow.parameters])
-    yield from _doubles("flag", [p.flag for p in workflow.parameters if p.flag])
-    for key, node in workflow.graph.items():
-        for name, value in node["inputs"].items():
-            if isinstance(value, list) and str(value[0]) not in workflow.graph:
-                yield f"graph.json: node {key} takes its {name} from {value[0]}, which is not there"
-    for name, file in workflow.loras.items():
-        if not file.path.startswith("loras/"):
-            yield f"loras.{name}: its path must begin with loras/"
-    try:
-        check_values(workflow, workflow.smoke, seed=0)
-    except RequestError as error:
-        yield f"smoke: {error}"
-
-
-def _parameter_problems(workflow: Workflow, parameter: Parameter) -> Iterator[str]:
-    wired = (*parameter.targets, *((parameter.bypass,) if parameter.bypass else ()))
-    for target in wired:
-        if target.input not in workflow.graph.get(target.node, {}).get("inputs", {}):
-            yield f"parameter {parameter.name}: graph.json has no node {target.node} with an input {target.input}"
-    if parameter.kind is ParameterKind.LORA and parameter.bypass is None:
-        yield f"parameter {parameter.name}: a lora needs a bypass, such as lora.model"
-    if parameter.kind is ParameterKind.CHOICE and parameter.default not in {None, *parameter.choices}:
-        yield f"parameter {parameter.name}: its default is none of its choices"
-
-
-def _doubles(what: str, words: list[str]) -> Iterator[str]:
-    for word in sorted({word for word in words if words.count(word) > 1}):
-        yield f"two parameters have the {what} {word}"

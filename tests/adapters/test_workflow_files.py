@@ -118,6 +118,14 @@ def problem(folder: Path) -> str:
         ('sha256 = "9403', 'sha256 = "zz03', "models.0.sha256"),
         ("https://models.", "file://models.", "models.0.urls.0"),
         ("[smoke]", "[smoke", "manifest.toml"),
+        ("vram_gib = 22", "vram_gib = 1e308", "requirements.vram_gib"),
+        ("vram_gib = 22", "vram_gib = nan", "requirements.vram_gib"),
+        ("vram_gib = 22", f"vram_gib = {'9' * 5000}", "4300 digits"),
+        ("vram_gib = 22", f"vram_gib = {'[' * 3000}", "manifest.toml"),
+        ('choices = ["1:1", ', 'choices = ["1:1", "1:0", ', "aspect: 1:0 is no shape"),
+        ('choices = ["1:1", ', 'choices = ["1:1", "999999999:1", ', "is no shape"),
+        ('kind = "choice"', 'kind = "text"', "aspect: its kind must be choice"),
+        ('name = "width"\nkind = "integer"', 'name = "width"\nkind = "text"', "width: its kind must be integer"),
     ],
 )
 def test_a_mistake_is_told_with_its_file_and_its_place(own: Path, old: str, new: str, told: str) -> None:
@@ -131,7 +139,9 @@ def test_all_mistakes_are_told_at_once(own: Path) -> None:
     assert "c with an input d" in text
 
 
-@pytest.mark.parametrize("graph", ["[]", "{", '{"nodes": [1]}', '{"a": {"class_type": "X"}}'])
+@pytest.mark.parametrize(
+    "graph", ["[]", "{", "[" * 100_000, "9" * 5000, '{"nodes": [1]}', '{"a": {"class_type": "X"}}']
+)
 def test_a_graph_in_another_format_says_how_to_export_it(own: Path, graph: str) -> None:
     (own / "graph.json").write_text(graph)
 
@@ -144,6 +154,23 @@ def test_a_link_into_nothing_is_found(own: Path) -> None:
     (own / "graph.json").write_text(json.dumps(graph))
 
     assert "node decode takes its vae from vae, which is not there" in problem(own)
+
+
+def test_a_link_to_no_node_is_found(own: Path) -> None:
+    graph: dict[str, Any] = json.loads((own / "graph.json").read_text())
+    graph["decode"]["inputs"]["vae"] = []
+    (own / "graph.json").write_text(json.dumps(graph))
+
+    assert "node decode takes its vae from an empty list" in problem(own)
+
+
+def test_what_is_told_of_a_file_is_one_short_line_whatever_is_in_it(own: Path) -> None:
+    (own / "graph.json").write_text(json.dumps({f"\x1b[2J\n{n}": {"class_type": 1} for n in range(5000)}))
+
+    told = problem(own)
+
+    assert told.isprintable()
+    assert len(told) < 2000
 
 
 def test_a_missing_graph_is_told(own: Path) -> None:

@@ -9,6 +9,9 @@ import asyncio
 import json
 import sys
 import time
+import warnings
+
+from PIL import Image
 
 from tests.fuzz.harness import Subject, Tally, Unexpected, fuzzed
 from tests.fuzz.subjects import SUBJECTS
@@ -34,6 +37,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="parsers whose name begins so")
     parser.add_argument("--number", type=int, default=None, help="this answer alone, with its traceback")
     arguments = parser.parse_args()
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # for every second picture here
     chosen = [subject for subject in SUBJECTS if subject.name.startswith(arguments.only)]
     print("| parser | answers | values | errors by class | seconds |\n|---|---|---|---|---|", flush=True)
     answers, bad = 0, []

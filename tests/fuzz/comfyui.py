@@ -136,7 +136,8 @@ async def _messages() -> AsyncIterator[Feed]:
 
 def _message(mutator: Mutator) -> str:
     """A text that says something of our prompt, mostly."""
-    message = mutator.one_of(MESSAGES) if not mutator.chance(8) else {"type": "execution_error", "data": FAILURE}
+    failed = {"type": "execution_error", "data": FAILURE}
+    message: dict[str, Any] = failed if mutator.chance(8) else mutator.one_of(MESSAGES)
     if "prompt_id" in message["data"]:
         message = {**message, "data": {**message["data"], "prompt_id": PROMPT}}
     return mutator.as_json(message).decode("utf-8", "replace")

@@ -1,6 +1,12 @@
 """Every parser that is fuzzed."""
 
-from tests.fuzz import comfyui, vast
+from tests.fuzz import comfyui, files, machine, pictures, vast
 from tests.fuzz.harness import Subject
 
-SUBJECTS: tuple[Subject, ...] = (*vast.SUBJECTS, *comfyui.SUBJECTS)
+SUBJECTS: tuple[Subject, ...] = (
+    *vast.SUBJECTS,
+    *comfyui.SUBJECTS,
+    *machine.SUBJECTS,
+    *files.SUBJECTS,
+    *pictures.SUBJECTS,
+)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import discord
 
 from bot.adapters.encoding import SUFFIXES, fit
-from bot.adapters.pictures import content_type
+from bot.adapters.pictures import BadPicture, content_type
 
 KEPT_FREE = 64 * 1024
 """Of a request, for everything that is not a picture."""
@@ -48,7 +48,7 @@ async def fitted(pictures: Sequence[bytes], *, limit: int, is_spoiler: bool) -> 
     for place, (picture, share) in enumerate(zip(most, shares([len(p) for p in most], limit - KEPT_FREE), strict=True)):
         try:
             encoded = await fit(picture, limit=share)
-        except ValueError:
+        except BadPicture:
             left_out += 1
             continue
         is_original = is_original and encoded.is_original

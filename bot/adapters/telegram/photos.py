@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.adapters.encoding import fit, sheet
-from bot.adapters.pictures import opened
+from bot.adapters.pictures import BadPicture, opened
 
 PHOTO_LIMIT = 10 * 10**6
 FILE_LIMIT = 50 * 10**6
@@ -26,7 +26,7 @@ async def photo_of(pictures: Sequence[bytes]) -> bytes | None:
         if len(pictures) == 1 and _is_photo(pictures[0]):
             return (await fit(pictures[0], limit=PHOTO_LIMIT, kinds=("JPEG",))).picture
         return await sheet(pictures, limit=PHOTO_LIMIT) if pictures else None
-    except ValueError:
+    except BadPicture:
         return None
 
 

@@ -3,11 +3,14 @@
 import io
 import random
 import zlib
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from bot.adapters.encoding import fit, sheet
+from bot.adapters.pictures import BadPicture, Thumbnails
+from orchestrator.api import ImageKey
 
 
 def noise(width: int, height: int, *, seed: int = 1) -> bytes:
@@ -103,3 +106,48 @@ async def test_a_format_that_chats_do_not_have_is_no_picture() -> None:
 async def test_a_damaged_picture_is_said_to_be_one() -> None:
     with pytest.raises(ValueError, match="damaged"):
         await fit(noise(256, 256)[:20_000], limit=10_000)
+
+
+@pytest.mark.parametrize("size", [(20_000, 4), (4, 20_000)])
+async def test_a_picture_longer_than_any_encoder_takes_is_not_opened(size: tuple[int, int]) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", size).save(out, "PNG")
+
+    with pytest.raises(BadPicture, match="not opened"):
+        await fit(out.getvalue(), limit=10)
+    assert await Thumbnails().get(ImageKey("k"), out.getvalue(), 256) == out.getvalue()
+
+
+async def test_the_thinnest_picture_gets_smaller_and_stays_one() -> None:
+    out = io.BytesIO()
+    Image.frombytes("L", (1, 4000), random.Random(1).randbytes(4000)).save(out, "PNG")
+
+    encoded = await fit(out.getvalue(), limit=2000)
+
+    assert size_of(encoded.picture)[0] == 1
+
+
+async def test_no_time_is_spent_on_sizes_that_can_never_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = noise(64, 64)
+    tries: list[tuple[int, int]] = []
+    save = Image.Image.save
+
+    def counted(self: Image.Image, *given: Any, **options: Any) -> None:
+        tries.append(self.size)
+        save(self, *given, **options)
+
+    monkeypatch.setattr(Image.Image, "save", counted)
+
+    with pytest.raises(BadPicture, match="below"):
+        await fit(picture, limit=0)
+
+    assert len(tries) == 2 * len(set(tries))
+
+
+async def test_a_copy_is_no_larger_than_a_chat_shows() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (6000, 16), "teal").save(out, "PNG", compress_level=0)
+
+    encoded = await fit(out.getvalue(), limit=100_000)
+
+    assert size_of(encoded.picture) == (4096, 11)
