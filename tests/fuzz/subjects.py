@@ -1,6 +1,6 @@
 """Every parser that is fuzzed."""
 
-from tests.fuzz import comfyui, files, machine, pictures, vast
+from tests.fuzz import comfyui, files, machine, pictures, telegram, vast
 from tests.fuzz.harness import Subject
 
 SUBJECTS: tuple[Subject, ...] = (
@@ -9,4 +9,5 @@ SUBJECTS: tuple[Subject, ...] = (
     *machine.SUBJECTS,
     *files.SUBJECTS,
     *pictures.SUBJECTS,
+    *telegram.SUBJECTS,
 )

@@ -27,7 +27,8 @@ def check(access: Access, user: User, chat: Chat) -> None:
 
 def call_of(command: Command, *, user: User, spot: Spot, access: Access, key: str) -> Call:
     """Say *command* as a call of somebody who may use the bot."""
-    name = "".join(c for c in user.full_name if c.isprintable()).strip()
+    called = f"{user.first_name} {user.last_name or ''}"  # the library's full_name is None for an account without any
+    name = "".join(c for c in called if c.isprintable()).strip()
     return Call(
         person=Person(
             user=UserId(f"{NAME}:{user.id}"), surface=NAME, is_admin=access.is_admin(str(user.id)), name=name

@@ -7,6 +7,7 @@ calls make that harmless.
 
 import asyncio
 import hmac
+import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from telegram import Bot, Update
 from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
 
 from bot.adapters.telegram.failures import pause_of
+from bot.adapters.telegram.reading import one_line, update_of
 from bot.chat.surface import SurfaceFailed
 from bot.chat.under_way import UnderWay
 
@@ -90,7 +92,7 @@ class Updates:
             async with asyncio.timeout(HANDLED_WITHIN_S):
                 await self._handle(update)
         except TelegramError as error:
-            log.warning("an update could not be answered: %s", error)
+            log.warning("an update could not be answered: %s", one_line(error.message))
         except TimeoutError:
             log.warning("an update was not answered within %.0f s", HANDLED_WITHIN_S)
         except Exception:
@@ -105,7 +107,9 @@ async def poll(bot: Bot, updates: Updates) -> None:
         SurfaceFailed: The token is refused.
     """
     failures = 0
+    loop = asyncio.get_running_loop()
     while True:
+        asked_at = loop.time()
         try:
             batch = await bot.get_updates(offset=updates.offset(), timeout=POLL_S, allowed_updates=WANTED)
             failures = 0
@@ -116,7 +120,8 @@ async def poll(bot: Bot, updates: Updates) -> None:
             failures += 1
             continue
         new = [update for update in batch if await updates.take(update)]
-        if batch and not new:  # what is under way is told again each time
+        is_early = loop.time() - asked_at < IN_A_MOMENT_S
+        if not new and (batch or is_early):  # what is under way is told again each time; nothing new is waited for
             await asyncio.sleep(IN_A_MOMENT_S)
 
 
@@ -136,9 +141,11 @@ def _pause_after(error: TelegramError, failures: int) -> float:
     if isinstance(error, RetryAfter):
         return pause_of(error).total_seconds()
     if isinstance(error, Conflict):
-        log.warning("another program asks for this bot's updates (%s); only one can run with a token", error)
+        log.warning(
+            "another program asks for this bot's updates (%s); only one can run with a token", one_line(error.message)
+        )
     elif failures == 0 or not isinstance(error, NetworkError):
-        log.warning("Telegram does not tell what is new: %s", error)
+        log.warning("Telegram does not tell what is new: %s", one_line(error.message))
     return pause
 
 
@@ -164,8 +171,8 @@ async def listen(bot: Bot, updates: Updates, webhook: Webhook) -> None:
         if not hmac.compare_digest(given.encode(), secret.encode()):
             return web.Response(status=HTTPStatus.FORBIDDEN)
         try:
-            update = Update.de_json(await request.json(), bot)
-        except (ValueError, KeyError, TypeError):
+            update = Update.de_json(update_of(json.loads(await request.read())), bot)
+        except (ValueError, RecursionError, TelegramError):
             return web.Response(status=HTTPStatus.BAD_REQUEST)
         await updates.work(update)
         return web.Response()

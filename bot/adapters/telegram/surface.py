@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from telegram import Bot, BotCommand, BotCommandScopeChat, Update
 from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, TelegramError
-from telegram.request import HTTPXRequest
 
 from bot.adapters.originals import originals_of
 from bot.adapters.telegram.answering import Answering
@@ -29,6 +28,7 @@ from bot.adapters.telegram.polling import (
     poll,
 )
 from bot.adapters.telegram.presses import Presses
+from bot.adapters.telegram.reading import CarefulRequest, UpdatesRequest
 from bot.adapters.telegram.render import buttons_of
 from bot.adapters.telegram.spots import NAME, Spot, is_group, spot_of
 from bot.adapters.telegram.talking import Talking
@@ -334,11 +334,11 @@ async def _handle(update: Update, answering: Answering, presses: Presses) -> Non
 
 
 def _bot(options: TelegramOptions) -> Bot:
-    request = HTTPXRequest(
+    request = CarefulRequest(
         connection_pool_size=32, read_timeout=CALL_S, write_timeout=CALL_S, media_write_timeout=UPLOAD_S
     )
     # Two: one that is broken off for the last word may be held by httpx for a while.
-    polls = HTTPXRequest(connection_pool_size=2, read_timeout=CALL_S)
+    polls = UpdatesRequest(connection_pool_size=2, read_timeout=CALL_S)
     api = options.api.rstrip("/")
     return Bot(
         options.token,
