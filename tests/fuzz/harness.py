@@ -52,20 +52,23 @@ async def fuzzed(subject: Subject, numbers: Sequence[int], seed: int) -> Tally:
         Unexpected: At the first that ends in neither a value nor one of our errors.
     """
     tally = Tally(name=subject.name)
+    problem: tuple[int, Exception] | None = None
     async with subject.opened() as feed:
         for number in numbers:
             dice = random.Random(f"{subject.name} {seed} {number}")
             try:
                 await feed(Mutator(dice))
-            except Exception as error:
-                if isinstance(error, (OrchestratorError, *subject.refusals)) and is_fit(str(error)):
-                    tally.errors[type(error).__name__] += 1
-                    tally.answers += 1
-                    continue
-                again = f"python -m tests.fuzz --only {subject.name!r} --seed {seed} --number {number}"
-                raise Unexpected(f"{subject.name}, answer {number}: {type(error).__name__}: {again}") from error
-            tally.values += 1
+                tally.values += 1
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its number
+                if not (isinstance(error, (OrchestratorError, *subject.refusals)) and is_fit(str(error))):
+                    problem = number, error
+                    break
+                tally.errors[type(error).__name__] += 1
             tally.answers += 1
+    if problem is not None:  # raised here and not above: a task group would wrap it
+        number, error = problem
+        again = f"python -m tests.fuzz --only {subject.name!r} --seed {seed} --number {number}"
+        raise Unexpected(f"{subject.name}, answer {number}: {type(error).__name__}: {again}") from error
     return tally
 
 

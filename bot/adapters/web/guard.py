@@ -46,7 +46,7 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     except ConnectionResetError:
         raise
     except Exception:
-        log.exception("%s %s failed", request.method, request.path)
+        log.exception("%s %s failed", request.method, request.rel_url.raw_path[:200])  # as it came, without line breaks
         return refusal("The bot could not do that; its log says why.", 500)
 
 

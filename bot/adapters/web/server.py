@@ -66,7 +66,7 @@ def _app(site: Site, events: Events) -> web.Application:
             web.get("/api/session", reading.session),
             web.get("/api/workflows", reading.workflows),
             web.get("/api/status", reading.status),
-            web.get("/api/events", events.stream),
+            web.get("/api/events", events.stream, allow_head=False),
         ]
     )
     return app
