@@ -26,6 +26,6 @@ class ReplyHandle:
         """Read what :meth:`encode` wrote; anything else is a handle to nowhere, which no surface claims."""
         try:
             surface, chat, message = json.loads(origin)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return cls(surface="", chat="")
         return cls(surface=str(surface), chat=str(chat), message=str(message))

@@ -1,6 +1,6 @@
 """Every parser that is fuzzed."""
 
-from tests.fuzz import comfyui, files, machine, page, pictures, telegram, vast
+from tests.fuzz import comfyui, discord, files, machine, page, pictures, telegram, vast
 from tests.fuzz.harness import Subject
 
 SUBJECTS: tuple[Subject, ...] = (
@@ -10,5 +10,6 @@ SUBJECTS: tuple[Subject, ...] = (
     *files.SUBJECTS,
     *pictures.SUBJECTS,
     *telegram.SUBJECTS,
+    *discord.SUBJECTS,
     *page.SUBJECTS,
 )

@@ -34,6 +34,9 @@ LONGEST_EDITED = 4000
 
 IMAGINE = "/imagine "
 MOST_CONFIRMED = 500
+DEEPEST = 10
+"""Levels of a modal's layout that are looked into; ours has three."""
+
 GONE = "That button is from before; send the request again to get a new one."
 BEGINNING = "Starting … If nothing follows within a minute, send it again."
 
@@ -199,12 +202,14 @@ def _kept_in(message: discord.Message | None) -> str | None:
     return from_block(message.embeds[-1].description or "")
 
 
-def _field(data: Any) -> str:
-    """The one value in what a modal sends, however deep its layout puts it."""
+def _field(data: Any, depth: int = DEEPEST) -> str:
+    """The one value in what a modal sends, wherever its layout puts it."""
+    if depth == 0:
+        return ""
     if isinstance(data, dict):
         if isinstance(data.get("value"), str):
             return str(data["value"])
-        return _field(data.get("components") or data.get("component"))
+        return _field(data.get("components") or data.get("component"), depth - 1)
     if isinstance(data, list):
-        return next((text for text in map(_field, data) if text), "")
+        return next((text for text in (_field(each, depth - 1) for each in data) if text), "")
     return ""
