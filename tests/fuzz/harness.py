@@ -66,9 +66,9 @@ async def fuzzed(subject: Subject, numbers: Sequence[int], seed: int) -> Tally:
                 tally.errors[type(error).__name__] += 1
             tally.answers += 1
     if problem is not None:  # raised here and not above: a task group would wrap it
-        number, error = problem
+        number, cause = problem
         again = f"python -m tests.fuzz --only {subject.name!r} --seed {seed} --number {number}"
-        raise Unexpected(f"{subject.name}, answer {number}: {type(error).__name__}: {again}") from error
+        raise Unexpected(f"{subject.name}, answer {number}: {type(cause).__name__}: {again}") from cause
     return tally
 
 
