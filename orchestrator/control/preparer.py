@@ -48,6 +48,12 @@ MODELS_FOLDER = "comfyui/models"
 AGENT_AHEAD = timedelta(seconds=8)
 """The agent gives ComfyUI up so much earlier than we do: it then ends it, and knows its last words."""
 
+INSTALLING = frozenset({Step.CLONE, Step.TORCH, Step.REQUIREMENTS})
+"""The only steps of which a machine tells us; all others are ours to time."""
+
+MOST_FETCHED = 3
+"""A machine says how much it has downloaded, and tariffs bill it: so many times the files, and no more, is believed."""
+
 GIB = 2**30
 MIB = 2**20
 
@@ -204,22 +210,23 @@ class _Machine:
         return port
 
     async def _install(self, install: Install) -> None:
-        steps = [Step.CLONE]
+        last = Step.CLONE
 
         async def on_event(event: Event) -> None:
-            if isinstance(event, StepMoved):
+            nonlocal last
+            if isinstance(event, StepMoved) and event.step in INSTALLING:
                 await (self._watch.end if event.is_done else self._watch.begin)(event.step)
-                steps.append(event.step)
+                last = event.step
 
         try:
             async with asyncio.timeout(self._limits.install.total_seconds()):
                 await self._work(Step.CLONE, {"op": "install"} | asdict(install), on_event)
         except TimeoutError:
-            await self._watch.fail(steps[-1])
-            raise _timed_out(steps[-1], self._limits.install) from None
+            await self._watch.fail(last)
+            raise _timed_out(last, self._limits.install) from None
         except PreparationFailed as error:
-            await self._watch.fail(steps[-1])
-            raise PreparationFailed(str(error), step=steps[-1], code=error.code) from error
+            await self._watch.fail(last)
+            raise PreparationFailed(str(error), step=last, code=error.code) from error
 
     async def _fetch_models(self) -> int:
         files = self._workflow.files
@@ -241,7 +248,7 @@ class _Machine:
                     answer = await self._work(Step.MODELS, {"op": "fetch"} | self._files(), on_event)
             except TimeoutError:
                 raise PreparationFailed("the agent is silent", step=Step.MODELS, code="no_progress") from None
-        return count_of(answer, "bytes")
+        return min(count_of(answer, "bytes"), total * MOST_FETCHED)
 
     def _files(self) -> dict[str, object]:
         return {"dest": MODELS_FOLDER, "files": [_entry(file) for file in self._workflow.files]}

@@ -10,6 +10,9 @@ from orchestrator.control.machine_agent import Progress
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.ports.clock import Clock
 
+MOST_SEEN = 100
+"""What is remembered of a window, however often a machine says how far it is."""
+
 REPORT_EVERY = timedelta(milliseconds=300)
 
 Report = Callable[[Stage], Awaitable[None]]
@@ -43,13 +46,14 @@ class Stopwatch:
         if stage.state is StageState.DONE or now - self._told_at < REPORT_EVERY.total_seconds():
             return
         self._told_at = now
-        total = progress.bytes_total or stage.bytes_total
+        total = stage.bytes_total or progress.bytes_total  # ours, where we know it: a machine may say anything
         done = min(max(progress.bytes_done, stage.bytes_done), total)
         await self._tell(replace(stage, bytes_done=done, bytes_total=total, rate_bps=progress.rate_bps))
 
     async def end(self, step: Step) -> None:
-        stage = self._stages[step]
-        if stage.state is StageState.DONE:
+        """Report that it is done; one that never began, by a machine's word, is not told of."""
+        stage = self._stages.get(step)
+        if stage is None or stage.state is StageState.DONE:
             return
         ended = replace(stage, state=StageState.DONE, ended_at=self._clock.now(), rate_bps=0)
         await self._tell(replace(ended, bytes_done=stage.bytes_total))
@@ -73,6 +77,7 @@ class Floor:
     def __init__(self, bytes_per_s: int, window: timedelta) -> None:
         self._bytes_per_s = bytes_per_s
         self._window = window.total_seconds()
+        self._apart = self._window / MOST_SEEN
         self._seen: deque[tuple[float, int]] = deque()
 
     def is_too_slow(self, now: float, progress: Progress) -> bool:
@@ -85,7 +90,8 @@ class Floor:
         """
         if progress.bytes_done >= progress.bytes_total or (self._seen and progress.bytes_done < self._seen[-1][1]):
             self._seen.clear()
-        self._seen.append((now, progress.bytes_done))
+        if not self._seen or now - self._seen[-1][0] >= self._apart:
+            self._seen.append((now, progress.bytes_done))
         while len(self._seen) > 1 and now - self._seen[1][0] >= self._window:
             self._seen.popleft()
         began, before = self._seen[0]
