@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TelegramError
+from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter, TelegramError
 
 from bot.chat.surface import SurfaceUnavailable
 
@@ -76,8 +76,8 @@ def is_unchanged(error: TelegramError) -> bool:
 
 
 def is_gone(error: TelegramError) -> bool:
-    """The message was deleted, or is not ours any more."""
-    return isinstance(error, BadRequest) and says(error, *GONE)
+    """The message was deleted, is not ours any more, or stayed behind when its group became a supergroup."""
+    return isinstance(error, ChatMigrated) or (isinstance(error, BadRequest) and says(error, *GONE))
 
 
 def is_closed_to_us(error: TelegramError) -> bool:

@@ -101,11 +101,14 @@ class Messages:
                 link_preview_options=NO_PREVIEW,
             )
 
+        async def followed(words: str, mode: str | None) -> Message:
+            try:
+                return await sent(words, mode, spot.chat)
+            except ChatMigrated as error:  # the group became a supergroup: the same people under another id
+                return await sent(words, mode, error.new_chat_id)
+
         try:
-            return await _as_html(text, lambda words, mode: sent(words, mode, spot.chat))
-        except ChatMigrated as error:  # the group became a supergroup: the same people under another id
-            moved_to = error.new_chat_id
-            return await _as_html(text, lambda words, mode: sent(words, mode, moved_to))
+            return await _as_html(text, followed)
         except TelegramError as error:
             if spot.topic is not None and is_without_topic(error):
                 return await self.send(replace(spot, topic=None), text, keyboard=keyboard, is_reply=is_reply)

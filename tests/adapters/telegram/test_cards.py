@@ -195,6 +195,21 @@ async def test_a_group_that_became_a_supergroup_is_followed(telegram: Telegram, 
     await until(lambda: telegram.cards(GROUP - 1))
 
 
+async def test_a_card_whose_group_became_a_supergroup_meanwhile_gets_one_new_message_there(
+    telegram: Telegram, orchestrator: FakeOrchestrator
+) -> None:
+    """What was written before stays behind in the old group, where nothing can be edited."""
+    card = await asked(telegram, chat=GROUP)
+    await until(lambda: f'"{card.id}"' in orchestrator.views[FIRST].origin)
+    telegram.server.migrate(GROUP, GROUP - 1)
+
+    orchestrator.succeed(FIRST, picture())
+    await until(lambda: FIRST in orchestrator.acknowledged)
+
+    (moved,) = telegram.cards(GROUP - 1)
+    assert moved.photo is not None
+
+
 # Restarts.
 
 
