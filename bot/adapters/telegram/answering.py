@@ -9,7 +9,6 @@ from typing import assert_never
 from telegram import Message, User
 
 from bot.adapters.telegram.markup import code
-from bot.adapters.telegram.messages import Closed
 from bot.adapters.telegram.people import call_of, check
 from bot.adapters.telegram.spots import Spot, is_group
 from bot.adapters.telegram.talking import Talking
@@ -114,19 +113,16 @@ class Answering:
 
     async def tell(self, spot: Spot, answer: Answer) -> None:
         """Bring *answer* to where it was asked; cards come by the posting loops, which alone write them."""
-        try:
-            match answer:
-                case Started(note=note):
-                    if note:
-                        await self.talking.sentence(spot, note)
-                case Reply():
-                    await self.talking.reply(spot, answer)
-                case Refused(sentence=said):
-                    await self.talking.sentence(spot, said)
-                case _:
-                    assert_never(answer)
-        except Closed as error:
-            log.info("an answer reached nobody: %s", error)
+        match answer:
+            case Started(note=note):
+                if note:
+                    await self.talking.sentence(spot, note)
+            case Reply():
+                await self.talking.reply(spot, answer)
+            case Refused(sentence=said):
+                await self.talking.sentence(spot, said)
+            case _:
+                assert_never(answer)
 
     async def _start(self, spot: Spot, text: str) -> None:
         """What Telegram sends when somebody opens the bot, perhaps by a link with a prompt in it."""

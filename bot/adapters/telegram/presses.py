@@ -117,8 +117,11 @@ class Presses:
 
     async def _without_buttons(self, message: Message) -> None:
         try:
-            await self._bot.edit_message_reply_markup(message.chat_id, message.message_id)
-        except BadRequest as error:
+            await self._answering.talking.in_step(
+                message.chat_id,
+                lambda: self._bot.edit_message_reply_markup(message.chat_id, message.message_id),
+            )
+        except TelegramError as error:  # the answer matters more, and a second press starts nothing twice
             if not is_unchanged(error):
                 log.info("a question could not be changed: %s", error)
 
@@ -132,7 +135,8 @@ class Presses:
             return
         try:
             has_photo = bool(message.photo)
-            await self._messages.change(Drawing(card=card, is_below_photo=has_photo, has_originals=has_photo), spot)
+            drawing = Drawing(card=card, is_below_photo=has_photo, has_originals=has_photo)
+            await self._answering.talking.in_step(spot.chat, lambda: self._messages.change(drawing, spot))
         except (TelegramError, Closed) as error:
             log.info("a card could not be drawn anew: %s", error)
 

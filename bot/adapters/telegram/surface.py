@@ -325,12 +325,15 @@ def _first(group: BaseExceptionGroup[SurfaceFailed]) -> SurfaceFailed:
 
 
 async def _handle(update: Update, answering: Answering, presses: Presses) -> None:
-    if update.callback_query is not None:
-        await presses.pressed(update.callback_query)
-    elif update.message is not None:
-        await answering.wrote(update.message)
-    elif update.edited_message is not None:
-        await answering.edited(update.edited_message)
+    try:
+        if update.callback_query is not None:
+            await presses.pressed(update.callback_query)
+        elif update.message is not None:
+            await answering.wrote(update.message)
+        elif update.edited_message is not None:
+            await answering.edited(update.edited_message)
+    except Closed as error:
+        log.info("an answer reached nobody: %s", error)
 
 
 def _bot(options: TelegramOptions) -> Bot:

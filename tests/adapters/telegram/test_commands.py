@@ -124,6 +124,18 @@ async def test_several_requests_are_asked_about_and_the_button_starts_them_once(
     assert [request.values["prompt"] for request in orchestrator.requests] == ["a red hat", "a blue hat"]
 
 
+async def test_a_question_that_cannot_be_changed_is_answered_all_the_same(
+    telegram: Telegram, orchestrator: FakeOrchestrator
+) -> None:
+    await said(telegram, "a {red, blue} hat")
+    (question,) = telegram.server.seen(ADA)
+    telegram.server.misbehave("editMessageReplyMarkup", 502, "Bad Gateway")
+
+    telegram.server.press(ADA, question, "Start 2 requests")
+
+    await until(lambda: len(orchestrator.requests) == 2)
+
+
 async def test_a_question_is_answered_by_whoever_was_asked(telegram: Telegram, orchestrator: FakeOrchestrator) -> None:
     await said(telegram, "/imagine a {red, blue} hat", chat=GROUP)
     (question,) = telegram.server.seen(GROUP)
@@ -217,6 +229,18 @@ async def test_keep_and_release_are_said_at_once_and_on_the_card(
     assert telegram.cards()[0].photo is not None
 
 
+async def test_a_card_that_is_drawn_anew_after_a_press_obeys_the_pause_that_is_asked_for(
+    telegram: Telegram, orchestrator: FakeOrchestrator
+) -> None:
+    orchestrator.warm(UserId(f"telegram:{ADA}"))
+    await painted(telegram, orchestrator)
+    telegram.server.misbehave("editMessageCaption", 429, "Too Many Requests: retry after 1", retry_after=1)
+
+    await toast(telegram, "Release")
+
+    await until(lambda: not [label for label in telegram.cards()[0].buttons if label.startswith("Release")])
+
+
 @pytest.mark.parametrize("label", ["Again", "Vary", "Edit", "Details", "Original"])
 async def test_buttons_belong_to_the_one_who_asked(
     telegram: Telegram, orchestrator: FakeOrchestrator, label: str
@@ -265,6 +289,18 @@ async def test_a_press_that_telegram_has_forgotten_breaks_nothing(
 async def test_strangers_are_told_whom_to_ask(telegram: Telegram, orchestrator: FakeOrchestrator) -> None:
     assert f"ask @\u2060root to add {STRANGER}" in await said(telegram, "a cat", user=STRANGER)
     assert orchestrator.requests == []
+
+
+async def test_an_answer_that_reaches_nobody_is_no_fault_of_ours(
+    telegram: Telegram, caplog: pytest.LogCaptureFixture
+) -> None:
+    telegram.server.misbehave("sendMessage", 403, "Forbidden: bot was blocked by the user")
+
+    telegram.server.write(STRANGER, "a cat")
+    await until(lambda: telegram.server.confirmed)
+
+    assert "takes no messages any more" in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_strangers_may_use_it_in_a_group_that_is_listed(
