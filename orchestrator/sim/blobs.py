@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from orchestrator.domain.errors import DiskFull
 from orchestrator.domain.ids import ImageKey
@@ -36,6 +36,10 @@ class SimBlobs(Blobs):
     async def get(self, key: ImageKey) -> bytes | None:
         await asyncio.sleep(0)
         return self._pictures.get(key)
+
+    async def sizes(self) -> Mapping[ImageKey, int]:
+        await asyncio.sleep(0)
+        return {key: len(picture) for key, picture in self._pictures.items()}
 
     async def remove(self, key: ImageKey) -> None:
         await asyncio.sleep(0)

@@ -18,6 +18,7 @@ from orchestrator.control.preparer import PrepareLimits
 from orchestrator.control.shared import Limits, Shared
 from orchestrator.domain.ids import CloudRef
 from orchestrator.domain.instance import Address
+from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import RentingPolicy
 from orchestrator.domain.policy.spend import Caps
@@ -96,6 +97,7 @@ class Life:
             hosts=self._hosts,
             comfies=SimComfies(self._hosts),
             blobs=around.blobs,
+            keep=Keep(),
             agent_source=b"# the agent",
             prepare_limits=PrepareLimits(),
         )

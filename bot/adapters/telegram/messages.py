@@ -133,8 +133,6 @@ class Messages:
         """
         try:
             await self._changed(drawing, spot)
-        except ChatMigrated:
-            return False
         except TelegramError as error:
             if is_gone(error):
                 return False
