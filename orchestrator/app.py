@@ -265,6 +265,8 @@ def _limits(settings: Settings, *, is_sandbox: bool) -> Limits:
         boot=timedelta(seconds=settings.boot_deadline_s or boot),
         ssh=timedelta(seconds=settings.ssh_deadline_s or ssh),
         connect=timedelta(seconds=connect),
+        tries=settings.max_tries,
+        host_memory=settings.host_memory,
         hedging=Hedging(per_hour=settings.hedges_per_hour, not_before=timedelta(seconds=15 if is_sandbox else 60)),
         dead_man=timedelta(seconds=settings.dead_man_s),
         max_machines=settings.max_machines,

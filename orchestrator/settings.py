@@ -102,6 +102,17 @@ class Settings(BaseSettings):
         ge=0,
         description="Second machines an hour, tried beside those that take longer than three in four did; 0 is off.",
     )
+    host_memory: bool = Field(
+        True,
+        alias="GLOWPLUG_HOST_MEMORY",
+        description="Whether machines and hosts that failed are avoided for a while; those that worked are preferred.",
+    )
+    max_tries: int | None = Field(
+        None,
+        alias="GLOWPLUG_MAX_TRIES",
+        ge=1,
+        description="Machines that may fail under one job before it fails, too; without it its deadline alone counts.",
+    )
     max_machines: int = Field(
         5, alias="GLOWPLUG_MAX_MACHINES", ge=1, description="Machines at any time, those that may exist included."
     )

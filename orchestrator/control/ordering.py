@@ -29,7 +29,8 @@ from orchestrator.domain.ids import CloudName, CloudRef, launch_key
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.offer import Offer
-from orchestrator.domain.policy.placement import BAD_FOR, Taken, rank_offers
+from orchestrator.domain.policy.memory import MOST_OUTCOMES, WINDOW
+from orchestrator.domain.policy.placement import Taken, rank_offers
 from orchestrator.domain.policy.spend import broken_cap
 from orchestrator.domain.workflows import Workflow
 from orchestrator.ports.cloud import CloudProvider, DeadMan, LaunchOrder
@@ -67,12 +68,13 @@ class Ordering:
     async def _rank(self, offers: tuple[Offer, ...], workflow: Workflow) -> tuple[Offer, ...]:
         now = self._shared.clock.now()
         async with self._shared.store.reading() as books:
-            marks = await books.instances.marks(now - BAD_FOR)
+            remembers = self._shared.limits.host_memory
+            outcomes = await books.instances.outcomes(now - WINDOW, MOST_OUTCOMES) if remembers else ()
             taken = await self._taken(books)
         return rank_offers(
             offers,
             workflow.requirements,
-            marks=marks,
+            outcomes=outcomes,
             taken=taken,
             max_price=self._shared.limits.max_price,
             now=now,

@@ -18,7 +18,7 @@ from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.people import Preset, Profile
 from orchestrator.domain.policy.keeping import Kept
-from orchestrator.domain.policy.placement import Mark
+from orchestrator.domain.policy.memory import Outcome
 from orchestrator.domain.policy.spend import Spent
 from orchestrator.domain.session import Session
 from orchestrator.domain.snapshot import SessionSnapshot
@@ -171,8 +171,13 @@ class Instances(Protocol):
         """Machines of *session* that were really ordered and were given up since then, in that order."""
         ...
 
-    async def marks(self, since: datetime) -> tuple[Mark, ...]:
-        """Machines that ended since then for a reason that speaks against them (not in ``BLAMELESS``)."""
+    async def outcomes(self, since: datetime, limit: int) -> tuple[Outcome, ...]:
+        """
+        What became of the machines given up since then, the last *limit* of them at most, newest first.
+
+        One whose end speaks against it failed; one that got ready and ended for another reason worked; the others
+        say nothing and are left out.
+        """
         ...
 
     async def stages(self, instance: InstanceId) -> tuple[Stage, ...]:

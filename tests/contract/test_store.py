@@ -18,7 +18,7 @@ from orchestrator.domain.job import Failure, Job, JobState, Served
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.people import NoticeKind, Preset, Profile, QuietHours
-from orchestrator.domain.policy.placement import Mark
+from orchestrator.domain.policy.memory import Outcome
 from orchestrator.domain.policy.spend import Spent
 from orchestrator.domain.session import Session, SessionState
 from orchestrator.domain.stages import Stage, StageState, Step
@@ -638,8 +638,15 @@ class TestInstances:
             assert await books.instances.cold_starts(OTHER_CLOUD, 2) == ()
 
     @pytest.mark.parametrize("reason", EndReason)
-    async def test_only_ends_that_speak_against_the_machine_mark_it(self, store: Store, reason: EndReason) -> None:
-        """Neither a person's wish, nor an empty account, nor a cloud that is down is the machine's fault."""
+    @pytest.mark.parametrize("ready_at", [None, NOW])
+    async def test_only_ends_that_speak_against_the_machine_are_its_failures(
+        self, store: Store, reason: EndReason, ready_at: datetime | None
+    ) -> None:
+        """
+        Neither a person's wish, nor an empty account, nor a cloud that is down is the machine's fault.
+
+        Such an end says something only of a machine that had got ready before.
+        """
         not_the_machine = BLAMELESS | {
             EndReason.ACCOUNT,
             EndReason.NO_OFFER,
@@ -647,19 +654,21 @@ class TestInstances:
             EndReason.CLOUD_UNAVAILABLE,
             EndReason.LAUNCH_LOST,
         }
+        offer = an_offer("7")
         await put(
             store,
             a_session(),
-            an_instance(state=InstanceState.TERMINATING, cloud=VAST, offer=an_offer("7"), end_reason=reason),
+            an_instance(state=InstanceState.TERMINATING, cloud=VAST, offer=offer, ready_at=ready_at, end_reason=reason),
         )
 
         async with store.reading() as books:
-            marks = await books.instances.marks(NOW)
+            outcomes = await books.instances.outcomes(NOW, 10)
 
-        mark = Mark(cloud=VAST, machine=an_offer("7").machine, host=an_offer("7").host, at=NOW)
-        assert marks == (() if reason in not_the_machine else (mark,))
+        worked = reason in not_the_machine
+        outcome = Outcome(cloud=VAST, machine=offer.machine, host=offer.host, at=NOW, worked=worked)
+        assert outcomes == (() if worked and ready_at is None else (outcome,))
 
-    async def test_a_mark_counts_from_the_end_and_only_since_then(self, store: Store) -> None:
+    async def test_an_outcome_counts_from_the_end_and_only_since_then(self, store: Store) -> None:
         ended = an_instance(
             state=InstanceState.TERMINATED,
             cloud=VAST,
@@ -671,8 +680,31 @@ class TestInstances:
         await put(store, a_session(), ended, never_ordered)
 
         async with store.reading() as books:
-            assert [mark.at for mark in await books.instances.marks(NOW - seconds(60))] == [NOW - seconds(30)]
-            assert await books.instances.marks(NOW + seconds(1)) == ()
+            outcomes = await books.instances.outcomes(NOW - seconds(60), 10)
+            assert [outcome.at for outcome in outcomes] == [NOW - seconds(30)]
+            assert await books.instances.outcomes(NOW + seconds(1), 10) == ()
+
+    async def test_of_many_outcomes_the_newest_are_told(self, store: Store) -> None:
+        await put(store, a_session())
+        for number in range(4):
+            at = NOW + seconds(number)
+            await put(
+                store,
+                an_instance(
+                    f"i{number}",
+                    state=InstanceState.TERMINATED,
+                    state_since=at,
+                    cloud=VAST,
+                    offer=an_offer(),
+                    end_reason=EndReason.VANISHED,
+                    ended_at=at,
+                ),
+            )
+
+        async with store.reading() as books:
+            outcomes = await books.instances.outcomes(NOW, 2)
+
+        assert [outcome.at for outcome in outcomes] == [NOW + seconds(3), NOW + seconds(2)]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import logging
 
 from telegram import Bot, CallbackQuery, InputMediaDocument, Message
-from telegram.error import BadRequest, TelegramError
+from telegram.error import TelegramError
 
 from bot.adapters.originals import originals_of
 from bot.adapters.pictures import content_type

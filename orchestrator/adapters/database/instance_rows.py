@@ -28,7 +28,7 @@ from orchestrator.domain.ids import (
 from orchestrator.domain.instance import Address, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.offer import Offer, Tariff
-from orchestrator.domain.policy.placement import Mark
+from orchestrator.domain.policy.memory import Outcome
 from orchestrator.domain.stages import Stage, StageState, Step
 
 INSTANCE_COLUMNS = (
@@ -135,12 +135,13 @@ def _offer(text: str) -> Offer:
     return Offer(**{**raw, "tariff": Tariff(**known(Tariff, raw["tariff"]))})
 
 
-def mark_from(row: Row) -> Mark:
-    return Mark(
+def outcome_from(row: Row, *, worked: bool) -> Outcome:
+    return Outcome(
         cloud=CloudName(row["cloud"]),
         machine=MachineId(row["machine"]),
         host=HostId(row["host"]),
         at=from_micros(row["at"]),
+        worked=worked,
     )
 
 

@@ -9,7 +9,7 @@ from orchestrator.adapters.database.instance_rows import (
     INSTANCE_COLUMNS,
     instance_from,
     instance_row,
-    mark_from,
+    outcome_from,
     stage_from,
     stage_row,
 )
@@ -18,7 +18,7 @@ from orchestrator.adapters.database.rows import to_micros
 from orchestrator.adapters.database.statements import change_row, compare_and_set, insert_into, record
 from orchestrator.domain.ids import CloudName, CloudRef, InstanceId, LaunchKey, SessionId
 from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
-from orchestrator.domain.policy.placement import Mark
+from orchestrator.domain.policy.memory import Outcome
 from orchestrator.domain.stages import Stage, Step
 from orchestrator.ports.clock import Clock
 from orchestrator.ports.store import Details, Instances
@@ -50,9 +50,9 @@ ORDERED_AND_GIVEN_UP = """
 BY_LAUNCH_KEY = "SELECT * FROM instance WHERE launch_key = :key"
 BY_REF = "SELECT * FROM instance WHERE cloud = :cloud AND ref = :ref ORDER BY created_at, id"
 GIVEN_UP_SINCE = """
-    SELECT cloud, machine, host, end_reason, COALESCE(ended_at, state_since) AS at FROM instance
+    SELECT cloud, machine, host, end_reason, ready_at, COALESCE(ended_at, state_since) AS at FROM instance
     WHERE end_reason IS NOT NULL AND machine IS NOT NULL AND state_since >= :since
-    ORDER BY state_since, id
+    ORDER BY state_since DESC, id DESC LIMIT :limit
 """
 STAGES = "SELECT * FROM stage WHERE instance_id = :instance"
 RECORD_STAGE = """
@@ -128,9 +128,14 @@ class SqlInstances(Instances):
     async def given_up(self, session: SessionId, since: datetime) -> tuple[Instance, ...]:
         return _all(await self._sql.rows(ORDERED_AND_GIVEN_UP, session=session, since=to_micros(since)))
 
-    async def marks(self, since: datetime) -> tuple[Mark, ...]:
-        rows = await self._sql.rows(GIVEN_UP_SINCE, since=to_micros(since))
-        return tuple(mark_from(row) for row in rows if row["end_reason"] not in _NOT_THE_MACHINE)
+    async def outcomes(self, since: datetime, limit: int) -> tuple[Outcome, ...]:
+        rows = await self._sql.rows(GIVEN_UP_SINCE, since=to_micros(since), limit=limit)
+        failed = [row["end_reason"] not in _NOT_THE_MACHINE for row in rows]
+        return tuple(
+            outcome_from(row, worked=not has_failed)
+            for row, has_failed in zip(rows, failed, strict=True)
+            if has_failed or row["ready_at"] is not None
+        )
 
     async def stages(self, instance: InstanceId) -> tuple[Stage, ...]:
         found = [stage_from(row) for row in await self._sql.rows(STAGES, instance=instance)]

@@ -1,28 +1,20 @@
-"""Which offer to take: the cheapest acceptable one that is not on a bad host."""
+"""
+Which offer to take: the acceptable one whose *ready* machine should cost least, with what is remembered of each.
+
+A try that fails is paid for as well, so a machine that gets ready once in three tries costs three times its price.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from orchestrator.domain.ids import CloudName, HostId, MachineId
 from orchestrator.domain.money import MicroUsdPerHour
 from orchestrator.domain.offer import Offer, Requirements
-
-BAD_FOR = timedelta(hours=24)
-"""How long a machine that failed is avoided."""
+from orchestrator.domain.policy.memory import Memory, Outcome
 
 VRAM_SLACK = 0.93
 """Cards report a little less memory than their name says: a 24 GB card 24,564 MiB or fewer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A machine that failed us, and when."""
-
-    cloud: CloudName
-    machine: MachineId
-    host: HostId
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,30 +42,38 @@ def rank_offers(
     offers: Iterable[Offer],
     requirements: Requirements,
     *,
-    marks: Iterable[Mark],
+    outcomes: Iterable[Outcome],
     taken: Iterable[Taken],
     max_price: MicroUsdPerHour,
     now: datetime,
 ) -> tuple[Offer, ...]:
     """
-    Sort out and sort: acceptable offers, cheapest first; ties by reliability, then by id.
+    Sort out and sort: acceptable offers, the cheapest *ready* machine first; ties by reliability, then by id.
 
-    A machine that failed within :data:`BAD_FOR` is left out; its host's other machines come last.
+    A machine that failed just now is left out, also when nothing else is on offer; one that is doubtful, by itself or
+    by its host, comes after all others.
+
+    Args:
+        outcomes: What became of earlier machines; without any, price alone decides.
     """
-    bad = [mark for mark in marks if now - mark.at < BAD_FOR]
-    bad_machines = {(mark.cloud, mark.machine) for mark in bad}
-    bad_hosts = {(mark.cloud, mark.host) for mark in bad}
-    busy = {(t.cloud, t.machine) for t in taken} | {(t.cloud, t.host) for t in taken}
+    memory = Memory(outcomes, now)
+    busy = {pair for t in taken for pair in ((t.cloud, t.machine), (t.cloud, t.host))}
     usable = [
         offer
         for offer in offers
         if is_acceptable(offer, requirements, max_price=max_price)
-        and (offer.cloud, offer.machine) not in (bad_machines | busy)
+        and (offer.cloud, offer.machine) not in busy
         and (offer.cloud, offer.host) not in busy
+        and not memory.is_resting(offer.cloud, offer.machine)
     ]
-    return tuple(
-        sorted(
-            usable,
-            key=lambda o: ((o.cloud, o.host) in bad_hosts, o.tariff.per_hour, -o.reliability, o.cloud, o.id),
-        )
-    )
+
+    def worth(offer: Offer) -> tuple[bool, float, float, str, str]:
+        at = (offer.cloud, offer.host, offer.machine)
+        return memory.is_doubtful(*at), ready_price(offer, memory), -offer.reliability, offer.cloud, offer.id
+
+    return tuple(sorted(usable, key=worth))
+
+
+def ready_price(offer: Offer, memory: Memory) -> float:
+    """Micro-dollars an hour times the tries that a ready machine should take there."""
+    return offer.tariff.per_hour / memory.trust(offer.cloud, offer.host, offer.machine)

@@ -21,7 +21,7 @@ from orchestrator.domain.ids import CloudName, HostId, MachineId, OfferId
 from orchestrator.domain.instance import EndReason
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, micro_usd_per_hour, price_of
 from orchestrator.domain.offer import Offer, Requirements, Tariff
-from orchestrator.domain.policy.placement import Mark, Taken, rank_offers
+from orchestrator.domain.policy.placement import Taken, rank_offers
 from orchestrator.domain.policy.quota import Quota, check_quota
 from orchestrator.domain.policy.retry import NextOffer, RetryAt, Stop, Verdict, after, next_machine_at, pause
 from orchestrator.domain.policy.spend import Cap, Caps, Spent, broken_cap
@@ -51,26 +51,13 @@ def an_offer(name: str, usd: float, **changes: object) -> Offer:
     return replace(offer, **changes)  # type: ignore[arg-type]
 
 
-def ranked(*offers: Offer, marks: tuple[Mark, ...] = (), taken: tuple[Taken, ...] = ()) -> list[str]:
-    best = rank_offers(offers, NEEDS, marks=marks, taken=taken, max_price=micro_usd_per_hour(0.8), now=NOW)
+def ranked(*offers: Offer, taken: tuple[Taken, ...] = ()) -> list[str]:
+    best = rank_offers(offers, NEEDS, outcomes=(), taken=taken, max_price=micro_usd_per_hour(0.8), now=NOW)
     return [offer.id for offer in best]
 
 
 def test_the_cheapest_acceptable_offer_comes_first() -> None:
     assert ranked(an_offer("b", 0.4), an_offer("a", 0.3)) == ["a", "b"]
-
-
-def test_a_machine_that_failed_today_is_left_out_and_its_host_comes_last() -> None:
-    mark = Mark(cloud=VAST, machine=MachineId("m-a"), host=HostId("h-a"), at=NOW - timedelta(hours=2))
-    sibling = an_offer("sibling", 0.2, host=HostId("h-a"))
-
-    assert ranked(an_offer("a", 0.1), an_offer("b", 0.4), sibling, marks=(mark,)) == ["b", "sibling"]
-
-
-def test_yesterdays_failure_is_forgiven() -> None:
-    mark = Mark(cloud=VAST, machine=MachineId("m-a"), host=HostId("h-a"), at=NOW - timedelta(hours=25))
-
-    assert ranked(an_offer("a", 0.1), marks=(mark,)) == ["a"]
 
 
 def test_a_machine_or_host_that_is_ours_already_is_not_ordered_again() -> None:
@@ -99,7 +86,7 @@ def test_an_offer_that_cannot_do_it_is_not_taken_at_any_price(changes: dict[str,
 def test_no_worse_offer_is_ever_preferred(prices: list[float]) -> None:
     offers = [an_offer(f"o{index}", price) for index, price in enumerate(prices)]
 
-    best = rank_offers(offers, NEEDS, marks=(), taken=(), max_price=micro_usd_per_hour(0.8), now=NOW)
+    best = rank_offers(offers, NEEDS, outcomes=(), taken=(), max_price=micro_usd_per_hour(0.8), now=NOW)
 
     assert [o.tariff.per_hour for o in best] == sorted(o.tariff.per_hour for o in offers)
 
