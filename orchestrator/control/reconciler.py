@@ -10,7 +10,6 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.control import news
@@ -152,15 +151,15 @@ class Reconciler:
                 continue
             await self._links.drop(row.id)
             try:
-                await cloud.terminate(row.ref)
+                was_there = await cloud.terminate(row.ref)
             except CloudError as error:
                 await self._market.refused(error)
                 await self._complain(row)
                 continue
             async with self._shared.store.writing() as books:
-                missed_at = row.missed_at if row.end_reason is EndReason.VANISHED else None  # else it was alive
-                accepted = replace(row, ended_at=self._shared.clock.now(), absences=0, missed_at=missed_at)
-                await books.instances.change(row, accepted, reason="end accepted", details={"ref": row.ref})
+                await Settling(self._shared, books, listed_before=await last_listed(books, cloud.name)).accept(
+                    row, was_there=was_there
+                )
 
     async def _settle(
         self, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime

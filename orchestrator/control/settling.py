@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from orchestrator.control.moves import book_due, charge, end_instance, tell
 from orchestrator.control.orphans import began_at, gone_by, orphan_row
@@ -25,7 +26,7 @@ from orchestrator.domain.ids import CloudRef
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.job import Value
 from orchestrator.ports.cloud import Rental
-from orchestrator.ports.store import Books
+from orchestrator.ports.store import Books, Details
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +39,15 @@ class Settling:
     """One listing of one cloud, one transaction."""
 
     def __init__(
-        self, shared: Shared, books: Books, rentals: Mapping[CloudRef, Rental], *, listed_before: datetime | None
+        self,
+        shared: Shared,
+        books: Books,
+        rentals: Mapping[CloudRef, Rental] = MappingProxyType({}),
+        *,
+        listed_before: datetime | None,
     ) -> None:
         """
-        Settle what *rentals* say.
+        Settle what *rentals*, or the answers to orders, say.
 
         Args:
             listed_before: When this cloud's last complete listing was asked for, by an earlier life of ours too.
@@ -63,7 +69,8 @@ class Settling:
                 if row.is_left_alone:
                     await self._tell_left_alone(str(row.cloud), str(row.ref))
             case Missed(instance=row):
-                missed = replace(row, absences=row.absences + 1, missed_at=row.missed_at or self._gone_by(row))
+                missed_at = row.missed_at or row.ended_at or self._gone_by(row)
+                missed = replace(row, absences=row.absences + 1, missed_at=missed_at)
                 await books.instances.change(row, missed, reason="not listed")
             case Found(instance=row, ref=ref):
                 log.warning("instance %s turned up late as %s", row.id, ref)
@@ -82,6 +89,13 @@ class Settling:
                 await self._bury(row)
             case _:
                 await self._meet(finding)
+
+    async def accept(self, row: Instance, *, was_there: bool) -> None:
+        """The cloud agrees to end *row*; it says so of a machine, too, that has ended by itself."""
+        ended_at = self._now if was_there else row.missed_at or self._gone_by(row)
+        accepted = replace(row, ended_at=ended_at, absences=0, missed_at=None)
+        details: Details = {"ref": str(row.ref)} | ({} if was_there else {"was": "gone"})
+        await self._books.instances.change(row, accepted, reason="end accepted", details=details)
 
     async def _meet(self, unknown: Unknown) -> None:
         """A machine that no living row knows."""

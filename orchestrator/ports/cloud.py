@@ -141,9 +141,9 @@ class CloudProvider(Protocol):
         """
         ...
 
-    async def terminate(self, ref: CloudRef) -> None:
+    async def terminate(self, ref: CloudRef) -> bool:
         """
-        End one machine for good, disk included. Silent when it is already gone; returns before it is.
+        End one machine for good, disk included; returns before it is gone. False when it already was.
 
         Raises:
             CloudError: Not accepted; it may still cost money. Call again.

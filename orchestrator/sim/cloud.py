@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -144,12 +144,6 @@ class SimAccount:
     # What it tells.
 
     def listing(self) -> tuple[Rental, ...]:
-        """All that there is, told truly."""
-        for machine in self.machines.values():
-            machine.told()
-        return self._listing()
-
-    def _listing(self) -> tuple[Rental, ...]:
         return tuple(self.rental_of(machine) for machine in self.live())
 
     def rental_of(self, machine: SimMachine) -> Rental:
@@ -174,7 +168,7 @@ class SimAccount:
     def remember(self) -> None:
         """Keep today's listings for whoever is shown an old one."""
         now = self.timeline.now
-        self._listings.append((now, self._listing()))
+        self._listings.append((now, self.listing()))
         while now - self._listings[0][0] > 2 * STALE_BY:
             self._listings.popleft()
 
@@ -263,32 +257,34 @@ class SimCloud(CloudProvider):
         refused = weather.any_on(LISTING_REFUSED, self._now)
         if refused is not None:
             raise CloudProtocolError(self.name, f"not a complete listing ({refused})")
+        told: Iterable[SimMachine] = ()
         if weather.is_on(Fault.LISTING_EMPTY, self._now):
             found: tuple[Rental, ...] = ()
         elif weather.is_on(Fault.LISTING_STALE, self._now):
             found = account.listing_of(STALE_BY)
         else:
             found = account.listing()
+            told = account.machines.values()
         if weather.is_on(WorldFault.LISTING_DOUBLED, self._now):
             found = (*found, *found)
-        await asyncio.sleep(wire.back)
+        await self._tell(told, wire)
         return found
 
     async def rental(self, ref: CloudRef) -> Rental | None:
         wire = await self._ask()
         machine = self._account.machines.get(ref)
-        if machine is not None:
-            machine.told()
         found = None if machine is None or machine.ended_at is not None else self._account.rental_of(machine)
-        await asyncio.sleep(wire.back)
+        await self._tell(() if machine is None else (machine,), wire)
         return found
 
-    async def terminate(self, ref: CloudRef) -> None:
+    async def terminate(self, ref: CloudRef) -> bool:
         wire = await self._ask()
         machine = self._account.machines.get(ref)
+        was_there = machine is not None and machine.ended_at is None
         if machine is not None and not machine.destroy():
             self._account.weather.struck[Fault.DESTROY_IGNORED] += 1
-        await asyncio.sleep(wire.back)
+        await self._tell(() if machine is None else (machine,), wire)
+        return was_there
 
     async def account(self) -> Account:
         await self._ask()
@@ -299,6 +295,14 @@ class SimCloud(CloudProvider):
     @property
     def _now(self) -> float:
         return self._account.timeline.now
+
+    async def _tell(self, machines: Iterable[SimMachine], wire: Wire) -> None:
+        """An answer about *machines* as they are now is on its way to the bot, which may not live to read it."""
+        told = [(machine, machine.ended_at is None) for machine in machines]
+        at = self._now
+        await asyncio.sleep(wire.back)
+        for machine, lives in told:
+            machine.told(lives=lives, at=at)
 
     def _wire(self) -> Wire:
         slow = 30.0 if self._account.weather.is_on(WorldFault.ANSWERS_LATE, self._now) else 1.0

@@ -257,9 +257,9 @@ class Watch:
 
 
 def _unseen(machine: SimMachine) -> int:
-    """What the time costs in which it ended by itself and no true answer of its cloud could have told."""
-    if machine.end_by == "destroyed":
-        return 0
+    """What the time costs in which it had ended and no true answer of its cloud had told us."""
     began = machine.ordered_at if machine.seen_at is None else machine.seen_at
+    if machine.end_by == "destroyed" and machine.ended_at is not None:  # at our word, so we know how long it lived
+        began = machine.ended_at
     known = machine.missed_at if machine.missed_at is not None else machine.timeline.now
     return round(machine.offer.tariff.per_hour * machine.price_factor * (known - began) / 3600)

@@ -148,10 +148,10 @@ class SimMachine:
         self.end("destroyed")
         return True
 
-    def told(self) -> None:
-        """The cloud has answered truly about it."""
-        if self.ended_at is None:
-            self.seen_at = self.timeline.now
+    def told(self, *, lives: bool, at: float) -> None:
+        """An answer, true at the time *at*, has reached the bot."""
+        if lives:
+            self.seen_at = at if self.seen_at is None else max(self.seen_at, at)
         elif self.missed_at is None:
             self.missed_at = self.timeline.now
 

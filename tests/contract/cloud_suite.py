@@ -261,13 +261,13 @@ class CloudSuite:
     async def test_ending_a_machine_twice_is_silent(self, subject: Stage) -> None:
         ref = await launched(subject)
 
-        await subject.cloud.terminate(ref)
+        assert await subject.cloud.terminate(ref)
         await subject.cloud.terminate(ref)
         await subject.until_unlisted(ref)
-        await subject.cloud.terminate(ref)
+        assert not await subject.cloud.terminate(ref)
 
-    async def test_ending_what_never_was_is_silent(self, subject: Stage) -> None:
-        await subject.cloud.terminate(UNKNOWN)
+    async def test_ending_what_never_was_says_that_it_is_gone(self, subject: Stage) -> None:
+        assert not await subject.cloud.terminate(UNKNOWN)
 
     async def test_a_machine_that_never_was_is_none(self, subject: Stage) -> None:
         assert await subject.cloud.rental(UNKNOWN) is None
@@ -279,7 +279,7 @@ class CloudSuite:
 
         assert await subject.cloud.rental(ref) is None
         assert await subject.cloud.rentals() == ()
-        await subject.cloud.terminate(ref)
+        assert not await subject.cloud.terminate(ref)
 
     async def test_a_listing_goes_on_beyond_one_page(self, subject: Stage) -> None:
         offers = await subject.cloud.offers(NEEDS)

@@ -61,7 +61,7 @@ async def test_only_a_code_says_that_a_machine_is_gone(
     vast.always(gone, "show", "terminate")
 
     assert await cloud.rental(REF) is None
-    await cloud.terminate(REF)
+    assert not await cloud.terminate(REF)
 
 
 async def test_refusals_in_a_row_are_answered_with_more_patience(vast: ScriptedVast, cloud: VastCloud) -> None:

@@ -97,11 +97,13 @@ class Fleet(CloudProvider):
     async def launch(self, offer: Offer, key: LaunchKey, order: LaunchOrder) -> CloudRef:
         return self.rent(key)
 
-    async def terminate(self, ref: CloudRef) -> None:
+    async def terminate(self, ref: CloudRef) -> bool:
+        was_there = ref in self.living
         if self.deaf:
             self.deaf -= 1
-        elif ref in self.living:
+        elif was_there:
             self.ended[ref] = self.clock.now()
+        return was_there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

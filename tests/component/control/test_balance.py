@@ -66,7 +66,7 @@ class Purse(CloudProvider):
     async def rental(self, ref: CloudRef) -> Rental | None:
         return None
 
-    async def terminate(self, ref: CloudRef) -> None:
+    async def terminate(self, ref: CloudRef) -> bool:
         raise AssertionError("nothing is ended here")
 
 

@@ -122,10 +122,10 @@ class VastCloud(CloudProvider):
             raise refusal(self._name, answer, "show")
         return wire.read_rental(self._name, answer.body, ref)
 
-    async def terminate(self, ref: CloudRef) -> None:
+    async def terminate(self, ref: CloudRef) -> bool:
         answer = await self._client.send(self._about(ref, "DELETE", endpoints.TERMINATE, self._limits.terminate))
         if answer.is_gone or (answer.is_success and answer.fields.get("success") is True):
-            return
+            return not answer.is_gone
         error = refusal(self._name, answer, "terminate")
         if answer.status < 300 and isinstance(error, CloudProtocolError):
             raise NotYetTerminated(self._name, f"terminate: {answer.told}")
