@@ -33,7 +33,7 @@ async def orphan_row(books: Books, rental: Rental, *, name: InstanceId, now: dat
         state_since=now,
         cloud=rental.cloud,
         launch_key=LaunchKey(rental.label) if order is None else None,
-        offer=known.offer if known else _offer_of(rental),
+        offer=known.offer.charged(rental.price) if known and known.offer else _offer_of(rental),
         ref=rental.ref,
         ordered_at=since,
         running_at=since if has_run or known is None else None,

@@ -274,7 +274,8 @@ class SimCloud(CloudProvider):
         wire = await self._ask()
         machine = self._account.machines.get(ref)
         found = None if machine is None or machine.ended_at is not None else self._account.rental_of(machine)
-        await self._tell(() if machine is None else (machine,), wire)
+        # That it is none proves little by itself, so it is no end that we have to know of.
+        await self._tell(() if machine is None or found is None else (machine,), wire)
         return found
 
     async def terminate(self, ref: CloudRef) -> bool:
