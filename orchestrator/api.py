@@ -6,7 +6,7 @@ whatever must last goes through here.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -256,7 +256,7 @@ class JobView:
     stages: tuple[Stage, ...]
     cost: MicroUsd
     acknowledged: bool
-    revision: int
+    revision: int = field(compare=False)
 
 
 JobUpdate = JobView

@@ -8,7 +8,6 @@ from what was published last. A subscriber that is slow gets the newest view of 
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 
 from orchestrator.api import ColdStart, JobView
@@ -82,8 +81,7 @@ class Newsroom:
         return changed
 
     def _is_news(self, view: JobView) -> bool:
-        last = self._published.get(view.id)
-        return last is None or replace(last, revision=view.revision) != view
+        return self._published.get(view.id) != view
 
     async def updates(self) -> AsyncIterator[JobView]:
         """First every end not yet acknowledged, then live."""

@@ -46,6 +46,9 @@ log = logging.getLogger(__name__)
 ENDING = timedelta(seconds=2)
 """While a machine is to go, its cloud is listed this often; adapters space calls further where their cloud demands."""
 
+BOOK_EVERY = timedelta(seconds=5)
+"""Beside each minute: while a machine is to go, rounds follow one another faster than the ledger has to grow."""
+
 BALANCE_EVERY = timedelta(hours=1)
 LOW_BALANCE = MicroUsd(5_000_000)
 """A day of one machine at a usual price."""
@@ -71,7 +74,8 @@ class Reconciler:
         too_soon = await self._rounds()
         if too_soon is not None:
             return too_soon
-        await self._book_all()
+        if self._is_booking_due():
+            await self._book_all()
         async with self._shared.store.reading() as books:
             live = await books.instances.in_states(*sorted(ORDERED))
             waiting = await books.jobs.count_unfinished(None)
@@ -223,6 +227,10 @@ class Reconciler:
         async with self._shared.store.writing() as books:
             await complain(books, row, self._shared.clock.now())
         self._shared.wakeups.notices.wake()
+
+    def _is_booking_due(self) -> bool:
+        booked_at = self._shared.board.booked_at
+        return booked_at is None or asyncio.get_running_loop().time() - booked_at >= BOOK_EVERY.total_seconds()
 
     async def _book_all(self) -> None:
         """Bring the ledger up to date, and end machines where a cap is far exceeded."""

@@ -26,10 +26,9 @@ from orchestrator.sim.market import SimMarket
 from orchestrator.sim.timeline import Timeline
 from orchestrator.sim.weather import Weather
 
-MACHINE_CHANCE = 0.35
-"""How likely each fault of a world falls on each of its machines, and on each order."""
-
 ORDER_CHANCE = 0.3
+"""How likely each fault of a world falls on an order."""
+
 STALE_BY = 90.0
 LATE_BY = (3.0, 900.0)
 HANGS_S = 20.0
@@ -133,11 +132,7 @@ class SimAccount:
 
     def _faults(self, host: int) -> frozenset[Fault]:
         scoped = {fault for fault in self.weather.faults if isinstance(fault, Fault)} - NOT_DRAWN
-        drawn = {
-            fault
-            for fault in sorted(scoped)
-            if SCOPES[fault] in {Scope.MACHINE, Scope.MIRROR} and self.weather.falls(fault, MACHINE_CHANCE)
-        }
+        drawn = {fault for fault in sorted(scoped) if self.weather.falls_on_a_machine(fault, self.timeline.now)}
         own = self.market.fault_of(self.market.hosts[host], self.timeline.now)
         return frozenset(drawn | ({own} if own else set()))
 

@@ -12,6 +12,9 @@ MOST_FAULTS = 10
 """Different ones in one world; more only hide one another."""
 
 AnyFault = Fault | WorldFault
+MACHINE_CHANCE = 0.35
+"""Of a machine that is ordered while a fault may fall on it."""
+
 CALM: tuple[AnyFault, ...] = ()
 
 WINDOWED = frozenset(
@@ -28,6 +31,9 @@ WINDOWED = frozenset(
     },
 )
 """They are there for a while and go again."""
+
+SPELLS = frozenset(fault for fault, scope in SCOPES.items() if scope in {Scope.MACHINE, Scope.MIRROR})
+"""Machines that are ordered while it lasts may have it."""
 
 LONG = frozenset({WorldFault.SURFACE_DOWN})
 SHORT = frozenset({WorldFault.STORE_BUSY})
@@ -52,6 +58,7 @@ class Weather:
     active_s: float
     faults: frozenset[AnyFault]
     windows: Mapping[AnyFault, tuple[Window, ...]]
+    spells: Mapping[AnyFault, tuple[Window, ...]]
     dice: random.Random
     struck: Counter[AnyFault] = field(default_factory=Counter)
 
@@ -75,6 +82,12 @@ class Weather:
         self.struck[fault] += 1
         return True
 
+    def falls_on_a_machine(self, fault: AnyFault, now: float) -> bool:
+        """Whether a machine that is ordered now will have it."""
+        if not any(spell.begin <= now < spell.end for spell in self.spells.get(fault, ())):
+            return False
+        return self.falls(fault, MACHINE_CHANCE)
+
     def is_fair(self, now: float) -> bool:
         """Nothing windowed is there now: whatever is wrong now is our own doing."""
         return not any(w.begin <= now < w.end for windows in self.windows.values() for w in windows)
@@ -90,13 +103,14 @@ def draw(seed: int, active_s: float, *, only: Iterable[AnyFault] | None = None) 
     dice = random.Random(f"weather/{seed}")
     everything: list[AnyFault] = [*Fault, *WorldFault]
     drawn = frozenset(dice.sample(everything, dice.randint(0, MOST_FAULTS)) if only is None else only)
-    profile = dice.choice([Profile.NONE, Profile.NONE, Profile.FIRST_USER, Profile.MARKET])
+    profile = dice.choice([Profile.NONE] * 5 + [Profile.MARKET] * 2 + [Profile.FIRST_USER])
     windows = {fault: _windows(fault, dice, active_s) for fault in everything if fault in drawn & WINDOWED}
-    return Weather(profile=profile, active_s=active_s, faults=drawn, windows=windows, dice=dice)
+    spells = {fault: _windows(fault, dice, active_s) for fault in everything if fault in drawn & SPELLS}
+    return Weather(profile=profile, active_s=active_s, faults=drawn, windows=windows, spells=spells, dice=dice)
 
 
 def _windows(fault: AnyFault, dice: random.Random, active_s: float) -> tuple[Window, ...]:
-    longest = HOUR * 3 if fault in LONG else 60.0 if fault in SHORT else 600.0
+    longest = 3 * HOUR if fault in LONG | SPELLS else 60.0 if fault in SHORT else 600.0
     found = []
     for _ in range(dice.randint(1, 3)):
         begin = dice.uniform(0, active_s)
