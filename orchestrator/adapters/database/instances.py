@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from orchestrator.adapters.database.database import Rows, Statement, Transaction
+from orchestrator.adapters.database.database import Rows, SqlValue, Statement, Transaction
 from orchestrator.adapters.database.instance_rows import (
     INSTANCE_COLUMNS,
     instance_from,
@@ -26,7 +26,8 @@ from orchestrator.ports.store import Details, Instances
 INSERT = insert_into("instance", INSTANCE_COLUMNS)
 UPDATE = compare_and_set("instance", INSTANCE_COLUMNS)
 GET = "SELECT * FROM instance WHERE id = :id"
-IN_STATE = "SELECT * FROM instance WHERE state = :state ORDER BY created_at, id"
+_ALL_STATES = ", ".join(f":state{number}" for number in range(len(InstanceState)))
+IN_STATES = f"SELECT * FROM instance WHERE state IN ({_ALL_STATES})"  # noqa: S608 - names of parameters
 OF_CLOUD = """
     SELECT * FROM instance
     WHERE cloud = :cloud AND state NOT IN ('PLANNED', 'TERMINATED')
@@ -112,8 +113,12 @@ class SqlInstances(Instances):
         return replace(after, version=written["version"])
 
     async def in_states(self, *states: InstanceState) -> tuple[Instance, ...]:
-        queries = [Statement(sql=IN_STATE, parameters={"state": state}) for state in sorted(set(states))]
-        found = [instance for rows in await self._sql.run(*queries) for instance in _all(rows)]
+        if not states:
+            return ()
+        wanted = sorted(set(states))
+        wanted += wanted[:1] * (len(InstanceState) - len(wanted))
+        values: dict[str, SqlValue] = {f"state{number}": state for number, state in enumerate(wanted)}
+        found = _all(await self._sql.rows(IN_STATES, **values))
         return tuple(sorted(found, key=lambda instance: (instance.created_at, instance.id)))
 
     async def of_cloud(self, cloud: CloudName) -> tuple[Instance, ...]:
