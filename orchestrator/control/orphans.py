@@ -11,16 +11,23 @@ from orchestrator.ports.store import Books
 NOBODY = UserId("nobody")
 
 
-async def orphan_row(books: Books, rental: Rental, *, name: InstanceId, now: datetime) -> Instance:
+async def orphan_row(
+    books: Books, rental: Rental, *, name: InstanceId, now: datetime, listed_before: datetime | None = None
+) -> Instance:
     """
     Make the row of *rental*, which is to be ended; the caller stores it.
 
     What the machine has cost is on it from the order on, but for what an earlier row of the same machine has closed:
     a listing may have hidden it until it was believed to be gone.
+
+    Args:
+        listed_before: The last complete listing of its cloud, in which it was not.
     """
     order = await books.instances.by_launch_key(LaunchKey(rental.label))
     before = await books.instances.by_ref(rental.cloud, rental.ref)
-    since = _unpaid_since(rental, order, before, now)
+    closed = [end for row in before if (end := row.bill_closed_at) is not None]
+    ordered_at = order.ordered_at if order else None
+    since = max(closed, default=began_at(rental.started_at, ordered_at, now, listed_before=listed_before))
     known = next((row for row in (*before, order) if row is not None and row.offer is not None), None)
     has_run = rental.state in {RentalState.RUNNING, RentalState.LOST} or any(row.running_at for row in before)
     return Instance(
@@ -35,26 +42,27 @@ async def orphan_row(books: Books, rental: Rental, *, name: InstanceId, now: dat
         launch_key=LaunchKey(rental.label) if order is None else None,
         offer=known.offer.charged(rental.price) if known and known.offer else _offer_of(rental),
         ref=rental.ref,
-        ordered_at=since,
+        ordered_at=min(since, now),
         running_at=since if has_run or known is None else None,
         given_up_at=now,
         end_reason=EndReason.ORPHAN,
     )
 
 
-def began_at(started: datetime | None, row: Instance, now: datetime) -> datetime:
-    """When the bill of an order began whose answer was lost: an order may be carried out long after it was sent."""
-    began = [at for at in (started, row.ordered_at) if at is not None]
-    return min(max(began, default=now), now)
+def began_at(
+    started: datetime | None, ordered: datetime | None, now: datetime, *, listed_before: datetime | None = None
+) -> datetime:
+    """
+    When the bill of an order began whose answer was lost: an order may be carried out long after it was sent.
 
+    A time yet to come is of a clock that was set back since, or of one that disagrees with ours: it says nothing.
 
-def _unpaid_since(rental: Rental, order: Instance | None, before: tuple[Instance, ...], now: datetime) -> datetime:
-    """When what nobody has booked yet began."""
-    closed = [end for row in before if (end := row.bill_closed_at) is not None]
-    if closed:
-        return max(closed)
-    began = [at for at in (rental.started_at, order.ordered_at if order else None) if at is not None]
-    return min(max(began, default=now), now)
+    Args:
+        started: What the cloud says; believed before all else.
+        listed_before: The last complete listing of its cloud, in which it was not.
+    """
+    signs = (started if started is not None and started <= now else listed_before, ordered)
+    return max((at for at in signs if at is not None and at <= now), default=now)
 
 
 def _offer_of(rental: Rental) -> Offer:

@@ -118,7 +118,7 @@ class Provisioner:
         now = shared.clock.now()
         for rental in rentals:
             if rental.label == instance.launch_key:
-                began = began_at(rental.started_at, instance, now)
+                began = began_at(rental.started_at, instance.ordered_at, now)
                 booting = replace(
                     instance.moved_to(InstanceState.BOOTING, now), ref=rental.ref, ordered_at=began, absences=0
                 )

@@ -75,7 +75,7 @@ class Settling:
             case Found(instance=row, ref=ref):
                 log.warning("instance %s turned up late as %s", row.id, ref)
                 rental = self._rentals[ref]
-                began = began_at(rental.started_at, row, now)
+                began = began_at(rental.started_at, row.ordered_at, now, listed_before=self._listed_before)
                 found = replace(row, ref=ref, ordered_at=began, absences=0, missed_at=None)
                 await self._pay(await books.instances.change(row, found, reason="turned up", details={}))
             case StillThere(instance=row):
@@ -142,7 +142,8 @@ class Settling:
             return
         books = self._books
         log.warning("machine %s at %s carries our label and is nobody's: ending it", rental.ref, rental.cloud)
-        row = await orphan_row(books, rental, name=self._shared.ids.instance(), now=self._now)
+        name, listed_before = self._shared.ids.instance(), self._listed_before
+        row = await orphan_row(books, rental, name=name, now=self._now, listed_before=listed_before)
         await books.instances.add(row, reason=str(EndReason.ORPHAN))
         await self._pay(row)
         values: dict[str, Value] = {"cloud": str(rental.cloud), "machine": str(rental.ref)}

@@ -70,6 +70,7 @@ class SimAccount:
         self._on_change = on_change
         self._listings: deque[tuple[float, tuple[Rental, ...]]] = deque()
         self._count = 0
+        self.told_at = 0.0
 
     # What it bills.
 
@@ -124,6 +125,7 @@ class SimAccount:
             faults=frozenset(faults),
             dead_man=order.dead_man,
             ordered_at=self.timeline.now,
+            unlisted_at=self.told_at,
             on_change=self._on_change,
         )
         self.machines[machine.ref] = machine
@@ -252,7 +254,7 @@ class SimCloud(CloudProvider):
         refused = weather.any_on(LISTING_REFUSED, self._now)
         if refused is not None:
             raise CloudProtocolError(self.name, f"not a complete listing ({refused})")
-        told: Iterable[SimMachine] = ()
+        told: Iterable[SimMachine] | None = None
         if weather.is_on(Fault.LISTING_EMPTY, self._now):
             found: tuple[Rental, ...] = ()
         elif weather.is_on(Fault.LISTING_STALE, self._now):
@@ -262,7 +264,9 @@ class SimCloud(CloudProvider):
             told = account.machines.values()
         if weather.is_on(WorldFault.LISTING_DOUBLED, self._now):
             found = (*found, *found)
-        await self._tell(told, wire)
+        asked_at = await self._tell(told or (), wire)
+        if told is not None:
+            account.told_at = asked_at
         return found
 
     async def rental(self, ref: CloudRef) -> Rental | None:
@@ -292,13 +296,14 @@ class SimCloud(CloudProvider):
     def _now(self) -> float:
         return self._account.timeline.now
 
-    async def _tell(self, machines: Iterable[SimMachine], wire: Wire) -> None:
+    async def _tell(self, machines: Iterable[SimMachine], wire: Wire) -> float:
         """An answer about *machines* as they are now is on its way to the bot, which may not live to read it."""
         told = [(machine, machine.ended_at is None) for machine in machines]
         at = self._now
         await asyncio.sleep(wire.back)
         for machine, lives in told:
             machine.told(lives=lives, at=at)
+        return at
 
     def _wire(self) -> Wire:
         slow = 30.0 if self._account.weather.is_on(WorldFault.ANSWERS_LATE, self._now) else 1.0

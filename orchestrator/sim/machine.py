@@ -58,6 +58,7 @@ class SimMachine:
     is_lost: bool = False
     heard_at: float | None = None
     destroys: int = 0
+    unlisted_at: float = 0.0
     seen_at: float | None = None
     missed_at: float | None = None
     download_began: float | None = None
