@@ -67,7 +67,11 @@ class Heartbeat:
         for instance in reachable:
             if self._due.get(instance.id, now) <= now:
                 self._workers.ensure(instance.id, lambda i=instance: self._feed(i))  # type: ignore[misc]
-        return self._every / 4 if fed else None
+        if not fed:
+            return None
+        soon = now + self._every.total_seconds() / 4  # one that cannot be reached yet may be by then
+        soonest = soon if len(reachable) < len(fed) else min(self._due.get(each.id, soon) for each in reachable)
+        return timedelta(seconds=max(soonest - now, 1.0))
 
     def _can_end_machines(self) -> bool:
         """

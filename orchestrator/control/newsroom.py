@@ -19,7 +19,7 @@ from orchestrator.domain.notices import Notice
 PACE = timedelta(milliseconds=100)
 """Between two rounds: progress is for people."""
 
-LATENESS = timedelta(seconds=5)
+LATENESS = timedelta(seconds=10)
 """Between two rounds while a machine warms up: that a step takes long is news that nothing rings for."""
 
 

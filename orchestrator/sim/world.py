@@ -40,7 +40,7 @@ from orchestrator.sim.timeline import Timeline
 from orchestrator.sim.traffic import People
 
 HOUR = 3600.0
-QUIET_S = 2.5 * HOUR
+QUIET_S = 2.2 * HOUR
 """After the last wish and the last fault: every deadline has passed by its end."""
 
 MINUTE = 60.0
@@ -111,7 +111,7 @@ class World:
         self.seed = seed
         self.dice = random.Random(f"world/{seed}")
         self.timeline = Timeline()
-        self.weather = weather.draw(seed, self.dice.uniform(3.5, 5.0) * HOUR, only=only)
+        self.weather = weather.draw(seed, self.dice.uniform(3.85, 4.6) * HOUR, only=only)
         self.wall = SimWall(self.timeline)
         self.log: list[str] = []
         self._folder = folder

@@ -22,6 +22,7 @@ class InlineConnection(Connection):
         self._path = path
         self._before_statement = before_statement
         self._raw = open_connection(path, access, Durability.OFF)
+        self._is_open = True
 
     async def run(self, statements: Sequence[Statement]) -> Sequence[Rows]:
         answers: list[Rows] = []
@@ -34,14 +35,16 @@ class InlineConnection(Connection):
         return answers
 
     async def roll_back(self) -> None:
-        with in_our_words(self._path):
-            self._raw.rollback()
+        if self._is_open:  # what is left of a process that was killed undoes nothing
+            with in_our_words(self._path):
+                self._raw.rollback()
 
     async def close(self) -> None:
         self.abandon()
 
     def abandon(self) -> None:
         """As the end of its process leaves it: what was not committed is undone."""
+        self._is_open = False
         self._raw.close()
 
 
