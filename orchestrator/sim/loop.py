@@ -49,15 +49,22 @@ class SimLoop(asyncio.BaseEventLoop):
     """
     For what waits on timers alone: it knows no sockets and no threads.
 
+    Args:
+        turn_s: Seconds that each turn takes.
+
     Attributes:
+        timeline: Of the world that it runs in.
         steps: Callbacks run so far.
         kill_at: The step before which this life ends; None lets it live.
     """
 
-    def __init__(self, timeline: Timeline, *, after_step: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, timeline: Timeline, *, after_step: Callable[[], None] = lambda: None, turn_s: float = TURN_S
+    ) -> None:
         super().__init__()
-        self._timeline = timeline
+        self.timeline = timeline
         self._after_step = after_step
+        self._turn_s = turn_s
         self._tasks: list[SimTask] = []
         self._numbers = itertools.count()
         self.steps = 0
@@ -65,7 +72,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self.set_task_factory(self._new_task)
 
     def time(self) -> float:
-        return self._timeline.now
+        return self.timeline.now
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """
@@ -108,8 +115,8 @@ class SimLoop(asyncio.BaseEventLoop):
     _scheduled: list[asyncio.TimerHandle]
 
     def _run_once(self) -> None:
-        self._timeline.move_to(self._timeline.now + TURN_S if self._ready else self._next_at())
-        while self._scheduled and self._scheduled[0].when() <= self._timeline.now:
+        self.timeline.move_to(self.timeline.now + self._turn_s if self._ready else self._next_at())
+        while self._scheduled and self._scheduled[0].when() <= self.timeline.now:
             self._ready.append(heapq.heappop(self._scheduled))
         for _ in range(len(self._ready)):
             handle = self._ready.popleft()
@@ -126,7 +133,7 @@ class SimLoop(asyncio.BaseEventLoop):
         while self._scheduled and self._scheduled[0].cancelled():
             heapq.heappop(self._scheduled)
         timer = self._scheduled[0].when() if self._scheduled else None
-        event = self._timeline.next_at
+        event = self.timeline.next_at
         if timer is None and event is None:
             raise Stuck
         return min(when for when in (timer, event) if when is not None)
