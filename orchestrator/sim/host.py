@@ -1,6 +1,8 @@
 """SSH in memory: connections that break, and our agent's side of its line protocol at the other end."""
 
 import asyncio
+import base64
+import hashlib
 import json
 import random
 from collections.abc import AsyncIterator, Callable
@@ -16,9 +18,12 @@ from orchestrator.faults import Fault
 from orchestrator.ports.host import Completed, Host, HostConnector
 from orchestrator.sim.agent import SimAgent
 from orchestrator.sim.machine import DROPS_AFTER, SimMachine
+from orchestrator.sim.shell import Shell
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdsb3dwbHVnIHNpbXVsYXRlZCB3b3JsZCBrZXkuLi4u sim"
 ROOT = "/root"
+MOST_OUTPUT = 2**20
+LONGEST_LINE = 2**16
 
 
 class SimHosts(HostConnector):
@@ -64,7 +69,9 @@ class SimHosts(HostConnector):
 
 
 def key_of(machine: SimMachine) -> str:
-    return f"ssh-ed25519 {machine.ref}"
+    """Its host key, as RFC 8709 writes one; nobody has the other half."""
+    parts = b"ssh-ed25519", hashlib.sha256(machine.ref.encode()).digest()
+    return "ssh-ed25519 " + base64.b64encode(b"".join(len(part).to_bytes(4) + part for part in parts)).decode()
 
 
 class SimConnection(Host):
@@ -73,6 +80,7 @@ class SimConnection(Host):
         self._dice = dice
         self._tunnels = tunnels
         self._gone = asyncio.Event()
+        self._paths: dict[int, Path] = {}
         self._agent = SimAgent(machine, self.travel)
         self._break = self._gone.set  # one object, so that it can be taken out of the list again
         machine.connections.append(self._break)
@@ -113,35 +121,28 @@ class SimConnection(Host):
         return done
 
     async def _done(self, command: str, stdin: bytes) -> Completed:
-        program, _, words = command.partition(" ")
         if command == FEED:
             self.machine.beat()
             return _said("on" if self.machine.dead_man else "none")
         if command == START:
             await self.travel(self._dice.uniform(0.5, 3.0))
             return _said(ROOT_MARK + ROOT)
-        if program == "echo":
-            return _said(words)
-        if program == "sleep":
-            await self.travel(float(words))
-            return _said("")
-        if program == "wc":
-            return _said(str(len(stdin)))
-        return _said("") if program == "true" else Completed(status=127, stdout="", stderr="not found\n")
+        shell = Shell(command, stdin, self.travel)
+        said = [each async for each in shell.run()]
+        out, err = ("".join(each.text for each in said if each.is_error is is_error) for is_error in (False, True))
+        return Completed(status=shell.status, stdout=out[:MOST_OUTPUT], stderr=err[:MOST_OUTPUT])
 
     @asynccontextmanager
     async def converse(self, command: str, *, stdin: bytes = b"") -> AsyncIterator[AsyncIterator[str]]:
         await self.travel()
-        if command == "cat":
-            yield _lines(stdin.decode().splitlines())
-        elif "agent.py call" in command:
+        if "agent.py call" in command:
             yield self._agent.answer(json.loads(stdin))
         else:
-            yield _lines([])
+            yield _lines(Shell(command, stdin, self.travel))
 
     async def tunnel(self, port: int) -> Path:
         await self.travel()
-        path = Path(f"/{self.machine.ref}/{id(self)}/{port}")
+        path = self._paths.setdefault(port, Path(f"/{self.machine.ref}/{len(self._tunnels)}/{port}"))
         self._tunnels[path] = self
         return path
 
@@ -158,6 +159,9 @@ def _said(text: str) -> Completed:
     return Completed(status=0, stdout=f"{text}\n" if text else "", stderr="")
 
 
-async def _lines(lines: list[str]) -> AsyncIterator[str]:
-    for line in lines:
-        yield line
+async def _lines(shell: Shell) -> AsyncIterator[str]:
+    async for said in shell.run():
+        for line in () if said.is_error else said.text.splitlines():
+            if len(line) > LONGEST_LINE:
+                raise HostUnreachable("a line without end")
+            yield line

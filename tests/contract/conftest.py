@@ -19,5 +19,5 @@ def _is_exempt(item: pytest.Item) -> bool:
     """A class of rules may have a list of its own; else the subject has one."""
     callspec = getattr(item, "callspec", None)
     params = {} if callspec is None else callspec.params
-    exempt = getattr(getattr(item, "cls", None), "exempt", None) or EXEMPT.get(params.get("subject"), {})
+    exempt = getattr(getattr(item, "cls", None), "exempt", None) or EXEMPT.get(params.get("subject", ""), {})
     return getattr(item, "originalname", None) in exempt or params.get("trouble") in exempt
