@@ -199,12 +199,14 @@ class Running:
     """
     Attributes:
         done: Sampler steps done, over all pictures; *of* is 0 until the first one is reported.
+        restarted: Why ComfyUI was started again for it on the same machine; None if it was not.
     """
 
     done: int
     of: int
     eta: Eta | None
     served_by: str
+    restarted: EndReason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ from orchestrator.control.ordering import Ordering
 from orchestrator.control.preparer import PrepareLimits, Preparer
 from orchestrator.control.provisioner import Provisioner
 from orchestrator.control.reconciler import Reconciler
+from orchestrator.control.restarts import Restarts
 from orchestrator.control.runner import Runner
 from orchestrator.control.service import Service
 from orchestrator.control.sessions import Sessions
@@ -150,7 +151,10 @@ async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -
     async with asyncio.TaskGroup() as group:
         links = Links(hosts=outside.hosts, comfies=outside.comfies, group=group, connect_limit=shared.limits.connect)
         market = Market(shared, outside.clouds)
-        runner = Runner(shared, links=links, blobs=outside.blobs, bridges=outside.bridges, group=group)
+        restarts = Restarts(shared, links=links, agent_source=outside.agent_source, limits=outside.prepare_limits)
+        runner = Runner(
+            shared, links=links, restarts=restarts, blobs=outside.blobs, bridges=outside.bridges, group=group
+        )
         provisioner = Provisioner(
             shared,
             clouds=outside.clouds,
@@ -259,12 +263,13 @@ async def _shared(
 
 def _limits(settings: Settings, *, is_sandbox: bool) -> Limits:
     """A sandbox machine boots in seconds, so one that is stuck is given up sooner."""
-    boot, ssh, connect = (20.0, 10.0, 3.0) if is_sandbox else (300.0, 180.0, 10.0)
+    boot, ssh, connect, stall = (20.0, 10.0, 3.0, 30.0) if is_sandbox else (300.0, 180.0, 10.0, 300.0)
     return Limits(
         job_deadline=timedelta(seconds=settings.job_deadline_s),
         boot=timedelta(seconds=settings.boot_deadline_s or boot),
         ssh=timedelta(seconds=settings.ssh_deadline_s or ssh),
         connect=timedelta(seconds=connect),
+        stall=timedelta(seconds=settings.stall_s or stall),
         tries=settings.max_tries,
         host_memory=settings.host_memory,
         hedging=Hedging(per_hour=settings.hedges_per_hour, not_before=timedelta(seconds=15 if is_sandbox else 60)),

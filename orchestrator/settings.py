@@ -90,6 +90,12 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds until its SSH must let us in (180; sandbox 10).",
     )
+    stall_s: float | None = Field(
+        None,
+        alias="GLOWPLUG_STALL_S",
+        gt=0,
+        description="Seconds that a picture may stand still until its ComfyUI is started again (300; sandbox 30).",
+    )
     dead_man_s: float = Field(
         600,
         alias="GLOWPLUG_DEAD_MAN_S",

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from bot.chat.buttons import is_of
-from bot.chat.texts import late_words, sentence, trouble_words, waiting_words
+from bot.chat.texts import late_words, restart_words, sentence, trouble_words, waiting_words
 from bot.chat.voice import Voice
 from bot.chat.words import TIMES, clock_span, guess, left, ordinal, plural, price, span
 from orchestrator.api import (
@@ -51,7 +51,10 @@ def say(view: JobView, now: datetime, voice: Voice, session: SessionView | None)
         case ColdStart() as cold:
             return _cold_start(view, cold, now, voice)
         case Running() as running:
-            return Said(line=_with_guess(_painting(view, running), running.eta, now), caption=_asked(view))
+            again = (restart_words(running.restarted),) if running.restarted is not None else ()
+            return Said(
+                line=_with_guess(_painting(view, running), running.eta, now), details=again, caption=_asked(view)
+            )
         case Succeeded() as succeeded:
             return _succeeded(view, succeeded, voice, session)
         case Failed(failure=failure):

@@ -197,6 +197,9 @@ REASONS: Mapping[EndReason, str] = {
     EndReason.DOWNLOAD_TOO_SLOW: "The machine loaded the models too slowly",
     EndReason.PREPARE_FAILED: "The machine could not be prepared",
     EndReason.COMFYUI_FAILED: "ComfyUI failed on the machine",
+    EndReason.COMFYUI_STUCK: "ComfyUI got stuck on the machine",
+    EndReason.OUT_OF_VRAM: "The GPU ran out of memory",
+    EndReason.UNEXPECTED: "Something went wrong on the machine that we did not expect",
     EndReason.VANISHED: "The machine vanished",
     EndReason.HOST_LOST: "The machine stopped answering",
     EndReason.ORPHAN: "The machine belonged to nobody",
@@ -293,6 +296,11 @@ def trouble_words(reason: EndReason, step: Step | None, *, machine: int) -> str:
     if step is not None and reason in _STEP_ADDS_SOMETHING:
         what = f"{what} {STEPS[step]}"
     return f"{what}; starting another (machine {machine})" if machine > 1 else f"{what}; trying again"
+
+
+def restart_words(reason: EndReason) -> str:
+    """Why the same machine tries once more."""
+    return f"{REASONS[reason]}; its ComfyUI is started again for another try, same prompt, same seed"
 
 
 def late_words(step: Step, *, is_measured: bool, until: str) -> str:

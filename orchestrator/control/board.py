@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.domain.ids import CloudName, InstanceId, JobId
+from orchestrator.domain.instance import EndReason
 from orchestrator.domain.stages import Stage, Step
 from orchestrator.ports.comfy import Painting
 
@@ -34,6 +35,7 @@ class Board:
         self.seconds_per_image = seconds_per_image
         self._stages: dict[InstanceId, dict[Step, Stage]] = {}
         self._paintings: dict[JobId, Painting] = {}
+        self._restarts: dict[JobId, EndReason] = {}
         self._clouds: dict[CloudName, CloudHealth] = {}
         self.booked_at: float | None = None
         """When the books last took in what machines cost, on the loop's clock; None until they have."""
@@ -54,8 +56,18 @@ class Board:
     def painting(self, job: JobId) -> Painting | None:
         return self._paintings.get(job)
 
+    def note_restart(self, job: JobId, why: EndReason) -> None:
+        """ComfyUI is started again for it: what was painted so far counts no more."""
+        self._paintings.pop(job, None)
+        self._restarts[job] = why
+
+    def restart(self, job: JobId) -> EndReason | None:
+        """Why ComfyUI was started again for it, if it was."""
+        return self._restarts.get(job)
+
     def forget_job(self, job: JobId) -> None:
         self._paintings.pop(job, None)
+        self._restarts.pop(job, None)
 
     def forget_instance(self, instance: InstanceId) -> None:
         self._stages.pop(instance, None)

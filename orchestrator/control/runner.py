@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
 
@@ -11,36 +11,63 @@ from orchestrator.control import news
 from orchestrator.control.links import Links
 from orchestrator.control.loop import Workers
 from orchestrator.control.moves import end_instance, fail, requeue
+from orchestrator.control.painting import Painter
+from orchestrator.control.restarts import Restarts
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import (
     AttemptInterrupted,
     ComfyUnavailable,
     GraphRejected,
-    HostUnreachable,
+    HostError,
     InferenceUnavailable,
     OrchestratorError,
     OutOfVram,
     StaleWrite,
     StoreError,
 )
-from orchestrator.domain.ids import ImageKey, InstanceId, JobId
+from orchestrator.domain.ids import ImageKey, InstanceId, JobId, PromptId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState, Served
 from orchestrator.domain.money import price_of
 from orchestrator.domain.policy import retry
-from orchestrator.domain.workflows import Workflow, fill
+from orchestrator.domain.policy.mending import Mend, mend, reason_of
+from orchestrator.domain.workflows import Workflow
 from orchestrator.ports.blobs import Blobs
-from orchestrator.ports.comfy import Comfy, Painting
 from orchestrator.ports.inference import InferenceApi
 from orchestrator.ports.store import Booking, Books
 
 log = logging.getLogger(__name__)
 
-MACHINE_TRIES = 3
-"""How often a silent machine is asked again during one attempt before it is given up."""
-
 BRIDGE_TRIES = 3
 INTERRUPT_LIMIT = timedelta(seconds=10)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Trial:
+    """
+    One machine at one job, so far.
+
+    Attributes:
+        is_new: Nobody can have queued its prompt.
+        is_told: Nobody else can have: its progress comes to us.
+        tries: Failures in a row.
+        must_restart: ComfyUI is to be started again first.
+    """
+
+    is_new: bool
+    is_told: bool
+    tries: int = 0
+    must_restart: bool = False
+
+    def has_failed(self) -> None:
+        self.is_new = False
+        self.tries += 1
+
+    def has_restarted(self) -> None:
+        """A ComfyUI that was just started knows no prompt."""
+        self.is_told = True
+        self.tries = 0
+        self.must_restart = False
 
 
 class Runner:
@@ -51,13 +78,16 @@ class Runner:
         shared: Shared,
         *,
         links: Links,
+        restarts: Restarts,
         blobs: Blobs,
         bridges: Mapping[str, InferenceApi],
         group: asyncio.TaskGroup,
     ) -> None:
         self._shared = shared
         self._links = links
+        self._restarts = restarts
         self._blobs = blobs
+        self._painter = Painter(shared, links=links, blobs=blobs)
         self._bridges = bridges
         self._attempts = Workers("runner", group, wakeup=shared.wakeups.runner, keys="job")
         self._interrupts = Workers("interrupt", group, wakeup=shared.wakeups.runner, keys="job")
@@ -121,52 +151,53 @@ class Runner:
     # On the session's own machine.
 
     async def _on_instance(self, job: Job, workflow: Workflow, *, is_new: bool) -> None:
-        for attempt in range(1, MACHINE_TRIES + 1):
+        trial = _Trial(is_new=is_new, is_told=is_new)
+        while True:
             instance = await self._instance(job.instance)
             if instance is None or instance.state not in {InstanceState.READY, InstanceState.DRAINING}:
                 await self._requeue(job, "its machine is gone")
                 return
             try:
-                pictures = await self._paint(job, workflow, instance, is_new=is_new and attempt == 1)
+                pictures = await self._try(job, workflow, instance, trial)
             except GraphRejected as error:
                 await self._fail(job, Failure(key="graph_rejected", values={"sentence": error.sentence}))
-                return
-            except OutOfVram:
-                await self._fail(job, Failure(key="out_of_vram", values={}))
                 return
             except AttemptInterrupted:
                 await self._requeue(job, "its prompt was interrupted")
                 return
-            except (HostUnreachable, ComfyUnavailable) as error:
-                log.warning("job %s on instance %s, try %d: %s", job.id, instance.id, attempt, error)
-                await self._links.drop(instance.id)
-                if attempt == MACHINE_TRIES:
-                    await self._lose(job, instance, error)
+            except (HostError, ComfyUnavailable, OutOfVram) as error:
+                if not await self._mend(job, instance, error, trial):
                     return
-                self._shared.wakeups.reconciler.wake()
-                await asyncio.sleep(attempt)
             else:
                 await self._succeed(job, pictures, self._served_by(job, instance))
                 return
 
-    async def _paint(self, job: Job, workflow: Workflow, instance: Instance, *, is_new: bool) -> tuple[bytes, ...]:
-        assert job.prompt is not None, "a running job has a prompt id"  # noqa: S101 - the dispatcher gave it
-        comfy = await self._links.comfy(instance)
-        graph = fill(workflow, job.values, image=await self._upload(comfy, job))
-        paint = comfy.paint if is_new else comfy.resume
-        return await paint(graph, job.prompt, on_progress=lambda painting: self._progress(job, painting))
+    async def _try(self, job: Job, workflow: Workflow, instance: Instance, trial: "_Trial") -> tuple[bytes, ...]:
+        if trial.must_restart:
+            await self._restarts.restart(instance, workflow, _prompt(job))
+            trial.has_restarted()
+            instance = await self._instance(instance.id) or instance
+        return await self._painter.paint(job, workflow, instance, is_new=trial.is_new, is_told=trial.is_told)
 
-    async def _upload(self, comfy: Comfy, job: Job) -> str:
-        if job.source is None:
-            return ""
-        picture = await self._blobs.get(job.source)
-        if picture is None:
-            raise GraphRejected("The picture to start from is no longer kept; start from another one.")
-        return await comfy.upload(picture, f"{job.source}.png")
-
-    def _progress(self, job: Job, painting: Painting) -> None:
-        self._shared.board.put_painting(job.id, painting)
-        self._shared.wakeups.newsroom.wake()
+    async def _mend(self, job: Job, instance: Instance, error: OrchestratorError, trial: "_Trial") -> bool:
+        """Whether the same machine is to try *job* once more; else the job is somewhere else by now."""
+        trial.has_failed()
+        what = mend(error, trial.tries)
+        log.warning("job %s on instance %s, try %d: %s: %s", job.id, instance.id, trial.tries, error, what)
+        if what is Mend.RESTART:
+            trial.must_restart = await self._restarts.begin(instance, _prompt(job), error)
+            if trial.must_restart:
+                self._shared.board.note_restart(job.id, reason_of(error))
+                self._shared.wakeups.newsroom.wake()
+                return True
+            what = Mend.REPLACE
+        await self._links.drop(instance.id)
+        if what is Mend.REPLACE:
+            await self._lose(job, instance, error)
+            return False
+        self._shared.wakeups.reconciler.wake()
+        await asyncio.sleep(trial.tries)
+        return True
 
     def _served_by(self, job: Job, instance: Instance) -> Served:
         now = self._shared.clock.now()
@@ -176,14 +207,21 @@ class Runner:
 
     async def _lose(self, job: Job, instance: Instance, error: OrchestratorError) -> None:
         """The machine is of no use any more: end it, and let the job go to another one."""
-        reason = EndReason.HOST_LOST if isinstance(error, HostUnreachable) else EndReason.COMFYUI_FAILED
-        now = self._shared.clock.now()
+        reason, now = reason_of(error), self._shared.clock.now()
         async with self._shared.store.writing() as books:
             current = await books.instances.get(instance.id)
+            if reason is EndReason.OUT_OF_VRAM and await self._was_out_of_vram(books, job):
+                await self._fail_in(books, job, Failure(key="out_of_vram", values={}))
+                return
             if current is not None and not current.is_over:
                 await end_instance(books, current, reason, now, details={"error": str(error)[:200]})
             await self._requeue_in(books, job, f"its machine failed: {reason}")
         self._shared.wakeups.reconciler.wake()
+
+    async def _was_out_of_vram(self, books: Books, job: Job) -> bool:
+        """Whether a machine before this one had too little memory, too: then it is the job that wants too much."""
+        given_up = await books.instances.given_up(job.session, job.submitted_at)
+        return any(machine.end_reason is EndReason.OUT_OF_VRAM for machine in given_up)
 
     # Over a bridge.
 
@@ -194,7 +232,7 @@ class Runner:
             return
         try:
             source = await self._blobs.get(job.source) if job.source else None
-            made = await api.generate(workflow, job, source=source, on_progress=lambda p: self._progress(job, p))
+            made = await api.generate(workflow, job, source=source, on_progress=lambda it: self._painter.show(job, it))
         except GraphRejected as error:
             await self._fail(job, Failure(key="graph_rejected", values={"sentence": error.sentence}))
         except (OutOfVram, InferenceUnavailable, ComfyUnavailable, AttemptInterrupted) as error:
@@ -259,9 +297,12 @@ class Runner:
 
     async def _fail(self, job: Job, failure: Failure) -> None:
         async with self._shared.store.writing() as books:
-            current = await books.jobs.get(job.id)
-            if current is not None and current.state is JobState.RUNNING:
-                await fail(books, current, failure, self._shared.clock.now())
+            await self._fail_in(books, job, failure)
+
+    async def _fail_in(self, books: Books, job: Job, failure: Failure) -> None:
+        current = await books.jobs.get(job.id)
+        if current is not None and current.state is JobState.RUNNING:
+            await fail(books, current, failure, self._shared.clock.now())
         self._shared.wakeups.notices.wake()
 
     async def _requeue(self, job: Job, reason: str) -> None:
@@ -283,3 +324,8 @@ class Runner:
         wakeups = self._shared.wakeups
         for wakeup in (wakeups.ends, wakeups.newsroom, wakeups.dispatcher, wakeups.sessions):
             wakeup.wake()
+
+
+def _prompt(job: Job) -> PromptId:
+    assert job.prompt is not None, "a running job has a prompt id"  # noqa: S101 - the dispatcher gave it
+    return job.prompt

@@ -157,7 +157,8 @@ class Views:
         seconds = self._shared.board.seconds_per_image * job.count * share_left
         machine = next((i for i in scene.snapshot.instances if i.id == job.instance), None)
         by = job.bridge or (f"your {machine.offer.gpu}" if machine and machine.offer else "")
-        return Running(done=done, of=of, eta=_eta(seconds * 0.7, seconds * 1.5, scene.now), served_by=by)
+        eta = _eta(seconds * 0.7, seconds * 1.5, scene.now)
+        return Running(done=done, of=of, eta=eta, served_by=by, restarted=self._shared.board.restart(job.id))
 
     def _waiting(self, job: Job, scene: Scene) -> Status:
         ahead = [other for other in scene.snapshot.jobs if other.submitted_at < job.submitted_at]

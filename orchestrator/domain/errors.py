@@ -16,6 +16,7 @@ OrchestratorError            .remedy
 │  └─ PreparationFailed      ELSEWHERE  carries step, code, last lines
 ├─ ComfyError
 │  ├─ ComfyUnavailable       RETRY
+│  │  └─ ComfyStuck          RETRY      after starting it again
 │  ├─ OutOfVram              ELSEWHERE  bigger card
 │  └─ GraphRejected          GIVE_UP    no other machine will like it better
 ├─ InferenceError(api)
@@ -160,6 +161,10 @@ class ComfyUnavailable(ComfyError):
     """ComfyUI does not answer, or has stopped answering."""
 
     remedy = Remedy.RETRY
+
+
+class ComfyStuck(ComfyUnavailable):
+    """ComfyUI answers and has taken the prompt, and the picture does not get on: start it again."""
 
 
 class OutOfVram(ComfyError):

@@ -67,6 +67,9 @@ class EndReason(StrEnum):
     DOWNLOAD_TOO_SLOW = "download_too_slow"
     PREPARE_FAILED = "prepare_failed"
     COMFYUI_FAILED = "comfyui_failed"
+    COMFYUI_STUCK = "comfyui_stuck"  # it takes prompts and paints nothing, also after it was started again
+    OUT_OF_VRAM = "out_of_vram"  # its GPU ran out of memory, also after ComfyUI was started again
+    UNEXPECTED = "unexpected"  # an error that no code of ours expected, several times in a row
     VANISHED = "vanished"  # the cloud does not know it any more
     HOST_LOST = "host_lost"  # the cloud still lists it, but it does not answer
     ORPHAN = "orphan"  # it carries our label and belongs to nobody

@@ -1072,16 +1072,27 @@ class ComfyUI:
 
     def start(self, request: Event) -> Event:
         with self._lock:
-            record = self.running() or self._launch(request)
-            deadline = time.monotonic() + float(request.get("limit_s", COMFYUI_S))
-            while time.monotonic() < deadline:
-                if self.running() is None:
-                    raise Failure("comfyui_died", tail(self._log))
-                if answers(record["port"]):
-                    return {"port": record["port"], "pid": record["pid"]}
-                time.sleep(0.05)
-            self._end()  # the next call starts a fresh one
-            raise Failure("comfyui_silent", tail(self._log))
+            return self._until_it_answers(self.running() or self._launch(request), request)
+
+    def restart(self, request: Event) -> Event:
+        """End it and start a fresh one, once a cause: whoever asks again, not knowing how it went, gets that one."""
+        with self._lock:
+            record = self.running()
+            if record is None or record.get("cause") != str(request.get("cause", "")):
+                self._end()
+                record = self._launch(request)
+            return self._until_it_answers(record, request)
+
+    def _until_it_answers(self, record: Event, request: Event) -> Event:
+        deadline = time.monotonic() + float(request.get("limit_s", COMFYUI_S))
+        while time.monotonic() < deadline:
+            if self.running() is None:
+                raise Failure("comfyui_died", tail(self._log))
+            if answers(record["port"]):
+                return {"port": record["port"], "pid": record["pid"]}
+            time.sleep(0.05)
+        self._end()  # the next call starts a fresh one
+        raise Failure("comfyui_silent", tail(self._log))
 
     def _launch(self, request: Event) -> Event:
         for name in ("models", "input", "output", "temp", "user", "custom_nodes"):
@@ -1104,7 +1115,8 @@ class ComfyUI:
                 )
             except OSError as error:
                 raise Failure("comfyui_died", str(error)) from error
-        record = {"pid": self._child.pid, "born": birth_of(self._child.pid), "port": port}
+        cause = str(request.get("cause", ""))
+        record = {"pid": self._child.pid, "born": birth_of(self._child.pid), "port": port, "cause": cause}
         write_json(self._record, record)
         return record
 
@@ -1124,11 +1136,11 @@ class ComfyUI:
     def _end(self) -> None:
         record = self.running()
         if record is not None:
-            end_group(record["pid"], signal.SIGTERM)
-            deadline = time.monotonic() + STOP_S
-            while self.running() is not None and time.monotonic() < deadline:
-                time.sleep(0.05)
-            end_group(record["pid"], signal.SIGKILL)
+            for number in (signal.SIGTERM, signal.SIGKILL):  # the second also for helpers that outlive the first
+                end_group(record["pid"], number)
+                deadline = time.monotonic() + STOP_S
+                while self.running() is not None and time.monotonic() < deadline:
+                    time.sleep(0.05)
 
     def keep_house(self) -> None:
         """Bound the log that nobody else bounds."""
@@ -1337,6 +1349,7 @@ OPERATIONS: Dict[str, Callable[["Agent", Event, Publish], Event]] = {
     "fetch": lambda agent, request, publish: agent.fetch(request, publish),
     "install": lambda agent, request, publish: Installer(agent.places, request, publish).run(),
     "comfyui": lambda agent, request, _publish: agent.comfyui.start(request),
+    "restart": lambda agent, request, _publish: agent.comfyui.restart(request),
     "status": lambda agent, _request, _publish: agent.status(),
     "stop": lambda agent, _request, _publish: agent.stop(),
     "retire": lambda agent, _request, _publish: agent.hello(),  # leaves ComfyUI running

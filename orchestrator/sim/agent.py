@@ -38,6 +38,8 @@ class SimAgent:
                 return self._install()
             case "comfyui":
                 return self._comfyui()
+            case "restart":
+                return self._restart(request["cause"])
             case _:
                 return self._fetch(request)
 
@@ -66,6 +68,13 @@ class SimAgent:
             await self._travel(machine.dice.uniform(6.0, 25.0))
             machine.comfy.is_up = True
         yield _done(port=COMFYUI_PORT)
+
+    async def _restart(self, cause: str) -> AsyncIterator[str]:
+        comfy = self._machine.comfy
+        if comfy.cause != cause or not comfy.is_up:
+            comfy.begin_anew(cause)
+        async for line in self._comfyui():
+            yield line
 
     async def _fetch(self, request: Mapping[str, Any]) -> AsyncIterator[str]:
         """The work goes on whoever listens, so what is there follows from when it began."""

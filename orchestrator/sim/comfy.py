@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.domain.errors import AttemptInterrupted, ComfyUnavailable, GraphRejected, HostUnreachable, OutOfVram
+from orchestrator.domain.errors import (
+    AttemptInterrupted,
+    ComfyStuck,
+    ComfyUnavailable,
+    GraphRejected,
+    HostUnreachable,
+    OutOfVram,
+)
 from orchestrator.domain.ids import PromptId
 from orchestrator.domain.workflows import Graph
 from orchestrator.faults import Fault
@@ -22,6 +29,8 @@ HANG = 360.0
 LOOK = 2.5
 LATE = 30.0
 SECONDS_A_STEP = 0.6
+CURED = 0.5
+"""How often it helps to start it again."""
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -49,12 +58,32 @@ class Prompt:
 
 
 class ComfyServer:
-    """What runs on one machine, whoever is connected to it."""
+    """
+    What runs on one machine, whoever is connected to it.
+
+    Attributes:
+        cause: Why it was started again, as the agent was told.
+        is_cured: Being started again has helped for good.
+    """
 
     def __init__(self, machine: "SimMachine") -> None:
         self.machine = machine
         self.prompts: dict[PromptId, Prompt] = {}
         self.is_up = False
+        self.cause = ""
+        self.is_cured = False
+
+    def suffers(self, fault: Fault) -> bool:
+        """Whether *fault* has come over it by now; a test picture may still go well."""
+        machine = self.machine
+        return fault in machine.faults and not self.is_cured and machine.pictures > machine.falters_after
+
+    def begin_anew(self, cause: str) -> None:
+        """Its process is ended; what it was about to paint is forgotten."""
+        self.is_cured = self.machine.dice.random() < CURED
+        self.cause = cause
+        self.is_up = False
+        self.prompts.clear()
 
     @property
     def now(self) -> float:
@@ -67,7 +96,8 @@ class ComfyServer:
             return known
         count, steps = _sizes(graph)
         begins = max([self.now, *(p.ends for p in self.prompts.values() if not p.interrupted)])
-        if Fault.COMFYUI_HANGS in self.machine.faults and self.machine.pictures >= self.machine.hangs_after:
+        self.machine.pictures += 1
+        if self.suffers(Fault.COMFYUI_HANGS):
             begins = float("inf")
         prompt = Prompt(
             name=name,
@@ -82,7 +112,6 @@ class ComfyServer:
 
     def _suffer(self) -> None:
         machine = self.machine
-        machine.pictures += 1
         if machine.pictures <= 1:  # the smoke picture goes well on every machine that gets so far
             if Fault.VANISHES_WHEN_READY in machine.faults:
                 machine.timeline.after(machine.dice.uniform(5.0, 120.0), machine.vanish)
@@ -91,7 +120,7 @@ class ComfyServer:
             return
         if Fault.VANISHES_WHILE_PAINTING in machine.faults:
             machine.timeline.after(0.5, machine.vanish)
-        if Fault.COMFYUI_DIES in machine.faults:
+        if Fault.COMFYUI_DIES in machine.faults and not self.is_cured:
             self.is_up = False
 
     def interrupt(self, name: PromptId) -> None:
@@ -150,15 +179,17 @@ class SimComfy(Comfy):
                     max(prompt.ends - self._server.now, 0.05),
                 )
             )
+            if self._server.prompts.get(prompt.name) is not prompt:
+                raise ComfyUnavailable("ComfyUI no longer knows the prompt")
             done = prompt.done(self._server.now)
             if done > told:
                 quiet_since, told = self._server.now, done
                 on_progress(Painting(done=done, total=prompt.steps * prompt.count))
             elif self._server.now - quiet_since > HANG:
-                raise ComfyUnavailable("the queue does not move")
+                raise ComfyStuck("the queue does not move")
         if prompt.interrupted:
             raise AttemptInterrupted("interrupted")
-        if Fault.COMFYUI_OOM in self._server.machine.faults:
+        if self._server.suffers(Fault.COMFYUI_OOM):
             raise OutOfVram("out of memory")
         on_progress(Painting(done=prompt.steps * prompt.count, total=prompt.steps * prompt.count))
         await self._reach(0.3 * prompt.count)

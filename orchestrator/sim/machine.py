@@ -33,7 +33,7 @@ class SimMachine:
         seen_at: When a true answer last showed it to the bot alive.
         missed_at: When one first lacked it.
         end_by: Why its bill stopped.
-        hangs_after: Prompts that a ComfyUI which is going to hang still takes.
+        falters_after: Prompts that a ComfyUI which is going to hang or run out of memory still takes.
         download_began: When the agent first began to fetch.
         connections: What is to be told when it dies, for the life of the bot that opened them.
     """
@@ -50,7 +50,7 @@ class SimMachine:
     ordered_at: float
     on_change: Callable[["SimMachine", str], None]
     end_by: str = ""
-    hangs_after: int = 0
+    falters_after: int = 0
     running_at: float | None = None
     failed: bool = False
     ended_at: float | None = None
@@ -70,7 +70,7 @@ class SimMachine:
     def __post_init__(self) -> None:
         """Begin its life."""
         self.comfy = ComfyServer(self)
-        self.hangs_after = self.dice.choice((0, 1, 3))
+        self.falters_after = self.dice.choice((0, 1, 3))
         boots_in = self.dice.uniform(15.0, 90.0)
         if not self.faults & NEVER_BOOTS:
             self.timeline.after(boots_in, self._boot)

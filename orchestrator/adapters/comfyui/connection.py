@@ -18,7 +18,7 @@ from orchestrator.adapters.comfyui.wire import (
     history_entry,
     parsed,
 )
-from orchestrator.domain.errors import AttemptInterrupted, ComfyUnavailable, GraphRejected
+from orchestrator.domain.errors import AttemptInterrupted, ComfyStuck, ComfyUnavailable, GraphRejected
 from orchestrator.domain.ids import PromptId
 from orchestrator.domain.workflows import Graph
 from orchestrator.ports.comfy import Comfy, OnProgress, Painting, ServerStats
@@ -148,7 +148,7 @@ class ComfyConnection(Comfy):
         longest = self._limits.foreign if watch.is_foreign else self._limits.hang
         silent = asyncio.get_running_loop().time() - watch.heard_at
         if silent > longest.total_seconds():
-            raise ComfyUnavailable(f"the prompt runs, but nothing was heard of it for {silent:.0f} s")
+            raise ComfyStuck(f"the prompt runs, but nothing was heard of it for {silent:.0f} s")
 
     async def _queue_now(self) -> QueueAnswer:
         return parsed(QueueAnswer, await self._http.get("/queue"), "/queue")

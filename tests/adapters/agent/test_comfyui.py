@@ -32,7 +32,9 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(options["--port"])), Handler).
 """
 DYING = "#!/bin/sh\necho some noise\necho 'CUDA error: no kernel image' >&2\nexit 3\n"
 SILENT = "#!/bin/sh\necho $$ > pid\nexec sleep 1000\n"
+DEAF = FAKE.replace("print(", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(", 1)
 START = {"op": "comfyui", "start": "comfyui"}
+RESTART = {"op": "restart", "start": "comfyui", "cause": "one"}
 
 
 @pytest.fixture
@@ -93,6 +95,48 @@ async def test_one_that_died_is_started_anew(ready: AgentMachine) -> None:
     second = await ready.last(START)
 
     assert second["pid"] != first["pid"]
+
+
+async def test_restart_ends_one_that_lives_and_starts_another(ready: AgentMachine) -> None:
+    first = await ready.last(START)
+    helper = int((folder(ready) / "helper").read_text())
+
+    second = await ready.last(RESTART)
+
+    assert second["pid"] != first["pid"]
+    assert is_alive(second["pid"])
+    await gone(first["pid"])
+    await gone(helper)
+
+
+async def test_restart_starts_one_that_died(ready: AgentMachine) -> None:
+    first = await ready.last(START)
+    os.kill(first["pid"], signal.SIGKILL)
+    await gone(first["pid"])
+
+    assert is_alive((await ready.last(RESTART))["pid"])
+
+
+async def test_restart_for_the_same_cause_is_done_once(ready: AgentMachine) -> None:
+    """Also when the agent itself was started anew between: whoever asked may not have heard the answer."""
+    await ready.last(START)
+    once = await ready.last(RESTART)
+    await ready.kill()
+    await ready.start()
+
+    assert await ready.last(RESTART) == once
+    assert (await ready.last(RESTART | {"cause": "another"}))["pid"] != once["pid"]
+
+
+async def test_one_that_ignores_every_signal_but_the_last_is_ended_too(machine: AgentMachine) -> None:
+    """Takes the five seconds that it is given to end by itself."""
+    install(machine, "comfyui", DEAF)
+    first = await machine.last(START)
+
+    second = await machine.last(RESTART)
+
+    assert second["pid"] != first["pid"]
+    assert not is_alive(first["pid"])
 
 
 async def test_stop_ends_it_and_what_it_started(ready: AgentMachine) -> None:
