@@ -13,7 +13,7 @@ from orchestrator.control.hedges import Hedge
 from orchestrator.control.moves import tell_failed
 from orchestrator.control.shared import Shared
 from orchestrator.domain.ids import SessionId
-from orchestrator.domain.instance import EndReason, Instance, InstanceState
+from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState
 from orchestrator.domain.policy import keepalive, retry
 from orchestrator.domain.session import ACTIVE, Session, SessionState
@@ -93,7 +93,7 @@ class _Look:
 
     async def _fail_hopeless_jobs(self) -> None:
         for job in self._snapshot.queued:
-            failure = self._hopeless(job)
+            failure = self._hopeless(job) or await self._out_of_tries(job)
             if failure is not None:
                 ended = replace(job.moved_to(JobState.FAILED, self._now), failure=failure)
                 ended = await self._books.jobs.change(job, ended, reason=failure.key)
@@ -124,6 +124,17 @@ class _Look:
         if reason is EndReason.ACCOUNT and session.tries >= retry.ACCOUNT_TRIES:
             return Failure(key="account", values={"cloud": ", ".join(shared.clouds)})
         return None
+
+    async def _out_of_tries(self, job: Job) -> Failure | None:
+        """Why no further machine is tried for this job, though there is time; a machine on its way may still do."""
+        tries = self._shared.limits.tries
+        if tries is None or self._snapshot.ready or self._snapshot.warming:
+            return None
+        given_up = await self._books.instances.given_up(self._snapshot.session.id, job.submitted_at)
+        failed = [instance.end_reason for instance in given_up if instance.end_reason not in BLAMELESS]
+        if len(failed) < tries:
+            return None
+        return Failure(key="gave_up", values={"reason": str(failed[-1]), "tries": len(failed)})
 
     async def _end_overtaken(self) -> None:
         """Of two machines the one that paints is kept, else the one that was ready first; the other is ended."""

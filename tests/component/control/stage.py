@@ -158,7 +158,7 @@ class Stage:
 
 @asynccontextmanager
 async def a_stage(
-    folder: Path, *, caps: Caps | None = None, clouds: tuple[CloudName, ...] = (VAST,)
+    folder: Path, *, caps: Caps | None = None, clouds: tuple[CloudName, ...] = (VAST,), limits: Limits | None = None
 ) -> AsyncIterator[Stage]:
     clock = HandClock()
     async with open_store_inline(folder / "books.sqlite3", clock) as store:
@@ -169,7 +169,7 @@ async def a_stage(
             dice=random.Random(7),
             catalog=WorkflowFiles(WORKFLOWS),
             policy=FirstUser(idle_timeout=IDLE),
-            limits=Limits(),
+            limits=limits or Limits(),
             caps=caps or Caps(person_day=None, day=None, month=None),
             quota=Quota(queued_jobs=3),
             installation=InstallationId("abcd1234"),

@@ -9,9 +9,10 @@ import pytest
 
 from orchestrator.api import CancelOutcome, ColdStart, Queued
 from orchestrator.control.moves import end_instance
+from orchestrator.control.shared import Limits
 from orchestrator.domain.errors import RequestError
 from orchestrator.domain.instance import EndReason, InstanceState
-from orchestrator.domain.job import JobState
+from orchestrator.domain.job import Failure, JobState
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy.spend import Caps
 from orchestrator.domain.session import SessionState
@@ -151,6 +152,51 @@ async def test_a_machine_that_failed_is_replaced_at_once_and_the_card_says_so(st
     assert view is not None
     assert isinstance(view.status, ColdStart)
     assert (view.status.attempt, view.status.trouble and view.status.trouble.reason) == (2, EndReason.BOOT_FAILED)
+
+
+async def test_with_one_try_a_job_fails_with_its_machine_and_no_other_is_ordered(tmp_path: Path) -> None:
+    async with a_stage(tmp_path, limits=Limits(tries=1)) as stage:
+        job = await stage.ask()
+        await stage.lose(await stage.order(), EndReason.SSH_UNREACHABLE)
+        await stage.look()
+
+        failed = await stage.job(job)
+        assert failed.state is JobState.FAILED
+        assert failed.failure == Failure(key="gave_up", values={"reason": "ssh_unreachable", "tries": 1})
+        assert await stage.instances(InstanceState.PLANNED) == ()
+
+
+async def test_with_two_tries_the_second_machine_may_still_do(tmp_path: Path) -> None:
+    async with a_stage(tmp_path, limits=Limits(tries=2)) as stage:
+        job = await stage.ask()
+        await stage.lose(await stage.order())
+        await stage.look()
+        await stage.make_ready()
+        await stage.finish(job)
+
+        assert (await stage.job(job)).state is JobState.SUCCEEDED
+
+
+async def test_a_machine_that_was_never_ordered_is_no_try(tmp_path: Path) -> None:
+    async with a_stage(tmp_path, limits=Limits(tries=1)) as stage:
+        job = await stage.ask()
+        await give_up(stage, EndReason.NO_OFFER)
+        await stage.look(MINUTE)
+
+        assert (await stage.job(job)).state is JobState.QUEUED
+
+
+async def test_the_tries_of_an_earlier_job_are_not_those_of_the_next(tmp_path: Path) -> None:
+    async with a_stage(tmp_path, limits=Limits(tries=1)) as stage:
+        await stage.ask(key="k1")
+        await stage.lose(await stage.order())
+        await stage.look()
+        stage.clock.time += MINUTE
+        second = await stage.ask(key="k2")
+        await stage.look(MINUTE)
+
+        assert (await stage.job(second)).state is JobState.QUEUED
+        assert len(await stage.instances(InstanceState.PLANNED)) == 1
 
 
 async def test_an_empty_market_is_asked_again_ever_more_slowly(stage: Stage) -> None:
