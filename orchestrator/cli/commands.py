@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestrator.cli import cost, doctor, e2e, models, run, sandbox, status, sweep, workflows
+from orchestrator.cli import bench, cost, doctor, e2e, models, run, sandbox, status, sweep, workflows
 
 app = typer.Typer(
     name="glowplug",
@@ -18,6 +18,7 @@ app.command("sandbox")(sandbox.sandbox)
 app.command("status")(status.status)
 app.command("cost")(cost.cost)
 app.command("sweep")(sweep.sweep)
+app.add_typer(bench.app, name="bench")
 app.add_typer(models.app, name="models")
 app.add_typer(workflows.app, name="workflows")
 

@@ -192,8 +192,19 @@ class Provisioner:
                 await self._links.drop(instance.id)
                 self._shared.wakeups.reconciler.wake()
                 await asyncio.sleep(attempt)
-        reason = EndReason.HOST_LOST if instance.host_key else EndReason.SSH_UNREACHABLE
-        return await self._give_up(instance, reason)
+        reason = await self._why_out_of_reach(instance)
+        return await self._give_up(await self._reload(instance), reason)
+
+    async def _why_out_of_reach(self, instance: Instance) -> EndReason:
+        """Whether SSH never let us in, the machine is gone, or the cloud still has it; what is done is the same."""
+        if instance.host_key is None or instance.ref is None:
+            return EndReason.SSH_UNREACHABLE
+        try:
+            rental = await self._cloud(instance).rental(instance.ref)
+        except CloudError as error:
+            log.info("asking about instance %s: %s", instance.id, error)
+            return EndReason.HOST_LOST
+        return EndReason.VANISHED if rental is None else EndReason.HOST_LOST
 
     async def _log_in(self, instance: Instance) -> Instance:
         """Try to log in until the deadline; pin the host key at first contact."""

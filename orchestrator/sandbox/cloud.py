@@ -169,7 +169,7 @@ class Cloud:
 
     def _occupy(self, rig: Rig, machine: Machine) -> None:
         rig.is_sold_twice = not rig.contracts and self.troubles.take(Fault.OFFER_SOLD_TWICE, host=rig.host_id)
-        rig.contracts.add(machine.id)
+        self.market.occupy(rig, machine.id)
 
     async def _keep(self, machine: Machine) -> None:
         try:

@@ -100,13 +100,27 @@ class Rig:
 
 
 class Market:
-    """All rigs of one sandbox. What is offered exists and is free."""
+    """
+    All rigs of one sandbox. What is offered exists and is free.
 
-    def __init__(self, *, seed: int, hosts: int) -> None:
+    Args:
+        each_host_once: Who was rented goes to somebody else afterwards, until every host had a turn.
+    """
+
+    def __init__(self, *, seed: int, hosts: int, each_host_once: bool = False) -> None:
         self.rigs = tuple(_rigs(random.Random(seed), hosts))
+        self._each_host_once = each_host_once
+        self._had: set[int] = set()
 
     def free(self) -> tuple[Rig, ...]:
-        return tuple(rig for rig in self.rigs if rig.is_free)
+        return tuple(rig for rig in self.rigs if rig.is_free and rig.host not in self._had)
+
+    def occupy(self, rig: Rig, contract: int) -> None:
+        rig.contracts.add(contract)
+        if self._each_host_once:
+            self._had.add(rig.host)
+        if self._had == {each.host for each in self.rigs}:
+            self._had.clear()
 
     def find(self, ask_id: int) -> Rig | None:
         """Find the rig that an offer is for, taken or not; None when that offer is history or never was."""

@@ -10,7 +10,7 @@ import hashlib
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -154,7 +154,8 @@ async def _serve(request: web.Request) -> web.StreamResponse:
     response = _head(span, size, etag)
     await response.prepare(request)
     if request.method != "HEAD":
-        await _send(request, response, file, span or Span(0, size), hits)
+        with suppress(ConnectionResetError):  # whoever downloads may leave at any time, and vanish with its machine
+            await _send(request, response, file, span or Span(0, size), hits)
     return response
 
 

@@ -21,6 +21,7 @@ class SandboxOptions:
         faults: Name of the fault profile: how bad the hosts are.
         seed: Same seed, same hosts, offers and misfortunes.
         hosts: How many hosts there are; None leaves it to the fault profile.
+        each_host_once: A host that was rented is not on offer again until every other was, as where others rent, too.
         speed: Divides every wait of the cloud: 10 makes tests fast.
         paint_ms: How long ComfyUI takes for a picture; None leaves it to the painter.
         balance_usd: Prepaid money at the start.
@@ -33,6 +34,7 @@ class SandboxOptions:
     faults: str = Profile.NONE
     seed: int = 1
     hosts: int | None = None
+    each_host_once: bool = False
     speed: float = 1.0
     paint_ms: int | None = None
     balance_usd: float = DEFAULT_BALANCE_USD

@@ -148,7 +148,11 @@ def _make_cloud(folder: DataFolder, options: SandboxOptions, *, mark: str, tasks
         ground=Ground(
             folder=folder.machines, mark=mark, speed=options.speed, comfyui=_comfyui_settings(options), now=now
         ),
-        market=Market(seed=options.seed, hosts=options.hosts or usual_hosts(profile)),
+        market=Market(
+            seed=options.seed,
+            hosts=options.hosts or usual_hosts(profile),
+            each_host_once=options.each_host_once,
+        ),
         troubles=Troubles(profile=profile, seed=options.seed, now=now),
         balance_usd=options.balance_usd,
         first_contract=int(now()) - CONTRACTS_SINCE,

@@ -408,3 +408,17 @@ async def test_rate_limits_answer_in_plain_text_and_name_the_threshold(renter_of
     assert (second.status, second.text) == (429, "API requests too frequent: endpoint threshold=4.5")
     assert second.body is None
     assert elsewhere.status == 200
+
+
+async def test_where_others_rent_too_each_host_can_be_had_once_until_all_had_a_turn(renter_of: RenterOf) -> None:
+    async with renter_of(each_host_once=True, hosts=5) as renter:
+        rented = []
+        for _ in range(6):
+            offer = (await renter.offers())[0]
+            rented.append(offer["host_id"])
+            number = await renter.rent(ask_id=offer["id"])
+            await renter.call("DELETE", f"/api/v0/instances/{number}/")
+            await renter.until_gone(number)
+
+        assert len(set(rented[:5])) == 5
+        assert rented[5] in rented[:5]

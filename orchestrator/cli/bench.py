@@ -1,0 +1,208 @@
+"""``glowplug bench cold-start``: cold starts one after another, and whether they are fit for people who wait."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orchestrator import logs
+from orchestrator.api import UserId, dollars
+from orchestrator.app import SandboxAddress, open_orchestrator
+from orchestrator.cli.opening import load_settings, out, print_json, stop
+from orchestrator.cli.trial import Trial, check_cloud, try_once, watching
+from orchestrator.control.service import Service
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.verdict import Criteria, Judgement, Verdict, judge
+from orchestrator.faults import Profile
+from orchestrator.sandbox.options import DataFolder, SandboxOptions
+from orchestrator.sandbox.server import SandboxError, open_sandbox
+from orchestrator.settings import Settings
+
+PROMPT = "a lighthouse at dusk"
+PROVE_GONE = timedelta(seconds=60)
+LOOK_EVERY_S = 0.2
+LONGEST_ON_SANDBOX_S = 300.0
+"""For one run there: machines are ready in seconds, and a market without a good one need not be tried for an hour."""
+
+HOSTS = {Profile.FIRST_USER: 5}
+"""His five runs met five hosts."""
+OTHER_HOSTS = 40
+"""A market: enough for one good host on any day."""
+
+PLAIN = {"max_tries": 1, "hedges_per_hour": 0, "host_memory": False}
+
+SENTENCES = {
+    Verdict.FINE: "fine for people who wait",
+    Verdict.UNEVEN: "usable for people who wait, with times that vary",
+    Verdict.UNSTEADY: "not fine for people who wait: times vary too much",
+    Verdict.BATCH_ONLY: "not for people who wait: too many failures; batch work may still be done",
+    Verdict.UNUSABLE: "unusable: nothing worked",
+}
+
+app = typer.Typer(help="Measure.", no_args_is_help=True)
+
+
+@app.callback()
+def _bench() -> None:
+    """Measure."""
+
+
+@app.command("cold-start")
+def cold_start(
+    *,
+    cloud: Annotated[str, typer.Option(help="Where to rent: sandbox (one of its own) or vast.")] = "sandbox",
+    runs: Annotated[int, typer.Option(min=1, help="Cold starts, one after another.")] = 5,
+    faults: Annotated[Profile, typer.Option(help="How bad the sandbox's hosts are.")] = Profile.MARKET,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="As by hand: one machine a run, each time another host; no second one beside it."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before real money is spent.")] = False,
+) -> None:
+    """Rent a machine, make one picture, give the machine back, prove it gone; again and again. Then judge."""
+    settings = load_settings(**PLAIN) if plain else load_settings()
+    if settings.log_level == "INFO":  # what goes wrong is what is measured: it is in the table
+        logs.configure(level="ERROR", secrets=settings.secrets())
+    check_cloud(settings, cloud, yes=yes)
+    try:
+        bench = asyncio.run(_run(settings, cloud, runs, faults, quiet=as_json))
+    except (OrchestratorError, SandboxError) as error:
+        stop(str(error))
+    print_json(bench.report()) if as_json else _print(bench)
+    if bench.left:
+        stop(f"{bench.left} machines may be left; see `glowplug sweep` and the cloud's own page.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """
+    What was measured.
+
+    Attributes:
+        left: Machines that were not proved gone.
+    """
+
+    trials: tuple[Trial, ...]
+    criteria: Criteria
+    left: int
+
+    def judgement(self) -> Judgement:
+        return judge([trial.total_s if trial.is_success else None for trial in self.trials], self.criteria)
+
+    def report(self) -> dict[str, Any]:
+        judged = self.judgement()
+        return {
+            "runs": [_row(trial) for trial in self.trials],
+            "success_rate": round(judged.success_rate, 4),
+            "variation": None if judged.variation is None else round(judged.variation, 4),
+            "verdict": str(judged.verdict),
+            "criteria": asdict(self.criteria),
+        }
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    return {
+        "outcome": "succeeded" if trial.is_success else "failed",
+        "failure": trial.failure,
+        "steps": trial.steps(),
+        "total_s": round(trial.total_s, 3),
+        "tries": trial.tries,
+        "cost_usd": round(dollars(trial.view.cost), 6),
+    }
+
+
+async def _run(settings: Settings, cloud: str, runs: int, faults: Profile, *, quiet: bool) -> Bench:
+    if cloud != "sandbox":
+        own = settings.model_copy(update={"data": settings.data / "bench", "installation": "", "comfyui_url": ""})
+        return await _measure(own, None, runs, quiet=quiet)
+    async with _own_sandbox(settings, runs, faults) as (own, sandbox):
+        return await _measure(own, sandbox, runs, quiet=quiet)
+
+
+@asynccontextmanager
+async def _own_sandbox(
+    settings: Settings, runs: int, faults: Profile
+) -> AsyncIterator[tuple[Settings, SandboxAddress]]:
+    """
+    A sandbox and a store for this measurement alone: what was learned before takes no part.
+
+    Without memory each run meets another host, as it does where others rent, too: else it would be the cheapest one,
+    good or bad, again and again.
+    """
+    options = SandboxOptions(
+        faults=faults, hosts=HOSTS.get(faults, max(OTHER_HOSTS, 3 * runs)), each_host_once=not settings.host_memory
+    )
+    folder = await asyncio.to_thread(_new_folder, settings.data / "bench")
+    try:
+        async with open_sandbox(DataFolder(folder / "sandbox"), options) as sandbox:
+            own = {"data": folder, "installation": "", "comfyui_url": "", "sandbox_url": sandbox.url}
+            limit = {"job_deadline_s": min(settings.job_deadline_s, LONGEST_ON_SANDBOX_S)}
+            yield settings.model_copy(update=own | limit), SandboxAddress(url=sandbox.url, key=sandbox.key)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _new_folder(parent: Path) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="cold-start-", dir=parent.resolve()))
+
+
+async def _measure(settings: Settings, sandbox: SandboxAddress | None, runs: int, *, quiet: bool) -> Bench:
+    async with open_orchestrator(settings, sandbox) as service:
+        trials = []
+        for number in range(1, runs + 1):
+            with watching("asking the cloud", quiet=quiet, before=f"run {number} of {runs}: ") as tell:
+                trials.append(await _cold(service, UserId(f"bench-{number}"), tell))
+        left = await service.end_all(PROVE_GONE)
+    return Bench(trials=tuple(trials), criteria=Criteria(), left=len(left))
+
+
+async def _cold(service: Service, user: UserId, tell: Callable[[str], None]) -> Trial:
+    """One run; the next one begins when nothing is left of it."""
+    trial = await try_once(service, user=user, prompt=PROMPT, tell=tell)
+    await service.release(user)
+    tell("until the machine is gone")
+    try:
+        async with asyncio.timeout(PROVE_GONE.total_seconds()):
+            while (await service.overview()).instances:  # noqa: ASYNC110  (the books say it, no event does)
+                await asyncio.sleep(LOOK_EVERY_S)
+    except TimeoutError:
+        tell("a machine stays; going on")  # the end of the measurement ends it, or says that it is left
+    return trial
+
+
+def _print(bench: Bench) -> None:
+    for number, trial in enumerate(bench.trials, 1):
+        _print_run(number, trial)
+    judged, limits = bench.judgement(), bench.criteria
+    made = sum(trial.is_success for trial in bench.trials)
+    varies = "" if judged.variation is None else f", times vary by {judged.variation:.0%}"
+    out.print(f"{made} of {len(bench.trials)} made their picture{varies}: {SENTENCES[judged.verdict]}")
+    out.print(
+        f"[dim](at most {limits.failure_rate:.0%} may fail; variation is fine under {limits.fine_variation:.0%}, "
+        f"and too much over {limits.bad_variation:.0%})[/dim]"
+    )
+
+
+def _print_run(number: int, trial: Trial) -> None:
+    steps = trial.steps()
+    machines = f"{trial.tries} machine{'' if trial.tries == 1 else 's'}"
+    outcome = "picture" if trial.is_success else f"[red]{trial.failure}[/red]"
+    out.print(f"run {number:<3}{trial.total_s:>7.1f} s  {machines:<11} ${dollars(trial.view.cost):.4f}  {outcome}")
+    out.print("[dim]          " + "  ".join(_words(step) for step in steps) + "[/dim]")
+
+
+def _words(step: dict[str, Any]) -> str:
+    said = f"{step['step']} {step['seconds']:.1f} s"
+    if not step["bytes"]:
+        return said
+    mib = step["bytes"] / 2**20
+    return said + f" ({mib:.1f} MiB at {mib / max(step['seconds'], 0.001):.1f} MiB/s)"

@@ -1,0 +1,169 @@
+"""One picture from nothing, and what it took: what ``e2e`` does once and ``bench cold-start`` again and again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from orchestrator.api import (
+    Cancelled,
+    ColdStart,
+    Failed,
+    JobRequest,
+    JobView,
+    Queued,
+    Running,
+    Stage,
+    StageState,
+    Succeeded,
+    UserId,
+)
+from orchestrator.cli.opening import out, stop
+from orchestrator.control.service import Service
+from orchestrator.domain.errors import RequestError
+from orchestrator.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """
+    How one job ended.
+
+    Attributes:
+        cold_start: As it was last seen; of a job that failed that is all that is known of its machine.
+        total_s: From the request to the picture, or to the failure.
+    """
+
+    view: JobView
+    cold_start: ColdStart | None
+    total_s: float
+
+    @property
+    def is_success(self) -> bool:
+        return isinstance(self.view.status, Succeeded)
+
+    @property
+    def tries(self) -> int:
+        """Machines that were ordered for it."""
+        cold = self.cold_start
+        return 0 if cold is None or (cold.machine is None and cold.attempt == 1) else cold.attempt + cold.has_second
+
+    @property
+    def failure(self) -> str | None:
+        """Why there is no picture: what became of the last machine, where it was a machine's fault."""
+        match self.view.status:
+            case Failed(failure=failure):
+                return str(failure.values.get("reason", failure.key))
+            case Cancelled():
+                return "cancelled"
+            case _:
+                return None
+
+    @property
+    def outcome(self) -> str:
+        return outcome_of(self.view)
+
+    def steps(self) -> list[dict[str, Any]]:
+        """Each step that began, of the machine that made it or else of the last one; the painting comes last."""
+        stages = self.view.stages or (self.cold_start.stages if self.cold_start else ())
+        steps = [self._step(stage) for stage in stages if stage.started_at is not None]
+        if isinstance(self.view.status, Succeeded):
+            steps.append({"step": "generation", "seconds": round(self.view.status.served.seconds, 3), "bytes": 0})
+        return steps
+
+    def _step(self, stage: Stage) -> dict[str, Any]:
+        seconds = stage.seconds(self.view.ended_at or self.view.submitted_at)
+        moved = stage.bytes_total if stage.state is StageState.DONE else stage.bytes_done
+        return {"step": str(stage.step), "seconds": round(seconds or 0.0, 3), "bytes": moved}
+
+
+async def try_once(service: Service, *, user: UserId, prompt: str, tell: Callable[[str], None]) -> Trial:
+    """Ask for one picture and wait for its end, whatever that is; *tell* is told in words how it goes."""
+    began = asyncio.get_running_loop().time()
+    request = JobRequest(
+        user=user, surface="e2e", origin="", idempotency_key=f"e2e:{began}", workflow=None, values={"prompt": prompt}
+    )
+    try:
+        ticket = await service.submit(request)
+    except RequestError as error:
+        stop(f"The prompt was refused: {error}", status=2)
+    cold_start = None
+    async for view in _of(service.updates(), ticket.job):
+        tell(_line(view))
+        if isinstance(view.status, ColdStart):
+            cold_start = _further(cold_start, view.status)
+        if isinstance(view.status, Succeeded | Failed | Cancelled):
+            total = asyncio.get_running_loop().time() - began
+            await service.acknowledge(view.id)
+            return Trial(view=view, cold_start=cold_start, total_s=total)
+    raise AssertionError("updates end with the orchestrator alone")
+
+
+@contextmanager
+def watching(first: str, *, quiet: bool, before: str = "") -> Iterator[Callable[[str], None]]:
+    """Show one line that says how it goes, for people; nothing where *quiet*."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=out, disable=quiet or not out.is_terminal, transient=True) as progress:
+        task = progress.add_task(before + first)
+        yield lambda line: progress.update(task, description=before + line)
+
+
+def outcome_of(view: JobView) -> str:
+    match view.status:
+        case Succeeded():
+            return "succeeded"
+        case Failed(failure=failure):
+            return f"failed: {failure.key}"
+        case _:
+            return "cancelled"
+
+
+def check_cloud(settings: Settings, cloud: str, *, yes: bool) -> None:
+    """End the command unless *cloud* is one and may be paid for."""
+    if cloud not in {"sandbox", "vast"}:
+        stop(f'There is no cloud "{cloud}"; use sandbox or vast.', status=2)
+    if cloud != "vast":
+        return
+    if not settings.vast_api_key.get_secret_value():
+        stop("Renting at Vast.ai needs VAST_API_KEY; make one at https://cloud.vast.ai/manage-keys/.", status=2)
+    if not yes and not typer.confirm(
+        f"This rents a real machine for up to ${settings.max_usd_hour:.2f} an hour. Go on?"
+    ):
+        raise typer.Exit(1)
+
+
+def _further(known: ColdStart | None, seen: ColdStart) -> ColdStart:
+    """The newer one, unless it is the same machine's and bytes are forgotten: those of a lost machine soon are."""
+    if known is not None and known.attempt == seen.attempt and _bytes_of(seen) < _bytes_of(known):
+        return known
+    return seen
+
+
+def _bytes_of(cold_start: ColdStart) -> int:
+    return sum(stage.bytes_done for stage in cold_start.stages)
+
+
+async def _of(updates: AsyncIterator[JobView], job: str) -> AsyncIterator[JobView]:
+    async for view in updates:
+        if view.id == job:
+            yield view
+
+
+def _line(view: JobView) -> str:
+    match view.status:
+        case Queued():
+            return "waiting for an offer"
+        case ColdStart(stages=stages, attempt=attempt):
+            now = next((stage for stage in stages if stage.state is StageState.RUNNING), None)
+            of = (
+                f" {now.bytes_done / 2**20:.1f} of {now.bytes_total / 2**20:.1f} MiB" if now and now.bytes_total else ""
+            )
+            return f"machine {attempt}: {now.step if now else 'starting'}{of}"
+        case Running(done=done, of=total):
+            return f"painting {done}/{total}"
+        case _:
+            return outcome_of(view)

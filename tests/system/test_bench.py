@@ -1,0 +1,88 @@
+"""``glowplug bench cold-start`` shows the first user's table, and what glowplug makes of the same hosts."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import clean_environment
+
+pytestmark = pytest.mark.timeout(400)
+
+HIS_CRITERIA = {"failure_rate": 0.1, "fine_variation": 0.3, "bad_variation": 0.5}
+
+
+async def bench(folder: Path, *args: str, **settings: str) -> tuple[int, str, str]:
+    """Run it where nothing else is; its status, what it prints, and what it says on the side."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "orchestrator", "bench", "cold-start", *args),
+        cwd=folder,
+        env=clean_environment(GLOWPLUG_DATA=str(folder / "data"), **settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def report(folder: Path, *args: str, **settings: str) -> dict[str, Any]:
+    status, out, err = await bench(folder, "--cloud", "sandbox", "--faults", "first-user", *args, "--json", **settings)
+    assert (status, err) == (0, ""), err
+    parsed: dict[str, Any] = json.loads(out)
+    return parsed
+
+
+@pytest.mark.parametrize(
+    ("args", "settings"),
+    [
+        (("--plain",), {}),
+        ((), {"GLOWPLUG_MAX_TRIES": "1", "GLOWPLUG_HEDGES_PER_HOUR": "0", "GLOWPLUG_HOST_MEMORY": "false"}),
+    ],
+    ids=["by the flag", "by settings"],
+)
+async def test_without_memory_and_further_tries_it_is_the_first_users_table(
+    tmp_path: Path, args: tuple[str, ...], settings: dict[str, str]
+) -> None:
+    """Of five machines one never opens SSH, three vanish while the models load, and one makes a picture."""
+    measured = await report(tmp_path, "--runs", "5", *args, **settings)
+
+    assert list(measured) == ["runs", "success_rate", "variation", "verdict", "criteria"]
+    ends = sorted((run["failure"] or run["outcome"], run["steps"][-1]["step"]) for run in measured["runs"])
+    assert ends == [("ssh_unreachable", "ssh"), ("succeeded", "generation"), *[("vanished", "models")] * 3]
+    assert [run["tries"] for run in measured["runs"]] == [1] * 5
+    assert (measured["success_rate"], measured["variation"], measured["verdict"]) == (0.2, None, "batch_only")
+    assert measured["criteria"] == HIS_CRITERIA
+    assert list((tmp_path / "data" / "bench").iterdir()) == []
+
+
+async def test_with_them_every_run_makes_its_picture_and_only_the_first_has_to_search(tmp_path: Path) -> None:
+    measured = await report(tmp_path, "--runs", "5")
+
+    assert [run["outcome"] for run in measured["runs"]] == ["succeeded"] * 5
+    assert measured["success_rate"] == 1
+    assert [run["tries"] for run in measured["runs"][1:]] == [1] * 4
+    for run in measured["runs"]:
+        assert [step["step"] for step in run["steps"]][-2:] == ["smoke", "generation"]
+        assert sum(step["bytes"] for step in run["steps"]) > 0
+        assert run["total_s"] > 0
+
+
+async def test_a_person_reads_a_line_a_run_and_the_verdict(tmp_path: Path) -> None:
+    status, out, _ = await bench(tmp_path, "--runs", "1", "--faults", "none")
+
+    assert status == 0
+    assert "run 1" in out
+    assert "1 of 1 made their picture: fine for people who wait" in out
+
+
+@pytest.mark.parametrize("args", [("--cloud", "moon"), ("--cloud", "vast"), ("--runs", "0"), ("--faults", "rain")])
+async def test_what_cannot_be_measured_is_said_and_nothing_is_started(tmp_path: Path, args: tuple[str, ...]) -> None:
+    status, out, err = await bench(tmp_path, *args)
+
+    assert (status, out) == (2, "")
+    assert "Traceback" not in err
+    assert not (tmp_path / "data").exists()
