@@ -85,6 +85,9 @@ _SANDBOX_PREPARING = PrepareLimits(
     silence=timedelta(seconds=8),
     floor_bps=200_000,
     floor_window=timedelta(seconds=6),
+    link_sample=128 * 1024,
+    disk_sample=1_500_000,
+    sample=timedelta(seconds=2),
 )
 """A sandbox machine is prepared in seconds and its models are a few MB: what is stuck there is given up sooner."""
 

@@ -4,8 +4,8 @@ From "SSH lets us in" to "ComfyUI has made a picture": agent up, then ComfyUI an
 Called by the provisioner. Every step may be done again at any time: what is there is found and kept.
 
 Codes of a PreparationFailed, besides the agent's own (``disk_full bad_checksum no_progress no_comfyui comfyui_died
-comfyui_silent clone_failed torch_failed requirements_failed``): ``wrong_gpu no_python agent_failed agent_gone
-too_slow timed_out out_of_vram graph_rejected comfyui_unavailable no_picture``.
+comfyui_silent clone_failed torch_failed requirements_failed disk_broken``): ``wrong_gpu old_driver no_python
+agent_failed agent_gone too_slow timed_out out_of_vram graph_rejected comfyui_unavailable no_picture``.
 """
 
 import asyncio
@@ -37,8 +37,8 @@ from orchestrator.domain.errors import (
     OutOfVram,
     PreparationFailed,
 )
-from orchestrator.domain.gpu import has_vram, is_same_gpu
-from orchestrator.domain.stages import Stage, Step
+from orchestrator.domain.gpu import cuda_of, has_vram, is_same_gpu
+from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import Install, ModelFile, Workflow, check_values, fill
 from orchestrator.ports.clock import Clock, Ids
 from orchestrator.ports.comfy import Comfy, ComfyConnector
@@ -50,6 +50,9 @@ AGENT_AHEAD = timedelta(seconds=8)
 
 INSTALLING = frozenset({Step.CLONE, Step.TORCH, Step.REQUIREMENTS})
 """The only steps of which a machine tells us; all others are ours to time."""
+
+ADMITTED_SHARE = 0.5
+"""Of the downloads' floor: a short sample on a few connections shows less of a link than the whole download does."""
 
 MOST_FETCHED = 3
 """A machine says how much it has downloaded, and tariffs bill it: so many times the files, and no more, is believed."""
@@ -69,6 +72,9 @@ class PrepareLimits:
         agent_starts: How often an agent that ends in the middle of its work is started.
         spare_disk: Bytes that must stay free beside the models: logs, pictures, caches.
         install_disk: The same where ComfyUI and PyTorch have yet to be installed.
+        link_sample: Bytes that are read from the mirrors before a machine is taken; 0 measures nothing.
+        disk_sample: Bytes that are written to its disk for that, likewise.
+        sample: How long each of the two may take.
     """
 
     agent: timedelta = timedelta(seconds=90)
@@ -82,6 +88,9 @@ class PrepareLimits:
     agent_starts: int = 3
     spare_disk: int = GIB
     install_disk: int = 12 * GIB
+    link_sample: int = 32 * MIB
+    disk_sample: int = 64 * MIB
+    sample: timedelta = timedelta(seconds=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +145,11 @@ class Preparer:
         watch = Stopwatch(self._clock, report, resume)
         ordered = _Ordered(gpu=ordered_gpu, vram_mib=ordered_vram_mib)
         machine = _Machine(host, workflow, watch, agent_source=self._agent_source, limits=self._limits)
-        await machine.bring_up_agent(ordered)
+        await machine.bring_up_agent(ordered, is_admitted=_is_done(Step.AGENT, resume))
         port, fetched = await machine.bring_up_rest()
         async with _step(watch, Step.SMOKE, self._limits.smoke):
             await self._smoke(host, workflow, port)
-        return Prepared(comfyui_port=port, bytes_down=max(fetched, watch.bytes_done(Step.MODELS)))
+        return Prepared(comfyui_port=port, bytes_down=machine.sampled + max(fetched, watch.bytes_done(Step.MODELS)))
 
     async def _smoke(self, host: Host, workflow: Workflow, port: int) -> None:
         """Paint one small picture and throw it away. An open port alone proves nothing."""
@@ -177,14 +186,47 @@ class _Machine:
         self._agent: MachineAgent | None = None
         self._starting = asyncio.Lock()
         self._has_start = False
+        self.sampled = 0  # bytes; those of a preparation that a crash of ours cut short are not known any more
 
-    async def bring_up_agent(self, ordered: _Ordered) -> None:
-        """Start the agent and have it look around: is this what we ordered, and does it all fit?"""
+    async def bring_up_agent(self, ordered: _Ordered, *, is_admitted: bool) -> None:
+        """
+        Start the agent and have it look around: is this what we ordered, does it all fit, is it fast enough?
+
+        A link is measured twice before it is called too slow. One that was admitted before is not measured again: its
+        downloads may be under way.
+        """
         async with _step(self._watch, Step.AGENT, self._limits.agent):
-            seen = await self._work(Step.AGENT, {"op": "probe", "start": self._workflow.runtime.start} | self._files())
+            seen = await self._probe({} if is_admitted else self._samples())
             self._has_start = seen.get("has_start") is True
             _check_gpu(ordered, seen)
-            self._check_disk(seen)
+            _check_driver(self._workflow.requirements.cuda, seen)
+            self._check_space(seen)
+            if self._is_slow(seen, "disk_bps"):
+                said = f"disk: {count_of(seen, 'disk_bps')} bytes/s"
+                raise PreparationFailed(said, step=Step.AGENT, code="disk_broken")
+            if self._is_slow(seen, "link_bps"):
+                seen = await self._probe(self._samples())
+            if self._is_slow(seen, "link_bps"):
+                said = f"link: {count_of(seen, 'link_bps')} bytes/s {printable(seen.get('link_problem', ''))}"
+                raise PreparationFailed(said, step=Step.AGENT, code="too_slow")
+
+    async def _probe(self, samples: Mapping[str, object]) -> Answer:
+        request = {"op": "probe", "start": self._workflow.runtime.start, **self._files(), **samples}
+        seen = await self._work(Step.AGENT, request)
+        self.sampled += min(count_of(seen, "link_bytes"), self._limits.link_sample)
+        return seen
+
+    def _samples(self) -> Mapping[str, object]:
+        limits = self._limits
+        return {
+            "link_bytes": limits.link_sample,
+            "disk_bytes": limits.disk_sample,
+            "sample_s": limits.sample.total_seconds(),
+        }
+
+    def _is_slow(self, seen: Answer, name: str) -> bool:
+        """Whether it was measured and is below what downloads need: they are written as fast as they come."""
+        return name in seen and count_of(seen, name) < self._limits.floor_bps * ADMITTED_SHARE
 
     async def bring_up_rest(self) -> tuple[int, int]:
         """ComfyUI's port and the bytes fetched. ComfyUI sees new model files at once, so neither waits."""
@@ -272,7 +314,7 @@ class _Machine:
                 self._agent = await start_agent(self._host, self._agent_source, self._limits.agent)
             return self._agent
 
-    def _check_disk(self, seen: Answer) -> None:
+    def _check_space(self, seen: Answer) -> None:
         installs = not self._has_start and self._workflow.runtime.install is not None
         spare = self._limits.install_disk if installs else self._limits.spare_disk
         free, missing = count_of(seen, "disk_free"), count_of(seen, "missing")
@@ -310,6 +352,19 @@ def _check_gpu(ordered: _Ordered, seen: Answer) -> None:
     if not is_same_gpu(ordered.gpu, found) or not has_vram(ordered.vram_mib, vram):
         said = f"ordered {ordered.gpu} with {ordered.vram_mib} MiB, found {found or 'none'} with {vram} MiB"
         raise PreparationFailed(said, step=Step.AGENT, code="wrong_gpu")
+
+
+def _check_driver(cuda: float, seen: Answer) -> None:
+    """A driver that does not say what it is, is for the smoke picture to judge."""
+    driver = printable(seen.get("driver", ""))
+    knows = cuda_of(driver)
+    if knows is not None and knows < cuda:
+        said = f"driver {driver} knows CUDA {knows or 'of old'}, the workflow needs {cuda}"
+        raise PreparationFailed(said, step=Step.AGENT, code="old_driver")
+
+
+def _is_done(step: Step, stages: tuple[Stage, ...]) -> bool:
+    return any(stage.step is step and stage.state is StageState.DONE for stage in stages)
 
 
 def _entry(file: ModelFile) -> dict[str, object]:

@@ -32,6 +32,7 @@ PREPARE_TRIES = 3
 
 BLAME: Mapping[str, EndReason] = {
     "wrong_gpu": EndReason.WRONG_MACHINE,
+    "old_driver": EndReason.WRONG_MACHINE,
     "disk_full": EndReason.DISK_FULL,
     "bad_checksum": EndReason.BAD_DOWNLOAD,
     "no_progress": EndReason.DOWNLOAD_TOO_SLOW,

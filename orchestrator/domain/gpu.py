@@ -1,4 +1,4 @@
-"""Whether two names mean the same card: every cloud, and the driver itself, spells them differently."""
+"""Whether two names mean the same card: clouds and driver spell them differently. And what a driver can run."""
 
 import re
 
@@ -6,6 +6,22 @@ _MODEL = re.compile(r"[a-z]*\d+")
 _NO_MODEL = re.compile(r"(sxm|pcie|nvl|hbm)\d*|\d+(x|gb?|gib)|\d*x\d*")
 VRAM_TOLERANCE = 0.9
 """Drivers keep a little for themselves, and clouds round."""
+
+CUDA_OF_DRIVERS = (
+    (580, 13.0),
+    (575, 12.9),
+    (570, 12.8),
+    (565, 12.7),
+    (560, 12.6),
+    (555, 12.5),
+    (550, 12.4),
+    (545, 12.3),
+    (535, 12.2),
+    (530, 12.1),
+    (525, 12.0),
+    (520, 11.8),
+)
+"""Driver branches for Linux and the CUDA each came with, newest first: the CUDA Toolkit's release notes, table 3."""
 
 
 def is_same_gpu(ordered: str, found: str) -> bool:
@@ -23,6 +39,14 @@ def is_same_gpu(ordered: str, found: str) -> bool:
 
 def has_vram(ordered_mib: int, found_mib: int) -> bool:
     return found_mib >= ordered_mib * VRAM_TOLERANCE
+
+
+def cuda_of(driver: str) -> float | None:
+    """The newest CUDA that a driver such as ``570.172.08`` knows: 0 below the table, None where it does not say."""
+    branch = re.match(r"(\d{3})(?=\.|$)", driver)
+    if branch is None:
+        return None
+    return next((cuda for oldest, cuda in CUDA_OF_DRIVERS if int(branch.group(1)) >= oldest), 0.0)
 
 
 def _models(name: str) -> frozenset[str]:

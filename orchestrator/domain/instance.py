@@ -61,7 +61,9 @@ class EndReason(StrEnum):
     BOOT_FAILED = "boot_failed"  # the cloud says that it will never run
     BOOT_TOO_SLOW = "boot_too_slow"
     SSH_UNREACHABLE = "ssh_unreachable"
-    WRONG_MACHINE = "wrong_machine"  # another GPU than the one that was ordered
+    WRONG_MACHINE = (
+        "wrong_machine"  # another GPU than the one that was ordered, or a driver too old for what it was ordered for
+    )
     DISK_FULL = "disk_full"
     BAD_DOWNLOAD = "bad_download"  # bytes that are not the model
     DOWNLOAD_TOO_SLOW = "download_too_slow"

@@ -63,6 +63,10 @@ SLOW_SHARE = 0.05  # of the best mirror's speed: a slower one keeps one connecti
 LONGEST_REST_S = 3.0
 REDIRECTS = 5
 
+SAMPLERS = 4  # connections that measure the link, over all mirrors
+LONGEST_SAMPLE_S = 20.0
+LARGEST_SAMPLE = 256 * MIB
+
 MOST_FILES = 1024
 COMMAND_S = 1800.0
 COMFYUI_S = 180.0
@@ -1174,7 +1178,11 @@ def answers(port: int) -> bool:
 
 
 def probe(places: Places, request: Event) -> Event:
-    """What this machine is. No GPU at all is an empty name."""
+    """
+    What this machine is, and how fast its disk and its link are where the request says how much to try.
+
+    No GPU at all is an empty name.
+    """
     start = shlex.split(str(request.get("start", "")))
     seen = {
         "gpu": "",
@@ -1187,7 +1195,91 @@ def probe(places: Places, request: Event) -> Event:
         "cpus": os.cpu_count() or 1,
         "has_start": bool(start and shutil.which(start[0])),
     }
-    return dict(seen, **ask_nvidia())
+    seen.update(ask_nvidia())
+    if request.get("disk_bytes"):
+        seen.update(try_disk(places, int(request["disk_bytes"]), float(request["sample_s"])))
+    if request.get("link_bytes") and seen["missing"]:
+        seen.update(try_link(request["files"], int(request["link_bytes"]), float(request["sample_s"])))
+    return seen
+
+
+def try_disk(places: Places, count: int, seconds: float) -> Event:
+    """Write a file, see it onto the disk, and remove it."""
+    path, block = places.in_state("probe.bin"), os.urandom(BLOCK)
+    began, written = time.monotonic(), 0
+    try:
+        with open(path, "wb", buffering=0) as file:
+            while written < min(count, LARGEST_SAMPLE) and time.monotonic() - began < seconds:
+                written += file.write(block[: count - written])
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise Failure("disk_broken", str(error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+    return {"disk_bps": int(written / max(time.monotonic() - began, 0.001))}
+
+
+def try_link(files: List[Event], count: int, seconds: float) -> Event:
+    """Read a little of the largest file from its mirrors, over a few connections, and keep none of it."""
+    entry = max(files, key=lambda each: int(each["size"]))
+    urls, share = entry["urls"], min(count, LARGEST_SAMPLE, int(entry["size"])) // SAMPLERS
+    if not urls or not share:
+        return {}
+    until = time.monotonic() + min(seconds, LONGEST_SAMPLE_S)
+    samples = [Sample(urls[number % len(urls)], number * share, share) for number in range(SAMPLERS)]
+    threads = [threading.Thread(target=sample.run, daemon=True) for sample in samples]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    for sample in samples:
+        sample.connection.abort()  # whoever is not done by now is slow, and was counted as such
+    return {
+        "link_bytes": sum(sample.count for sample in samples),
+        "link_bps": int(sum(sample.speed(until) for sample in samples)),
+        "link_problem": next((sample.problem for sample in samples if sample.problem), ""),
+    }
+
+
+class Sample:
+    """One connection that measures: bytes, and since when they come."""
+
+    def __init__(self, url: str, first: int, share: int) -> None:
+        self.url = url
+        self.first = first
+        self.share = share
+        self.connection = Connection()
+        self.count = 0
+        self.began = 0.0
+        self.ended = 0.0
+        self.problem = ""
+
+    def run(self) -> None:
+        try:
+            with contextlib.closing(self.connection) as connection:
+                self._read(connection)
+        except (http.client.HTTPException, OSError, ValueError, BadAnswer) as error:
+            self.problem = f"{type(error).__name__}: {error}"[:200]
+
+    def _read(self, connection: Connection) -> None:
+        asked = time.monotonic()
+        answer, _ = connection.get(self.url, self.first, self.first + self.share - 1)
+        if answer.status not in (200, 206) or "text/html" in answer.getheader("Content-Type", ""):
+            raise BadAnswer(f"{answer.status} {answer.getheader('Content-Type', '')}")
+        self.began = asked
+        while self.count < self.share:
+            read = len(answer.read1(min(READ, self.share - self.count)))
+            if not read:
+                break
+            self.count += read
+        self.ended = time.monotonic()
+
+    def speed(self, until: float) -> float:
+        """Bytes a second; a connection that was cut off has had all the time there was."""
+        return self.count / max((self.ended or until) - self.began, 0.001) if self.began else 0.0
 
 
 def ask_nvidia() -> Event:

@@ -10,8 +10,8 @@ from orchestrator.sandbox import reaper
 from orchestrator.sandbox.image import COMFYUI_MODULE
 
 LOOK_EVERY_S = 0.05
-DOWNLOAD_BYTES = 512 * 1024
-"""So much new in a machine's root means that models arrive: programs and logs are smaller."""
+DOWNLOAD_BYTES = 2 * 1024 * 1024
+"""So much new in a machine's root means that models arrive: programs, logs and what tries the disk are smaller."""
 LONGEST_QUIET_S = 120.0
 
 

@@ -46,6 +46,7 @@ class SimAgent:
     async def _probe(self, request: Mapping[str, Any]) -> AsyncIterator[str]:
         machine = self._machine
         await self._travel(machine.dice.uniform(0.5, 2.0))
+        samples = {} if "link_bytes" not in request else await self._sample(request)
         lies = Fault.WRONG_GPU in machine.faults
         yield _done(
             gpu="NVIDIA GeForce GTX 1060" if lies else f"NVIDIA {machine.host.gpu}",
@@ -53,7 +54,16 @@ class SimAgent:
             disk_free=400 * GIB,
             missing=sum(file["size"] for file in request["files"]),
             has_start=machine.host.number % 2 == 0,
+            driver="550.54.15",
+            **samples,
         )
+
+    async def _sample(self, request: Mapping[str, Any]) -> Mapping[str, int]:
+        """What a few seconds show of its link; its disk is as fast as any."""
+        rate = self._machine.bps
+        seconds = min(request["link_bytes"] / rate, request["sample_s"])
+        await self._travel(seconds)
+        return {"link_bps": int(rate), "link_bytes": int(rate * seconds), "disk_bps": 500_000_000}
 
     async def _install(self) -> AsyncIterator[str]:
         for step, seconds in (("clone", 8.0), ("torch", 46.0), ("requirements", 20.0)):

@@ -34,6 +34,9 @@ LIMITS = PrepareLimits(
     floor_bps=0,
     spare_disk=0,
     install_disk=0,
+    link_sample=64 * 1024,
+    disk_sample=64 * 1024,
+    sample=timedelta(seconds=2),
 )
 
 

@@ -18,14 +18,17 @@ from orchestrator.domain.errors import HostUnreachable, PreparationFailed
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import Install
 from orchestrator.ports.host import Host
+from orchestrator.sandbox.image import install_programs
 from orchestrator.sandbox.mirror import MirrorFault
 from orchestrator.sandbox.models import make_models
 from tests.adapters.agent.test_install import git
-from tests.component.preparing import Stagehand, stagehand
+from tests.component.preparing import LIMITS, Stagehand, stagehand
 
 STEPS = (Step.AGENT, Step.COMFYUI, Step.MODELS, Step.SMOKE)
 INSTALLED = (Step.CLONE, Step.TORCH, Step.REQUIREMENTS)
 SOON = timedelta(seconds=1)
+FIRST_SAMPLE = 4
+"""Requests: one a connection."""
 ROUGHLY_THREE_SECONDS = 4_000_000  # bytes a second, of twelve million
 
 
@@ -91,7 +94,7 @@ async def test_machine_becomes_ready(stage: Stagehand, host: Host) -> None:
     prepared = await stage.prepare(host)
 
     total = sum(file.size_bytes for file in stage.workflow.files)
-    assert prepared.bytes_down == total
+    assert prepared.bytes_down == total + LIMITS.link_sample
     assert "system" in (await host.run(f"curl -s 127.0.0.1:{prepared.comfyui_port}/system_stats", limit=SOON)).stdout
     for file in stage.workflow.files:
         there = (stage.machine.root / "comfyui" / "models" / file.path).read_bytes()
@@ -150,7 +153,7 @@ async def test_resumed_preparation_keeps_times_and_tells_only_what_is_left(stage
     second = await stage.prepare(host, resume=before)
 
     assert {told.step for told in stage.told} == {Step.SMOKE}
-    assert second.bytes_down == first.bytes_down
+    assert second.bytes_down == first.bytes_down - LIMITS.link_sample
 
 
 async def test_step_under_way_before_a_crash_goes_on_from_when_it_began(stage: Stagehand, host: Host) -> None:
@@ -227,6 +230,62 @@ async def test_disk_that_is_full_although_it_says_otherwise(stage: Stagehand, ho
     assert stage.moves(Step.MODELS) == [StageState.RUNNING, StageState.FAILED]
 
 
+async def test_disk_that_takes_no_more_than_a_little_is_seen_before_anything_is_fetched(
+    stage: Stagehand, host: Host
+) -> None:
+    stage.machine.processes.file_blocks = 2048  # of 512 bytes
+
+    with pytest.raises(PreparationFailed) as caught:
+        await stage.prepare(host, disk_sample=2_000_000)
+
+    assert (caught.value.step, caught.value.code) == (Step.AGENT, "disk_full")
+    assert list((stage.machine.root / "glowplug").glob("probe*")) == []
+
+
+async def test_disk_that_cannot_be_written_is_broken(stage: Stagehand, host: Host) -> None:
+    (stage.machine.root / "glowplug" / "probe.bin").mkdir(parents=True)
+
+    with pytest.raises(PreparationFailed) as caught:
+        await stage.prepare(host)
+
+    assert (caught.value.step, caught.value.code) == (Step.AGENT, "disk_broken")
+
+
+async def test_driver_that_is_too_old_for_the_workflow_is_refused(stage: Stagehand, host: Host) -> None:
+    install_programs(stage.machine.programs, gpu="RTX 4090", memory_mb=24576, driver="535.86.05", cuda=12.2)
+
+    with pytest.raises(PreparationFailed, match=r"knows CUDA 12\.2, the workflow needs 12\.4") as caught:
+        await stage.prepare(host)
+
+    assert (caught.value.step, caught.value.code) == (Step.AGENT, "old_driver")
+
+
+async def test_slow_link_is_refused_before_anything_is_fetched(stagehand_of: StagehandOf) -> None:
+    async with stagehand_of(bytes_per_s=200_000) as stage:
+        host = await stage.login()
+        with pytest.raises(PreparationFailed, match="bytes/s") as caught:
+            await stage.prepare(host, floor_bps=1_000_000, disk_sample=0, link_sample=1_000_000)
+        await host.close()
+
+    assert (caught.value.step, caught.value.code) == (Step.AGENT, "too_slow")
+    assert {told.step for told in stage.told} == {Step.AGENT}
+
+
+async def test_mirrors_that_give_nothing_to_a_machine_are_told_in_their_own_words(stage: Stagehand, host: Host) -> None:
+    stage.switch_on(MirrorFault.HTML)
+
+    with pytest.raises(PreparationFailed, match="text/html") as caught:
+        await stage.prepare(host, floor_bps=1_000, disk_sample=0)
+
+    assert (caught.value.step, caught.value.code) == (Step.AGENT, "too_slow")
+
+
+async def test_link_is_called_slow_only_when_it_is_so_twice(stage: Stagehand, host: Host) -> None:
+    stage.mirror_faults.switch_on(MirrorFault.HTML, requests=FIRST_SAMPLE)
+
+    assert (await stage.prepare(host, floor_bps=1_000, disk_sample=0)).comfyui_port
+
+
 async def test_disk_too_full_for_the_agent_itself(stage: Stagehand, host: Host) -> None:
     stage.machine.processes.file_blocks = 1
 
@@ -249,7 +308,7 @@ async def test_link_below_the_floor_is_given_up(stagehand_of: StagehandOf) -> No
     async with stagehand_of(bytes_per_s=200_000) as stage:
         host = await stage.login()
         with pytest.raises(PreparationFailed) as caught:
-            await stage.prepare(host, floor_bps=1_000_000, floor_window=SOON)
+            await stage.prepare(host, floor_bps=1_000_000, floor_window=SOON, link_sample=0)
         await host.close()
 
     assert (caught.value.step, caught.value.code) == (Step.MODELS, "too_slow")

@@ -67,7 +67,7 @@ class TestMachines:
         await asyncio.sleep(0.2)
         assert await renter.show(number) is not None
 
-        await write(renter, number, "models/large.part", 900_000)
+        await write(renter, number, "models/large.part", 3_000_000)
 
         await renter.until_gone(number)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.gpu import has_vram, is_same_gpu
+from orchestrator.domain.gpu import cuda_of, has_vram, is_same_gpu
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,21 @@ def test_another_card_is_told_apart(ordered: str, found: str) -> None:
 def test_memory_may_be_a_little_less_than_promised() -> None:
     assert has_vram(24576, 24564)
     assert not has_vram(24576, 12288)
+
+
+@pytest.mark.parametrize(
+    ("driver", "cuda"),
+    [
+        ("550.54.15", 12.4),
+        ("570.172.08", 12.8),
+        ("572.16", 12.8),
+        ("599.01", 13.0),
+        ("535.86.05", 12.2),
+        ("470.82", 0.0),
+        ("", None),
+        ("[N/A]", None),
+        ("1e9", None),
+    ],
+)
+def test_a_driver_knows_the_cuda_of_its_branch(driver: str, cuda: float | None) -> None:
+    assert cuda_of(driver) == cuda
