@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8600
 
-.PHONY: help install run test test-fast check format bench bench-ack chaos fuzz system lock env-example states card-pictures clean
+.PHONY: help install run test test-fast check format bench bench-ack chaos simulate simulate-mutants fuzz system lock env-example states card-pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,12 @@ bench-ack: .venv/.dev ## how soon Discord gets its first response from a busy da
 
 chaos: .venv/.dev ## kill, freeze and cut off the real bot KILLS times (20); ends in one JSON line
 	@$(BIN)/python -m tests.chaos --kills $${KILLS:-20} $(ARGS)
+
+simulate: .venv/.dev ## play SEEDS (300) simulated worlds; SEED=17 replays one with its log; ARGS=--json ends in one JSON line
+	@$(BIN)/python -m tests.simulation --jobs $${JOBS:-2} $(if $(SEED),--seed $(SEED),--seeds $${SEEDS:-300}) $(ARGS)
+
+simulate-mutants: .venv/.dev ## break the code in one line for each rule, and show the world that notices
+	@$(BIN)/python -m tests.simulation.mutants $(ARGS)
 
 fuzz: .venv/.dev ## feed every parser ANSWERS (100000) wrong answers; prints a table, ends in one JSON line
 	@$(BIN)/python -m tests.fuzz --answers $${ANSWERS:-100000} $(ARGS)

@@ -88,6 +88,7 @@ class SimAccount:
         """An account without money loses its machines."""
         if self.money_left <= 0:
             for machine in self.live():
+                self.weather.struck[WorldFault.BALANCE_RUNS_OUT] += 1
                 machine.end("no money left")
 
     # What it sells.
@@ -136,6 +137,8 @@ class SimAccount:
         scoped = {fault for fault in self.weather.faults if isinstance(fault, Fault)} - NOT_DRAWN
         drawn = {fault for fault in sorted(scoped) if self.weather.falls_on_a_machine(fault, self.timeline.now)}
         own = self.market.fault_of(self.market.hosts[host], self.timeline.now)
+        if own is not None and own not in drawn:
+            self.weather.struck[own] += 1
         return frozenset(drawn | ({own} if own else set()))
 
     # What it tells.

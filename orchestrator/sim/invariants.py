@@ -50,7 +50,12 @@ class Violation:
 
 
 class Watch:
-    """Looks at the database as it was last committed, and at what is true at the cloud."""
+    """
+    Looks at the database as it was last committed, and at what is true at the cloud.
+
+    Attributes:
+        ended: When each job came to its end.
+    """
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -60,6 +65,7 @@ class Watch:
         self._unowned: dict[str, tuple[float, float]] = {}
         self._two_warm: dict[str, float] = {}
         self.violations: list[Violation] = []
+        self.ended: dict[str, float] = {}
         self.commits = False
 
     def fail(self, invariant: str, text: str) -> None:
@@ -101,6 +107,8 @@ class Watch:
         self._states[kind, subject] = after
         if kind == "instance" and after == "LAUNCHING":
             self._launch(subject)
+        if kind == "job" and not NEXT["job"][after]:  # type: ignore[index]
+            self.ended[subject] = self._world.timeline.now
         if kind == "job" and after == "SUCCEEDED":
             self._charged_once(subject)
 
@@ -253,6 +261,9 @@ class Watch:
             found[key] = found.get(key, 0) + 1
         refused = sum(bool(wish.refusal) for wish in self._world.people.wishes)
         return found | ({"refused": refused} if refused else {})
+
+    def jobs_in(self, state: str) -> set[str]:
+        return {name for (name,) in self._rows("SELECT id FROM job WHERE state = ?", state)}
 
     def booked(self) -> MicroUsd:
         ((amount,),) = self._rows("SELECT coalesce(sum(amount), 0) FROM booking")

@@ -49,7 +49,7 @@ class Window:
 class Weather:
     """
     Attributes:
-        active_s: How long people are about; what is windowed is over soon after.
+        active_s: How long people are about; what is windowed is over within an hour after.
         faults: Those that were drawn for this world.
         struck: How often each has really fallen on something.
     """
@@ -71,6 +71,11 @@ class Weather:
             return False
         self.struck[fault] += 1
         return True
+
+    @property
+    def ends_at(self) -> float:
+        """When the last of what is windowed is over."""
+        return max((w.end for windows in self.windows.values() for w in windows), default=0.0)
 
     def any_on(self, faults: Iterable[AnyFault], now: float) -> AnyFault | None:
         return next((fault for fault in faults if self.is_on(fault, now)), None)
@@ -114,5 +119,5 @@ def _windows(fault: AnyFault, dice: random.Random, active_s: float) -> tuple[Win
     found = []
     for _ in range(dice.randint(1, 3)):
         begin = dice.uniform(0, active_s)
-        found.append(Window(begin=begin, end=begin + dice.uniform(2.0, longest)))
+        found.append(Window(begin=begin, end=min(begin + dice.uniform(2.0, longest), active_s + HOUR)))
     return tuple(found)

@@ -12,7 +12,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -37,7 +37,7 @@ from orchestrator.sim.machine import SimMachine
 from orchestrator.sim.market import SimMarket
 from orchestrator.sim.names import SimIds, SimWall
 from orchestrator.sim.timeline import Timeline
-from orchestrator.sim.traffic import People
+from orchestrator.sim.traffic import People, Wants
 
 HOUR = 3600.0
 QUIET_S = 2.2 * HOUR
@@ -74,6 +74,10 @@ class Result:
     Attributes:
         log: What happened, a line each.
         struck: How often each fault fell on something.
+        people: Who asked for pictures.
+        requests: How often they did; some were refused, the others became jobs.
+        waits: Seconds from each request to the end of its job, but for those that were cancelled.
+        quiet_s: From the last wish, and the last fault of the weather, to the end.
     """
 
     seed: int
@@ -88,7 +92,10 @@ class Result:
     machines: int
     bill: MicroUsd
     ledger: MicroUsd
-    wasted: dict[str, int] = field(default_factory=dict)
+    people: int
+    requests: int
+    waits: tuple[float, ...]
+    quiet_s: float
 
 
 class World:
@@ -320,7 +327,17 @@ class World:
             machines=sum(len(account.machines) for account in self.accounts),
             bill=MicroUsd(sum(account.bill() for account in self.accounts)),
             ledger=self.watch.booked(),
+            people=len({wish.person for wish in self.people.wishes}),
+            requests=sum(wish.wants is Wants.PICTURES for wish in self.people.wishes),
+            waits=tuple(self._waits()),
+            quiet_s=self.timeline.now - max(self.people.wishes[-1].at, self.weather.ends_at),
         )
+
+    def _waits(self) -> Iterator[float]:
+        cancelled = self.watch.jobs_in("CANCELLED")
+        for wish in self.people.wishes:
+            if wish.wants is Wants.PICTURES and wish.job in self.watch.ended.keys() - cancelled:
+                yield self.watch.ended[wish.job] - wish.at
 
 
 @contextmanager

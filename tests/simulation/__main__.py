@@ -1,87 +1,76 @@
 """
-Many worlds, one a seed: ``make simulate SEEDS=5000``; ``SEED=17`` replays one with its log.
+Many worlds, one a seed: ``make simulate SEEDS=5000``; ``make simulate SEED=17`` replays one with its whole log.
 """
 
 import argparse
-import contextlib
-import logging
-import os
+import json
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
-from orchestrator.sim.world import Result, World
-from tests.simulation.chat import SimChat
+from orchestrator.sim.world import Result
+from tests.simulation.play import play
+from tests.simulation.report import Report, summary, told_failure
 
-
-def play(seed: int, jobs: int = 40) -> Result:
-    """Let one world go from beginning to end."""
-    quiet_down()
-    with _folder() as folder:
-        world = World(seed, folder=folder, make_surface=SimChat, jobs=jobs)
-        with _hearing(world):
-            return world.run()
+EACH_TAKES = 4
+"""Worlds that a process is given at once; few, so that a failing one is told soon."""
 
 
-def quiet_down() -> None:
-    """Let nothing but errors be said: what goes wrong in a world is expected, what we did not expect is not."""
-    for name in ("orchestrator", "bot", "asyncio"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+def measured(seed: int) -> tuple[Result, float]:
+    """Play one world; say what it took in seconds of CPU."""
+    began = time.process_time()
+    return play(seed), time.process_time() - began
 
 
-class _Errors(logging.Handler):
-    """An error in the log with a traceback is one that no code of ours expected."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(logging.ERROR)
-        self._world = world
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info:
-            text = logging.Formatter().format(record)
-            self._world.watch.fail("unexpected", text)
+def _played(seeds: range, processes: int) -> Iterator[tuple[Result, float]]:
+    if processes == 1:
+        yield from map(measured, seeds)
+        return
+    with ProcessPoolExecutor(max_workers=processes) as pool:
+        yield from pool.map(measured, seeds, chunksize=EACH_TAKES)
 
 
-@contextlib.contextmanager
-def _hearing(world: World) -> Iterator[None]:
-    handler = _Errors(world)
-    logging.getLogger().addHandler(handler)
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(handler)
+def replay(seed: int) -> int:
+    """Print everything that happened in one world."""
+    result = play(seed)
+    print("\n".join(result.log))
+    print(f"faults: {', '.join(result.faults) or 'none'}")
+    print(f"struck: {', '.join(f'{fault} {times}' for fault, times in result.struck.items()) or 'none'}")
+    print(f"jobs: {', '.join(f'{end} {times}' for end, times in result.jobs.items())}")
+    print(f"billed {result.bill / 1e6:.4f} dollars, booked {result.ledger / 1e6:.4f}")
+    if result.violations:
+        print(told_failure(result))
+    return int(bool(result.violations))
 
 
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="glowplug-sim-") as name:
-        yield Path(name)
+def run_many(seeds: range, *, processes: int, as_json: bool) -> int:
+    """Play them all; tell of a bad one at once, and of all at the end."""
+    report, began = Report(), time.monotonic()
+    for result, cpu_s in _played(seeds, processes):
+        report.add(result, cpu_s=cpu_s)
+        if result.violations:
+            print(told_failure(result), file=sys.stderr, flush=True)
+        elif sys.stderr.isatty():
+            print(f"\r{report.everything.worlds} of {len(seeds)} worlds", end="\r", file=sys.stderr, flush=True)
+    wall_s = time.monotonic() - began
+    print(json.dumps(report.as_json(wall_s=wall_s)) if as_json else summary(report, wall_s=wall_s))
+    return int(bool(report.bad))
 
 
 def main() -> int:
-    options = argparse.ArgumentParser()
-    options.add_argument("--seeds", type=int, default=300)
-    options.add_argument("--first", type=int, default=1)
-    options.add_argument("--seed", type=int)
-    given = options.parse_args()
+    """Read what is wanted; 1 if a world broke a rule."""
+    parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=300, help="how many worlds")
+    parser.add_argument("--first", type=int, default=1, help="the first one's seed")
+    parser.add_argument("--seed", type=int, help="this world alone, with its log")
+    parser.add_argument("--jobs", type=int, default=2, help="processes beside one another")
+    parser.add_argument("--json", action="store_true", help="one JSON line in the end")
+    given = parser.parse_args()
     if given.seed is not None:
-        result = play(given.seed)
-        print("\n".join(result.log))
-        print(result.violations, result.faults, result.jobs, result.bill, result.ledger)
-        return bool(result.violations)
-    began = time.monotonic()
-    bad = 0
-    with ProcessPoolExecutor(max_workers=int(os.environ.get("JOBS", "2"))) as pool:
-        for result in pool.map(play, range(given.first, given.first + given.seeds), chunksize=4):
-            if result.violations:
-                bad += 1
-                print(result.seed, result.violations[:2], flush=True)
-    print(f"{given.seeds} worlds, {bad} bad, {time.monotonic() - began:.0f} s")
-    return bool(bad)
+        return replay(given.seed)
+    seeds = range(given.first, given.first + given.seeds)
+    return run_many(seeds, processes=given.jobs, as_json=given.json)
 
 
 if __name__ == "__main__":
