@@ -15,7 +15,15 @@ from orchestrator.domain.errors import (
     OfferGone,
     RateLimited,
 )
-from orchestrator.domain.ids import CloudName, CloudRef, LaunchKey
+from orchestrator.domain.ids import (
+    CloudName,
+    CloudRef,
+    InstallationId,
+    InstanceId,
+    LaunchKey,
+    installation_of,
+    launch_key,
+)
 from orchestrator.domain.instance import Address
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour
 from orchestrator.domain.offer import Offer, Requirements
@@ -34,6 +42,9 @@ LATE_BY = (3.0, 900.0)
 HANGS_S = 20.0
 SPACED_BY = 2.0
 """Seconds between two requests: adapters wait their turn, as their clouds demand."""
+
+INSTALLATION = InstallationId("sim")
+STRANGERS = ("render farm", launch_key(InstallationId("other"), 3, InstanceId("000001i00000")))
 
 NOT_DRAWN = frozenset({Fault.OFFER_SOLD_TWICE})
 API = tuple(fault for fault, scope in SCOPES.items() if scope is Scope.API)
@@ -77,8 +88,13 @@ class SimAccount:
     def live(self) -> list[SimMachine]:
         return [machine for machine in self.machines.values() if machine.ended_at is None]
 
+    def ours(self) -> list[SimMachine]:
+        """What was ever ordered by the bot of this world."""
+        return [machine for machine in self.machines.values() if installation_of(machine.label) == INSTALLATION]
+
     def bill(self) -> MicroUsd:
-        return MicroUsd(sum(machine.bill(self.timeline.now) for machine in self.machines.values()))
+        """For the bot's machines; whoever shares the account pays for theirs."""
+        return MicroUsd(sum(machine.bill(self.timeline.now) for machine in self.ours()))
 
     @property
     def money_left(self) -> MicroUsd:
@@ -95,6 +111,12 @@ class SimAccount:
 
     def offers(self, requirements: Requirements) -> tuple[Offer, ...]:
         return self.market.offers(requirements, self._taken())
+
+    def admit_strangers(self) -> None:
+        """Somebody's workstation, and a machine of another bot, on the same account."""
+        for label in STRANGERS:
+            offer = self.offers(Requirements(vram_mib=24_000, disk_gib=50))[0]
+            self.order(offer, label, LaunchOrder(image="theirs", disk_gib=50, ssh_public_key=""))
 
     def _taken(self) -> frozenset[int]:
         return frozenset(machine.host.number for machine in self.live())

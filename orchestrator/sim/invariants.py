@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from orchestrator.domain import instance, job, session
 from orchestrator.domain.ids import installation_of
 from orchestrator.domain.money import MicroUsd
+from orchestrator.sim.cloud import INSTALLATION, STRANGERS
 from orchestrator.sim.machine import SimMachine
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class Watch:
         fair = world.is_up_since is not None and world.weather.is_fair(now)
         for account in world.accounts:
             for machine in account.live():
-                if installation_of(machine.label) != "sim" or self._known(machine):
+                if installation_of(machine.label) != INSTALLATION or self._known(machine):
                     self._unowned.pop(machine.ref, None)
                     continue
                 whole, in_fair = self._unowned.get(machine.ref, (0.0, 0.0))
@@ -218,8 +219,12 @@ class Watch:
         if self.violations:
             return
         for account in self._world.accounts:
-            for machine in account.live():
-                self.fail("leak", f"machine {machine.ref} lives on in the quiet")
+            for machine in account.ours():
+                if machine.ended_at is None:
+                    self.fail("leak", f"machine {machine.ref} lives on in the quiet")
+            for machine in account.machines.values():
+                if machine.destroys and machine.label in STRANGERS:
+                    self.fail("leak", f"machine {machine.ref} is of somebody else, and was told to end")
         self._all_told()
         self._accounts_agree()
         for text in self._world.surface.violations():
@@ -241,7 +246,7 @@ class Watch:
         """To the cent; of a machine that ended unseen, to the time in which nobody could look."""
         total, slack = 0, CENT
         for account in self._world.accounts:
-            for machine in account.machines.values():
+            for machine in account.ours():
                 ((booked, is_orphan),) = self._rows(BOOKED_FOR, machine.ref)
                 billed, unseen = machine.bill(self._world.timeline.now), _unseen(machine)
                 if is_orphan and self._world.wall.wrong_by:  # when it began is not to be had from two clocks

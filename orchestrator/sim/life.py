@@ -26,13 +26,11 @@ from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.clock import Ids
 from orchestrator.ports.inference import InferenceApi
 from orchestrator.ports.workflows import WorkflowCatalog
-from orchestrator.sim.cloud import SimAccount, SimCloud
+from orchestrator.sim.cloud import INSTALLATION, SimAccount, SimCloud
 from orchestrator.sim.comfy import SimComfies
 from orchestrator.sim.host import SimHosts
 from orchestrator.sim.machine import SimMachine
 from orchestrator.sim.names import SimWall
-
-INSTALLATION = "sim"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,6 +189,8 @@ class World:
 
     def run(self) -> Result:
         """Let it go from its first hour to its quiet end."""
+        for account in self.accounts:
+            account.admit_strangers()
         self.timeline.after(MINUTE, self._each_minute)
         self._arrange_faults()
         while not self._is_over:
@@ -324,7 +326,7 @@ class World:
             hours=self.timeline.now / HOUR,
             lives=self._lives,
             steps=self._steps,
-            machines=sum(len(account.machines) for account in self.accounts),
+            machines=sum(len(account.ours()) for account in self.accounts),
             bill=MicroUsd(sum(account.bill() for account in self.accounts)),
             ledger=self.watch.booked(),
             people=len({wish.person for wish in self.people.wishes}),

@@ -12,7 +12,7 @@ from tests.simulation.chat import SimChat
 
 def play(seed: int, jobs: int = 40) -> Result:
     """Let world *seed* go from its first hour to its quiet end."""
-    _quiet_down()
+    quiet_down()
     with _folder() as folder:
         world = World(seed, folder=folder, make_surface=SimChat, jobs=jobs)
         with _hearing(world):
@@ -23,7 +23,7 @@ def how_to_replay(seed: int) -> str:
     return f"make simulate SEED={seed}"
 
 
-def _quiet_down() -> None:
+def quiet_down() -> None:
     """Let nothing but errors be said: what goes wrong in a world is expected, what we did not expect is not."""
     for name in ("orchestrator", "bot", "asyncio"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -6,8 +6,8 @@ from orchestrator.control.preparer import ADMITTED_SHARE, PrepareLimits
 from orchestrator.faults import Fault
 from orchestrator.sim.machine import SimMachine
 from orchestrator.sim.world import World
-from tests.simulation.__main__ import quiet_down
 from tests.simulation.chat import SimChat
+from tests.simulation.play import quiet_down
 
 FLOOR = PrepareLimits().floor_bps * ADMITTED_SHARE
 

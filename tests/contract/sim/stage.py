@@ -48,7 +48,7 @@ def timeline_now() -> Timeline:
 
 
 def calm() -> Weather:
-    return Weather(profile=Profile.NONE, active_s=inf, faults=frozenset(), windows={}, dice=Certain())
+    return Weather(profile=Profile.NONE, active_s=inf, faults=frozenset(), spells={}, windows={}, dice=Certain())
 
 
 class SimStage:
