@@ -132,11 +132,11 @@ class SimAccount:
         host = self.market.host_of(offer.id)
         if self.money_left <= 0:
             raise AccountProblem(self.name, "no money left")
-        is_taken = host.number in self._taken()
-        if is_taken and not self.weather.falls(Fault.OFFER_SOLD_TWICE, 1.0):
+        is_sold_twice = self.weather.falls(Fault.OFFER_SOLD_TWICE, ORDER_CHANCE)
+        if host.number in self._taken() and not is_sold_twice:
             raise OfferGone(self.name, "somebody else was faster")
         self._count += 1
-        faults = self._faults(host.number) | ({Fault.OFFER_SOLD_TWICE} if is_taken else frozenset())
+        faults = self._faults(host.number) | ({Fault.OFFER_SOLD_TWICE} if is_sold_twice else frozenset())
         machine = SimMachine(
             timeline=self.timeline,
             dice=random.Random(self.dice.random()),
