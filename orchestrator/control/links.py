@@ -85,16 +85,21 @@ class Links:
             if not ready.done():
                 ready.set_exception(HostUnreachable(f"the link to instance {instance.id} was dropped"))
             ready.exception()  # whoever asked has been told; nobody asking is no fault
-            self._open_comfies.pop(instance.id, None)
-            self._keepers.pop(instance.id, None)
+            if self._open_comfies.get(instance.id) is ready:
+                self._forget_comfy(instance.id)
 
     async def drop(self, instance: InstanceId) -> None:
         """Close what is open to *instance*; the next call opens it anew."""
-        if keeper := self._keepers.get(instance):
+        if keeper := self._forget_comfy(instance):
             keeper.cancel()
         if host := self._open_hosts.pop(instance, None):
             await host.close()
         self._locks.pop(instance, None)
+
+    def _forget_comfy(self, instance: InstanceId) -> asyncio.Task[None] | None:
+        """From now on nobody is given the socket that is, or is about to be, closed."""
+        self._open_comfies.pop(instance, None)
+        return self._keepers.pop(instance, None)
 
     async def close(self) -> None:
         for instance in sorted(self._open_hosts | self._keepers):

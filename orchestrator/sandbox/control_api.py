@@ -114,7 +114,7 @@ class ControlApi:
             case Scope.MIRROR:
                 self._spoil_mirrors(fault, count, body.get("mirror"))
             case Scope.MACHINE if body.get("machine") is not None and fault is not Fault.DESTROY_IGNORED:
-                self._hurt(fault, int(body["machine"]))
+                self._hurt(fault, int(body["machine"]), body.get("count"))
             case _:
                 self._expect(fault, count, body)
         return reply({"success": True})
@@ -131,11 +131,11 @@ class ControlApi:
         for mirror in self.mirrors if index is None else [self.mirrors[index]]:
             mirror.faults.switch_on(MIRROR_FAULTS[fault], requests=count)
 
-    def _hurt(self, fault: Fault, number: int) -> None:
+    def _hurt(self, fault: Fault, number: int, count: int | None) -> None:
         machine = self.cloud.find(number)
         if machine is None:
             raise Refusal(404, "no_such_instance", f"Instance {number} not found.")
-        machine.suffer(fault)
+        machine.suffer(fault, count)
 
     def _expect(self, fault: Fault, count: int | None, body: dict[str, Any]) -> None:
         if fault is Fault.LISTING_STALE:

@@ -150,10 +150,12 @@ class Machine:
             self.wanted = wanted
             self._changed.set()
 
-    def suffer(self, fault: Fault) -> None:
-        """Let *fault* begin on a machine that is already there."""
+    def suffer(self, fault: Fault, count: int | None = None) -> None:
+        """Let *fault* begin on a machine that is already there; one of the painter's may strike so many prompts."""
         self.faults.add(fault)
         self._shape()
+        if count is not None and fault in COMFYUI_FAULTS:
+            self.tell_comfyui(fault, count)
         self._more_faults.set()
 
     def vanish(self) -> None:
@@ -170,11 +172,11 @@ class Machine:
         """Let the cloud say *status*, whatever the machine does."""
         self._show(status, self.message)
 
-    def tell_comfyui(self, fault: Fault | None) -> None:
-        """Let the painter suffer *fault* from its next prompt on; None lets it be well."""
+    def tell_comfyui(self, fault: Fault | None, count: int | None = None) -> None:
+        """Let the painter suffer *fault* from its next prompt on, for *count* of them; None lets it be well."""
         file = self.folder / "image" / "comfyui-fault"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(COMFYUI_FAULTS[fault] if fault else "")
+        file.write_text(f"{COMFYUI_FAULTS[fault]} {count or ''}".strip() if fault else "")
 
     def cut_connections(self) -> None:
         """Break every SSH connection; what they started goes on."""

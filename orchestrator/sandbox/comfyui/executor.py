@@ -29,6 +29,7 @@ class PaintFault(StrEnum):
     DIES = "dies"  # the process ends in the middle of the run
     HANGS = "hangs"  # takes the prompt and never gets on with it
     OOM = "oom"  # the card runs out of memory while sampling
+    MUTE = "mute"  # paints, and tells nobody how it gets on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +104,15 @@ class Executor:
             return 0
 
     def _read_fault(self) -> PaintFault:
+        """A number behind its name says for how many prompts more."""
         try:
-            return PaintFault(self._fault_file.read_text().strip()) if self._fault_file else PaintFault.NONE
+            name, *left = self._fault_file.read_text().split() if self._fault_file else [""]
+            fault = PaintFault(name)
         except (FileNotFoundError, ValueError):
             return PaintFault.NONE
+        if left and self._fault_file:
+            self._fault_file.write_text(f"{name} {int(left[0]) - 1}" if int(left[0]) > 1 else "")
+        return fault
 
 
 @dataclass(slots=True)
@@ -150,7 +156,7 @@ class _Run:
 
     def tell(self, kind: str, data: dict[str, Any]) -> None:
         """Tell the client that queued this prompt; nobody, when it gave no name."""
-        if self.prompt.client is not None:
+        if self.prompt.client is not None and self.fault is not PaintFault.MUTE:
             self.executor.sockets.tell(kind, data, self.prompt.client)
 
     def history_entry(self) -> dict[str, Any]:

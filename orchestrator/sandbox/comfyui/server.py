@@ -36,7 +36,7 @@ class ServerSettings:
     """Holds `models`, `input`, `output` and `temp`."""
     pace: Pace
     fault_file: Path | None = None
-    """Read at each prompt: `dies`, `hangs` or `oom`; missing or empty means well."""
+    """Read at each prompt: `dies`, `hangs`, `oom` or `mute`, and for how many prompts; empty means well."""
     keeps_metadata: bool = True
     argv: tuple[str, ...] = ("main.py",)
 
