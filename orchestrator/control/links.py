@@ -81,6 +81,11 @@ class Links:
             if not ready.done():
                 ready.set_exception(error)
             log.info("link to instance %s ended: %s", instance.id, error)
+        except Exception as error:
+            if ready.done():
+                log.exception("link to instance %s ended in a way that we did not expect", instance.id)
+            else:
+                ready.set_exception(error)  # to whoever asked: here it would end every other task, too
         finally:
             if not ready.done():
                 ready.set_exception(HostUnreachable(f"the link to instance {instance.id} was dropped"))

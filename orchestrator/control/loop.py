@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 Step = Callable[[], Awaitable[timedelta | None]]
 """One look at the store; says when it has work again, None for "when woken"."""
 
+UNEXPECTED_TRIES = 3
+"""How often work may fail in a way that no code of ours expected, before what it is about is given up."""
+
 
 async def keep_doing(name: str, step: Step, *, wakeup: Wakeup) -> None:
     """
@@ -44,19 +47,31 @@ class Workers:
     again before a growing pause has passed.
     """
 
-    def __init__(self, name: str, group: asyncio.TaskGroup, *, wakeup: Wakeup, keys: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        group: asyncio.TaskGroup,
+        *,
+        wakeup: Wakeup,
+        keys: str,
+        give_up: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
         """
         Keep tasks in *group*.
 
         Args:
             keys: What the keys are ids of: the name under which they stand in log records.
+            give_up: What is done about a key whose worker fails :data:`UNEXPECTED_TRIES` times in a row with an error
+                that no code of ours expected; without it, it is tried for ever.
         """
+        self._give_up = give_up
         self._name = name
         self._keys = keys
         self._group = group
         self._wakeup = wakeup
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, int] = {}
+        self._unexpected: dict[str, int] = {}
 
     def ensure(self, key: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """Start *work* under *key* unless a task of that key is still there."""
@@ -75,7 +90,7 @@ class Workers:
         try:
             with logs.bound(**{self._keys: key}):
                 await work()
-            self._failures.pop(key, None)
+            self._forget(key)
         except StaleWrite:
             log.debug("%s %s: somebody moved first", self._name, key)
         except Exception as error:  # noqa: BLE001 - this is the loop's one net; the row tells what to do next
@@ -85,14 +100,27 @@ class Workers:
             self._wakeup.wake()
 
     async def _pause(self, key: str, error: Exception) -> None:
-        expected = is_expected(error)
-        log.log(
-            logging.WARNING if expected else logging.ERROR,
-            "%s %s failed: %s",
-            self._name,
-            key,
-            error,
-            exc_info=None if expected else error,
-        )
+        self._tell(key, "failed", error)
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        await asyncio.sleep(retry.pause(failures, 1.0).total_seconds())
+        self._unexpected[key] = 0 if is_expected(error) else self._unexpected.get(key, 0) + 1
+        if self._unexpected[key] < UNEXPECTED_TRIES or not await self._has_given_up(key):
+            await asyncio.sleep(retry.pause(failures, 1.0).total_seconds())
+
+    async def _has_given_up(self, key: str) -> bool:
+        if self._give_up is None:
+            return False
+        try:
+            await self._give_up(key)
+        except Exception as error:  # noqa: BLE001 - as above: it is tried again
+            self._tell(key, "cannot be given up yet", error)
+            return False
+        self._forget(key)
+        return True
+
+    def _tell(self, key: str, what: str, error: Exception) -> None:
+        level, trace = (logging.WARNING, None) if is_expected(error) else (logging.ERROR, error)
+        log.log(level, "%s %s %s: %s", self._name, key, what, error, exc_info=trace)
+
+    def _forget(self, key: str) -> None:
+        self._failures.pop(key, None)
+        self._unexpected.pop(key, None)

@@ -58,7 +58,9 @@ class Provisioner:
         self._ordering = ordering
         self._links = links
         self._preparer = preparer
-        self._workers = Workers("provisioner", group, wakeup=shared.wakeups.provisioner, keys="instance")
+        self._workers = Workers(
+            "provisioner", group, wakeup=shared.wakeups.provisioner, keys="instance", give_up=self._despair
+        )
 
     async def step(self) -> timedelta | None:
         """See that each machine on its way has a worker, and that no other has."""
@@ -308,6 +310,13 @@ class Provisioner:
         await self._links.drop(instance.id)
         async with self._shared.store.writing() as books:
             return await end_instance(books, instance, reason, self._shared.clock.now(), details={"step": step})
+
+    async def _despair(self, name: str) -> None:
+        """Whatever it is about this machine, another one may not have it."""
+        instance = await self._load(InstanceId(name))
+        if instance is not None:
+            await self._give_up(instance, EndReason.UNEXPECTED)
+            self._ring()
 
     async def _pause(self, error: CloudError) -> None:
         wait = error.retry_after if isinstance(error, RateLimited) else 2 * POLL

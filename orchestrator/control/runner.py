@@ -89,7 +89,7 @@ class Runner:
         self._blobs = blobs
         self._painter = Painter(shared, links=links, blobs=blobs)
         self._bridges = bridges
-        self._attempts = Workers("runner", group, wakeup=shared.wakeups.runner, keys="job")
+        self._attempts = Workers("runner", group, wakeup=shared.wakeups.runner, keys="job", give_up=self._despair)
         self._interrupts = Workers("interrupt", group, wakeup=shared.wakeups.runner, keys="job")
         self._seen: dict[JobId, Job] = {}
 
@@ -193,7 +193,7 @@ class Runner:
             what = Mend.REPLACE
         await self._links.drop(instance.id)
         if what is Mend.REPLACE:
-            await self._lose(job, instance, error)
+            await self._lose(job, instance, reason_of(error), str(error))
             return False
         self._shared.wakeups.reconciler.wake()
         await asyncio.sleep(trial.tries)
@@ -205,18 +205,32 @@ class Runner:
         gpu = instance.offer.gpu if instance.offer else "GPU"
         return Served(by=f"your {gpu}", seconds=span.total_seconds(), cost=price_of(instance.price, span))
 
-    async def _lose(self, job: Job, instance: Instance, error: OrchestratorError) -> None:
+    async def _lose(self, job: Job, instance: Instance, reason: EndReason, error: str) -> None:
         """The machine is of no use any more: end it, and let the job go to another one."""
-        reason, now = reason_of(error), self._shared.clock.now()
+        now = self._shared.clock.now()
         async with self._shared.store.writing() as books:
             current = await books.instances.get(instance.id)
             if reason is EndReason.OUT_OF_VRAM and await self._was_out_of_vram(books, job):
                 await self._fail_in(books, job, Failure(key="out_of_vram", values={}))
                 return
             if current is not None and not current.is_over:
-                await end_instance(books, current, reason, now, details={"error": str(error)[:200]})
+                await end_instance(books, current, reason, now, details={"error": error[:200]})
             await self._requeue_in(books, job, f"its machine failed: {reason}")
         self._shared.wakeups.reconciler.wake()
+
+    async def _despair(self, key: str) -> None:
+        """An attempt fails again and again in a way that no code of ours expected: it must not go on for ever."""
+        async with self._shared.store.reading() as books:
+            job = await books.jobs.get(JobId(key))
+        if job is None or job.state is not JobState.RUNNING:
+            return
+        if job.bridge:
+            await self._fail(job, Failure(key="bridge_failed", values={"api": job.bridge}))
+        elif (instance := await self._instance(job.instance)) is not None:
+            await self._links.drop(instance.id)
+            await self._lose(job, instance, EndReason.UNEXPECTED, "not one that we know")
+        self._shared.board.forget_job(job.id)
+        self._ring()
 
     async def _was_out_of_vram(self, books: Books, job: Job) -> bool:
         """Whether a machine before this one had too little memory, too: then it is the job that wants too much."""

@@ -26,7 +26,8 @@ OrchestratorError            .remedy
 │  └─ DiskFull               RETRY      nothing new is taken on meanwhile
 └─ RequestError              GIVE_UP    has a text key for the person
 
-IllegalTransitionError is a bug and is caught by nothing but a loop's last resort.
+IllegalTransitionError is a bug and is caught by nothing but a loop's last resort. What meets one again and again is
+given up: see :class:`orchestrator.control.loop.Workers`.
 """
 
 from collections.abc import Mapping
