@@ -1,66 +1,158 @@
-"""One try of one job on one machine: graph -> ComfyUI -> bytes, while something moves. Called by the runner."""
+"""
+One job on one machine: graph -> ComfyUI -> bytes, for as long as something moves. Called by the runner.
+
+A machine that fails at it is asked again, then its ComfyUI is started again, then it is given up.
+"""
 
 import asyncio
-from datetime import timedelta
+import logging
+from dataclasses import dataclass
 
 from orchestrator.control.links import Links
+from orchestrator.control.restarts import Restarts
 from orchestrator.control.shared import Shared
-from orchestrator.domain.errors import ComfyStuck, GraphRejected
-from orchestrator.domain.instance import Instance
+from orchestrator.domain.errors import (
+    ComfyStuck,
+    ComfyUnavailable,
+    GraphRejected,
+    HostError,
+    OrchestratorError,
+    OutOfVram,
+)
+from orchestrator.domain.ids import PromptId
+from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.job import Job
+from orchestrator.domain.policy.mending import Mend, mend, reason_of
 from orchestrator.domain.workflows import Workflow, fill
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.comfy import Comfy, Painting
+
+log = logging.getLogger(__name__)
 
 UNTOLD = 3
 """Nobody tells how a prompt gets on that another life of ours has queued: it may take so many times as long."""
 
 
-class Painter:
-    """Keeps nothing: what it is told goes to the board."""
+class MachineGone(Exception):
+    """It paints nothing any more, and somebody else has seen to it."""
 
-    def __init__(self, shared: Shared, *, links: Links, blobs: Blobs) -> None:
+
+class MachineFailed(Exception):
+    """It is to be given up, for *reason*."""
+
+    def __init__(self, instance: Instance, reason: EndReason, error: str) -> None:
+        super().__init__(error)
+        self.instance = instance
+        self.reason = reason
+
+
+@dataclass(slots=True, kw_only=True)
+class _Trial:
+    """
+    One machine at one job, so far.
+
+    Attributes:
+        is_new: Nobody can have queued its prompt.
+        is_told: Nobody else can have: its progress comes to us.
+        tries: Failures in a row.
+        must_restart: ComfyUI is to be started again first.
+    """
+
+    is_new: bool
+    is_told: bool
+    tries: int = 0
+    must_restart: bool = False
+
+    def has_failed(self) -> None:
+        self.is_new = False
+        self.tries += 1
+
+    def has_restarted(self) -> None:
+        """A ComfyUI that was just started knows no prompt."""
+        self.is_told = True
+        self.tries = 0
+        self.must_restart = False
+
+
+class Painter:
+    """Keeps nothing: what it is told goes to the board, what must last to the books."""
+
+    def __init__(self, shared: Shared, *, links: Links, restarts: Restarts, blobs: Blobs) -> None:
         self._shared = shared
         self._links = links
+        self._restarts = restarts
         self._blobs = blobs
 
-    async def paint(
-        self, job: Job, workflow: Workflow, instance: Instance, *, is_new: bool, is_told: bool
-    ) -> tuple[bytes, ...]:
+    async def paint(self, job: Job, workflow: Workflow, *, is_new: bool) -> tuple[tuple[bytes, ...], Instance]:
         """
-        Paint *job*, or go on with it.
+        Paint *job* on its machine, or go on with it: the pictures, and the machine as it was by then.
 
         Args:
-            is_new: Nobody can have queued it before.
-            is_told: Its progress comes over this connection, if it gets on at all.
+            is_new: Nobody can have queued its prompt before.
 
         Raises:
-            ComfyStuck: Nothing has moved for too long.
-            ComfyError: As :meth:`orchestrator.ports.comfy.Comfy.paint`.
-            HostUnreachable: SSH does not get through.
+            MachineGone: Another one is to do it.
+            MachineFailed: The same, and this one is to be ended.
+            GraphRejected: It will never be painted.
+            AttemptInterrupted: Somebody interrupted it.
         """
-        assert job.prompt is not None, "a running job has a prompt id"  # noqa: S101 - the dispatcher gave it
-        comfy = await self._links.comfy(instance)
-        limit = self._shared.limits.stall * (1 if is_told else UNTOLD)
-        loop = asyncio.get_running_loop()
-
-        def on_progress(painting: Painting) -> None:
-            if not patience.expired():
-                patience.reschedule(loop.time() + limit.total_seconds())
-            self.show(job, painting)
-
-        try:
-            async with asyncio.timeout(limit.total_seconds()) as patience:
-                graph = fill(workflow, job.values, image=await self._upload(comfy, job))
-                paint = comfy.paint if is_new else comfy.resume
-                return await paint(graph, job.prompt, on_progress=on_progress)
-        except TimeoutError:
-            raise ComfyStuck(f"nothing has moved for {_seconds(limit)} s") from None
+        trial = _Trial(is_new=is_new, is_told=is_new)
+        while True:
+            instance = await self._machine(job)
+            try:
+                return await self._try(job, workflow, instance, trial), instance
+            except (HostError, ComfyUnavailable, OutOfVram) as error:
+                await self._mend(job, instance, error, trial)
 
     def show(self, job: Job, painting: Painting) -> None:
         """Let its person see how far it is."""
         self._shared.board.put_painting(job.id, painting)
         self._shared.wakeups.newsroom.wake()
+
+    async def _machine(self, job: Job) -> Instance:
+        async with self._shared.store.reading() as books:
+            instance = await books.instances.get(job.instance) if job.instance else None
+        if instance is None or instance.state not in {InstanceState.READY, InstanceState.DRAINING}:
+            raise MachineGone
+        return instance
+
+    async def _mend(self, job: Job, instance: Instance, error: OrchestratorError, trial: _Trial) -> None:
+        """See that the next try may do better; there is none on a machine that failed too often."""
+        trial.has_failed()
+        what = mend(error, trial.tries)
+        log.warning("job %s on instance %s, try %d: %s: %s", job.id, instance.id, trial.tries, error, what)
+        if what is Mend.RESTART and await self._restarts.begin(instance, _prompt(job), error):
+            trial.must_restart = True
+            self._shared.board.note_restart(job.id, reason_of(error))
+            self._shared.wakeups.newsroom.wake()
+            return
+        await self._links.drop(instance.id)
+        if what is not Mend.AGAIN:
+            raise MachineFailed(instance, reason_of(error), str(error))
+        self._shared.wakeups.reconciler.wake()
+        await asyncio.sleep(trial.tries)
+
+    async def _try(self, job: Job, workflow: Workflow, instance: Instance, trial: _Trial) -> tuple[bytes, ...]:
+        if trial.must_restart:
+            await self._restarts.restart(instance, workflow, _prompt(job))
+            trial.has_restarted()
+            instance = await self._machine(job)
+        comfy = await self._links.comfy(instance)
+        limit = (self._shared.limits.stall * (1 if trial.is_told else UNTOLD)).total_seconds()
+        loop = asyncio.get_running_loop()
+
+        def on_progress(painting: Painting) -> None:
+            if not patience.expired():
+                patience.reschedule(loop.time() + limit)
+            self.show(job, painting)
+
+        try:
+            async with asyncio.timeout(limit) as patience:
+                graph = fill(workflow, job.values, image=await self._upload(comfy, job))
+                paint = comfy.paint if trial.is_new else comfy.resume
+                return await paint(graph, _prompt(job), on_progress=on_progress)
+        except TimeoutError:
+            raise ComfyStuck(f"nothing has moved for {limit:.0f} s") from None
 
     async def _upload(self, comfy: Comfy, job: Job) -> str:
         if job.source is None:
@@ -71,5 +163,6 @@ class Painter:
         return await comfy.upload(picture, f"{job.source}.png")
 
 
-def _seconds(span: timedelta) -> str:
-    return f"{span.total_seconds():.0f}"
+def _prompt(job: Job) -> PromptId:
+    assert job.prompt is not None, "a running job has a prompt id"  # noqa: S101 - the dispatcher gave it
+    return job.prompt

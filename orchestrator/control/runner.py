@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
@@ -11,26 +11,24 @@ from orchestrator.control import news
 from orchestrator.control.links import Links
 from orchestrator.control.loop import Workers
 from orchestrator.control.moves import end_instance, fail, requeue
-from orchestrator.control.painting import Painter
+from orchestrator.control.painting import MachineFailed, MachineGone, Painter
 from orchestrator.control.restarts import Restarts
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import (
     AttemptInterrupted,
     ComfyUnavailable,
     GraphRejected,
-    HostError,
     InferenceUnavailable,
     OrchestratorError,
     OutOfVram,
     StaleWrite,
     StoreError,
 )
-from orchestrator.domain.ids import ImageKey, InstanceId, JobId, PromptId
-from orchestrator.domain.instance import EndReason, Instance, InstanceState
+from orchestrator.domain.ids import ImageKey, InstanceId, JobId
+from orchestrator.domain.instance import EndReason, Instance
 from orchestrator.domain.job import Failure, Job, JobState, Served
 from orchestrator.domain.money import price_of
 from orchestrator.domain.policy import retry
-from orchestrator.domain.policy.mending import Mend, mend, reason_of
 from orchestrator.domain.workflows import Workflow
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.inference import InferenceApi
@@ -40,34 +38,6 @@ log = logging.getLogger(__name__)
 
 BRIDGE_TRIES = 3
 INTERRUPT_LIMIT = timedelta(seconds=10)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Trial:
-    """
-    One machine at one job, so far.
-
-    Attributes:
-        is_new: Nobody can have queued its prompt.
-        is_told: Nobody else can have: its progress comes to us.
-        tries: Failures in a row.
-        must_restart: ComfyUI is to be started again first.
-    """
-
-    is_new: bool
-    is_told: bool
-    tries: int = 0
-    must_restart: bool = False
-
-    def has_failed(self) -> None:
-        self.is_new = False
-        self.tries += 1
-
-    def has_restarted(self) -> None:
-        """A ComfyUI that was just started knows no prompt."""
-        self.is_told = True
-        self.tries = 0
-        self.must_restart = False
 
 
 class Runner:
@@ -85,9 +55,8 @@ class Runner:
     ) -> None:
         self._shared = shared
         self._links = links
-        self._restarts = restarts
         self._blobs = blobs
-        self._painter = Painter(shared, links=links, blobs=blobs)
+        self._painter = Painter(shared, links=links, restarts=restarts, blobs=blobs)
         self._bridges = bridges
         self._attempts = Workers("runner", group, wakeup=shared.wakeups.runner, keys="job", give_up=self._despair)
         self._interrupts = Workers("interrupt", group, wakeup=shared.wakeups.runner, keys="job")
@@ -151,53 +120,18 @@ class Runner:
     # On the session's own machine.
 
     async def _on_instance(self, job: Job, workflow: Workflow, *, is_new: bool) -> None:
-        trial = _Trial(is_new=is_new, is_told=is_new)
-        while True:
-            instance = await self._instance(job.instance)
-            if instance is None or instance.state not in {InstanceState.READY, InstanceState.DRAINING}:
-                await self._requeue(job, "its machine is gone")
-                return
-            try:
-                pictures = await self._try(job, workflow, instance, trial)
-            except GraphRejected as error:
-                await self._fail(job, Failure(key="graph_rejected", values={"sentence": error.sentence}))
-                return
-            except AttemptInterrupted:
-                await self._requeue(job, "its prompt was interrupted")
-                return
-            except (HostError, ComfyUnavailable, OutOfVram) as error:
-                if not await self._mend(job, instance, error, trial):
-                    return
-            else:
-                await self._succeed(job, pictures, self._served_by(job, instance))
-                return
-
-    async def _try(self, job: Job, workflow: Workflow, instance: Instance, trial: "_Trial") -> tuple[bytes, ...]:
-        if trial.must_restart:
-            await self._restarts.restart(instance, workflow, _prompt(job))
-            trial.has_restarted()
-            instance = await self._instance(instance.id) or instance
-        return await self._painter.paint(job, workflow, instance, is_new=trial.is_new, is_told=trial.is_told)
-
-    async def _mend(self, job: Job, instance: Instance, error: OrchestratorError, trial: "_Trial") -> bool:
-        """Whether the same machine is to try *job* once more; else the job is somewhere else by now."""
-        trial.has_failed()
-        what = mend(error, trial.tries)
-        log.warning("job %s on instance %s, try %d: %s: %s", job.id, instance.id, trial.tries, error, what)
-        if what is Mend.RESTART:
-            trial.must_restart = await self._restarts.begin(instance, _prompt(job), error)
-            if trial.must_restart:
-                self._shared.board.note_restart(job.id, reason_of(error))
-                self._shared.wakeups.newsroom.wake()
-                return True
-            what = Mend.REPLACE
-        await self._links.drop(instance.id)
-        if what is Mend.REPLACE:
-            await self._lose(job, instance, reason_of(error), str(error))
-            return False
-        self._shared.wakeups.reconciler.wake()
-        await asyncio.sleep(trial.tries)
-        return True
+        try:
+            pictures, instance = await self._painter.paint(job, workflow, is_new=is_new)
+        except GraphRejected as error:
+            await self._fail(job, Failure(key="graph_rejected", values={"sentence": error.sentence}))
+        except AttemptInterrupted:
+            await self._requeue(job, "its prompt was interrupted")
+        except MachineGone:
+            await self._requeue(job, "its machine is gone")
+        except MachineFailed as failed:
+            await self._lose(job, failed.instance, failed.reason, str(failed))
+        else:
+            await self._succeed(job, pictures, self._served_by(job, instance))
 
     def _served_by(self, job: Job, instance: Instance) -> Served:
         now = self._shared.clock.now()
@@ -338,8 +272,3 @@ class Runner:
         wakeups = self._shared.wakeups
         for wakeup in (wakeups.ends, wakeups.newsroom, wakeups.dispatcher, wakeups.sessions):
             wakeup.wake()
-
-
-def _prompt(job: Job) -> PromptId:
-    assert job.prompt is not None, "a running job has a prompt id"  # noqa: S101 - the dispatcher gave it
-    return job.prompt

@@ -184,10 +184,12 @@ async def test_out_of_memory_once_costs_a_restart_and_neither_job_nor_machine(wa
 
 
 async def test_its_person_is_told_meanwhile(warm: Warm) -> None:
-    warm.suffer("oom")
+    warm.suffer("oom 1")
     job = await warm.stage.ask()
 
     await warm.until_painting(job, lambda running: running.restarted is EndReason.OUT_OF_VRAM)
+
+    await warm.until(job, JobState.SUCCEEDED)
 
 
 async def test_out_of_memory_again_gives_the_machine_back_and_the_job_to_another(warm: Warm) -> None:
