@@ -99,16 +99,24 @@ def first_caught(seeds: Iterable[int], invariant: str) -> tuple[Caught | None, l
     return None, others
 
 
+def _worlds_with(faults: Sequence[str], first: int) -> list[int]:
+    """Seeds whose weather has all of *faults*."""
+    draw: Any = importlib.import_module("orchestrator.sim.weather").draw
+    seeds = range(first, first + LONGEST_SEARCH)
+    return [seed for seed in seeds if draw(seed, 1.0).faults >= set(faults)]
+
+
 def main() -> int:
     """Print what was caught as one JSON line; 1 if nothing was."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=[mutant.name for mutant in MUTANTS])
     parser.add_argument("--seed", type=int, help="this world alone; else the first that notices is searched")
     parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--with", dest="faults", nargs="*", default=(), help="search worlds that drew these alone")
     given = parser.parse_args()
     mutant = next(each for each in MUTANTS if each.name == given.name)
     break_it(mutant)
-    seeds = [given.seed] if given.seed is not None else range(given.first, given.first + LONGEST_SEARCH)
+    seeds = [given.seed] if given.seed is not None else _worlds_with(given.faults, given.first)
     caught, others = first_caught(seeds, mutant.invariant)
     answer = {"name": mutant.name, "caught": caught and asdict(caught), "others": [asdict(each) for each in others]}
     print(json.dumps(answer))

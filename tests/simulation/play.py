@@ -9,13 +9,14 @@ from pathlib import Path
 from orchestrator.sim.world import Result, World
 from tests.simulation.chat import SimChat
 
+HOUR = 3600.0
+
 
 def play(seed: int, jobs: int = 40) -> Result:
     """Let world *seed* go from its first hour to its quiet end."""
-    quiet_down()
     with _folder() as folder:
         world = World(seed, folder=folder, make_surface=SimChat, jobs=jobs)
-        with _hearing(world):
+        with quietly(), _hearing(world):
             return world.run()
 
 
@@ -23,10 +24,18 @@ def how_to_replay(seed: int) -> str:
     return f"make simulate SEED={seed}"
 
 
-def quiet_down() -> None:
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
     """Let nothing but errors be said: what goes wrong in a world is expected, what we did not expect is not."""
-    for name in ("orchestrator", "bot", "asyncio"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("orchestrator", "bot", "asyncio")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 class _Errors(logging.Handler):

@@ -7,16 +7,16 @@ from orchestrator.faults import Fault
 from orchestrator.sim.machine import SimMachine
 from orchestrator.sim.world import World
 from tests.simulation.chat import SimChat
-from tests.simulation.play import quiet_down
+from tests.simulation.play import quietly
 
 FLOOR = PrepareLimits().floor_bps * ADMITTED_SHARE
 
 
 def machines_of(seed: int, folder: Path, fault: Fault) -> list[SimMachine]:
     """Those that the fault fell on, after a world that has only this one."""
-    quiet_down()
     world = World(seed, folder=folder, make_surface=SimChat, only=frozenset({fault}), jobs=15)
-    assert world.run().violations == ()
+    with quietly():
+        assert world.run().violations == ()
     return [machine for account in world.accounts for machine in account.machines.values() if fault in machine.faults]
 
 
