@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8600
 
-.PHONY: help install run test test-fast check format bench bench-ack chaos simulate simulate-mutants fuzz system lock env-example states card-pictures clean
+.PHONY: help install run test test-worlds test-fast check format bench bench-ack chaos simulate simulate-mutants fuzz system lock env-example states card-pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -20,10 +20,14 @@ install: .venv/.run ## set up .venv with what running needs
 run: install ## run the bot: the local page, on the embedded sandbox unless .env says otherwise
 	@exec $(BIN)/glowplug run
 
-test: .venv/.dev ## run the tests with coverage; leaves out, by name, what needs `make system`
+test: .venv/.dev ## run the tests with coverage, then the simulated worlds without; leaves out, by name, what needs `make system`
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n $${JOBS:-2} --dist loadgroup $(ARGS)
+	@$(BIN)/coverage run -m pytest -n $${JOBS:-2} --dist loadgroup --ignore=tests/simulation $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+	@$(MAKE) --no-print-directory test-worlds
+
+test-worlds: .venv/.dev ## the simulated worlds of the suite; nothing here is measured for coverage, which would double its time
+	@$(BIN)/pytest -q -n $${JOBS:-2} --dist loadgroup tests/simulation
 
 test-fast: .venv/.dev ## the tests that need no processes, without coverage
 	@$(BIN)/pytest -q tests/unit tests/contract tests/component $(ARGS)

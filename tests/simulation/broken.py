@@ -91,11 +91,13 @@ def first_caught(seeds: Iterable[int], invariant: str) -> tuple[Caught | None, l
     play: Any = importlib.import_module("tests.simulation.play").play
     others: list[Caught] = []
     for seed in seeds:
-        for each in play(seed).violations[:1]:
-            found = Caught(seed=seed, invariant=each.invariant, at_s=each.at, text=each.text)
+        found = [
+            Caught(seed=seed, invariant=each.invariant, at_s=each.at, text=each.text) for each in play(seed).violations
+        ]
+        for each in found:
             if each.invariant == invariant:
-                return found, others
-            others.append(found)
+                return each, others
+        others += found[:1]
     return None, others
 
 

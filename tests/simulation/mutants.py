@@ -47,7 +47,7 @@ MUTANTS = (
         file="orchestrator/domain/books.py",
         before="findings += [] if unknown is None else [unknown]",
         after="findings += []",
-        seed=0,
+        seed=7,
     ),
     Mutant(
         name="offered-price",
@@ -56,7 +56,7 @@ MUTANTS = (
         file="orchestrator/control/moves.py",
         before="if instance.offer is None or not is_dearer(instance.offer, price):",
         after="if instance.offer is None or price:",
-        seed=0,
+        seed=19,
     ),
     Mutant(
         name="untold-ends",
@@ -65,7 +65,7 @@ MUTANTS = (
         file="orchestrator/control/newsroom.py",
         before="views += [await self._views.job(books, job, None) for job in await books.jobs.unacknowledged()]",
         after="pass",
-        seed=0,
+        seed=1,
     ),
     Mutant(
         name="forgotten-attempts",
@@ -74,7 +74,7 @@ MUTANTS = (
         file="orchestrator/control/runner.py",
         before="for job in running.values():",
         after="for job in ():",
-        seed=0,
+        seed=10,
     ),
     Mutant(
         name="forgotten-message",
@@ -92,7 +92,7 @@ MUTANTS = (
         file="orchestrator/control/runner.py",
         before="await books.ledger.book(",
         after="for _ in range(2): await books.ledger.book(",
-        seed=0,
+        seed=8,
     ),
     Mutant(
         name="unknown-launches",
@@ -101,7 +101,7 @@ MUTANTS = (
         file="orchestrator/control/ordering.py",
         before="live = await books.instances.in_states(*sorted(ORDERED))",
         after="live = await books.instances.in_states(*sorted(ORDERED - {'LAUNCHING', 'TERMINATING'}))",
-        seed=0,
+        seed=2,
     ),
     Mutant(
         name="forgotten-reserves",
@@ -128,7 +128,7 @@ MUTANTS = (
         file="orchestrator/adapters/database/statements.py",
         before="rest = [] if event is None else [record(event)]",
         after="rest = [] if event is None or event.after == 'READY' else [record(event)]",
-        seed=0,
+        seed=1,
     ),
     Mutant(
         name="state-jump",
@@ -137,7 +137,7 @@ MUTANTS = (
         file="orchestrator/control/ordering.py",
         before="booting = replace(instance.moved_to(InstanceState.BOOTING, self._shared.clock.now()), ref=ref)",
         after="booting = replace(instance, state=InstanceState.PREPARING, ref=ref)",
-        seed=0,
+        seed=1,
     ),
     Mutant(
         name="old-revisions",
@@ -146,7 +146,7 @@ MUTANTS = (
         file="orchestrator/control/views.py",
         before="self._revisions = count(shared.epoch * 1_000_000)",
         after="self._revisions = count(0)",
-        seed=0,
+        seed=10,
     ),
     Mutant(
         name="overtaking-posts",
