@@ -4,6 +4,8 @@ import re
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from orchestrator.adapters.system import ALPHABET, RandomIds, SystemClock
 from orchestrator.domain.ids import InstallationId, installation_of, launch_key
 from tests.contract.samples import NOW, HandClock
@@ -16,6 +18,63 @@ def test_the_clock_tells_aware_utc() -> None:
 
     assert before.tzinfo is UTC
     assert SystemClock().now() >= before
+
+
+class Watch:
+    """A computer's clock that may be set, and the time that really passes."""
+
+    def __init__(self) -> None:
+        self.shown = NOW
+        self.passed = 100.0
+        self.clock = SystemClock(lambda: self.shown, lambda: self.passed)
+
+    def wait(self, span: timedelta) -> None:
+        self.shown += span
+        self.passed += span.total_seconds()
+
+
+def test_a_clock_that_is_set_is_not_followed_at_once() -> None:
+    watch = Watch()
+
+    for jump in (timedelta(hours=1), timedelta(hours=-2)):
+        watch.shown += jump
+    watch.wait(timedelta(minutes=5))
+
+    assert watch.clock.now() == NOW + timedelta(minutes=5)
+
+
+def test_the_time_goes_on_from_what_was_set_when_it_is_followed() -> None:
+    watch = Watch()
+    watch.shown += timedelta(hours=1)
+
+    watch.clock.follow()
+    watch.wait(timedelta(minutes=5))
+
+    assert watch.clock.now() == NOW + timedelta(hours=1, minutes=5)
+
+
+def test_following_a_clock_that_was_set_is_told_and_following_one_that_drifts_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    watch = Watch()
+
+    watch.shown += timedelta(seconds=1)
+    watch.clock.follow()
+    assert caplog.messages == []
+
+    watch.shown -= timedelta(hours=1)
+    watch.clock.follow()
+    assert caplog.messages == ["the computer's clock was set by -3600 s; following it"]
+
+
+def test_a_clock_follows_the_same_setting_once() -> None:
+    watch = Watch()
+    watch.shown += timedelta(hours=1)
+
+    watch.clock.follow()
+    watch.clock.follow()
+
+    assert watch.clock.now() == watch.shown
 
 
 def test_ids_are_lower_case_letters_and_digits_and_never_the_same() -> None:

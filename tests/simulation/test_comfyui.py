@@ -10,8 +10,8 @@ import pytest
 from orchestrator.faults import Fault, WorldFault
 from orchestrator.sim.weather import AnyFault
 from orchestrator.sim.world import World
-from tests.simulation.__main__ import quiet_down
 from tests.simulation.chat import SimChat
+from tests.simulation.play import quiet_down
 
 EVENTS = "SELECT reason FROM event WHERE kind = 'instance' AND after <> 'TERMINATED'"
 MOST_WORLDS = 12
