@@ -78,10 +78,10 @@ class Stagehand:
             limits=replace(LIMITS, **limits),  # type: ignore[arg-type]  # named by the tests, checked by the dataclass
         )
         return await preparer.prepare(
-            host, self.workflow, ordered_gpu=gpu, ordered_vram_mib=vram_mib, report=self._note, resume=resume
+            host, self.workflow, ordered_gpu=gpu, ordered_vram_mib=vram_mib, report=self.note, resume=resume
         )
 
-    async def _note(self, stage: Stage) -> None:
+    async def note(self, stage: Stage) -> None:
         self.told.append(stage)
         self.on_stage(stage)
 

@@ -14,6 +14,9 @@ from typing import Protocol
 
 import pytest
 
+from orchestrator.adapters.system import SystemClock
+from orchestrator.control.preparer import MOST_FETCHED, _Machine
+from orchestrator.control.stopwatch import Stopwatch
 from orchestrator.domain.errors import HostUnreachable, PreparationFailed
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import Install
@@ -22,7 +25,7 @@ from orchestrator.sandbox.image import install_programs
 from orchestrator.sandbox.mirror import MirrorFault
 from orchestrator.sandbox.models import make_models
 from tests.adapters.agent.test_install import git
-from tests.component.preparing import LIMITS, Stagehand, stagehand
+from tests.component.preparing import AGENT_SOURCE, LIMITS, Stagehand, stagehand
 
 STEPS = (Step.AGENT, Step.COMFYUI, Step.MODELS, Step.SMOKE)
 INSTALLED = (Step.CLONE, Step.TORCH, Step.REQUIREMENTS)
@@ -424,6 +427,50 @@ async def test_machine_that_talks_nonsense_harms_nobody(stage: Stagehand, host: 
     assert caught.value.code in {"agent_failed", "agent_gone"}
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 500
+
+
+NOWHERE = Install(repository="/nowhere", commit="0" * 40, torch=())
+PROBED = {"event": "done", "gpu": "RTX 4090", "vram_mib": 24576, "disk_free": 2**40, "port": 8188, "has_start": False}
+
+
+def agent_says(stage: Stagehand, operation: str, *said: object) -> None:
+    """A machine with an agent of its own: it answers *operation* with *said*, and everything else with "done"."""
+    answers = stage.machine.root / "answers"
+    answers.write_text("".join(json.dumps(line) + "\n" for line in said))
+    otherwise = f"echo '{json.dumps(PROBED)}'"
+    program(
+        stage,
+        "python3",
+        f"""#!/bin/sh
+[ $2 = start ] && exit
+case "$(head -n 1)" in *'"op": "{operation}"'*) cat {answers};; *) {otherwise};; esac
+""",
+    )
+
+
+async def test_of_the_steps_that_are_ours_to_time_a_machine_says_nothing(stage: Stagehand, host: Host) -> None:
+    """It would end steps that never began, and begin some that were never ordered."""
+    lies = [{"event": "step", "step": step, "state": state} for step in Step for state in ("done", "running", "done")]
+    stage.workflow = replace(stage.workflow, runtime=replace(stage.workflow.runtime, install=NOWHERE))
+    agent_says(stage, "install", *lies, {"event": "failed", "code": "torch_failed", "detail": "no"})
+
+    with pytest.raises(PreparationFailed) as caught:
+        await stage.prepare(host)
+
+    assert caught.value.step in INSTALLED
+    assert {told.step for told in stage.told} <= {*INSTALLED, Step.AGENT, Step.MODELS}
+
+
+async def test_no_machine_has_us_pay_for_more_bytes_than_it_can_have_fetched(stage: Stagehand, host: Host) -> None:
+    agent_says(stage, "fetch", {"event": "done", "bytes": 2**52})
+    total = sum(file.size_bytes for file in stage.workflow.files)
+    machine = _Machine(
+        host, stage.workflow, Stopwatch(SystemClock(), stage.note, ()), agent_source=AGENT_SOURCE, limits=LIMITS
+    )
+
+    _, fetched = await machine.bring_up_rest()
+
+    assert fetched == MOST_FETCHED * total
 
 
 async def test_machine_that_lies_about_its_port_is_refused(stage: Stagehand, host: Host) -> None:

@@ -1,9 +1,11 @@
-"""When a download counts as too slow."""
+"""When a download counts as too slow, and what is believed of what a machine says about its steps."""
 
 from datetime import timedelta
 
+from orchestrator.adapters.system import SystemClock
 from orchestrator.control.machine_agent import Progress
-from orchestrator.control.stopwatch import Floor
+from orchestrator.control.stopwatch import MOST_SEEN, Floor, Stopwatch
+from orchestrator.domain.stages import Stage, Step
 
 WINDOW = timedelta(seconds=10)
 TOTAL = 10_000
@@ -41,3 +43,43 @@ def test_checksums_at_the_end_take_as_long_as_they_take() -> None:
 
 def test_bytes_that_had_to_be_thrown_away_begin_a_new_window() -> None:
     assert verdicts((0, 5000), (9, 2000), (15, 2100), (19, 2200)) == [False, False, False, True]
+
+
+def test_a_machine_that_says_every_moment_how_far_it_is_fills_no_memory() -> None:
+    floor = Floor(100, WINDOW)
+
+    for moment in range(100_000):
+        floor.is_too_slow(moment / 1000, Progress(bytes_done=moment % 9000, bytes_total=TOTAL, rate_bps=0))
+
+    assert len(floor._seen) <= MOST_SEEN + 2
+
+
+# What a machine says of its own steps.
+
+
+class Told:
+    """Attributes: stages: Every report of one stopwatch, in order."""
+
+    def __init__(self) -> None:
+        self.stages: list[Stage] = []
+        self.watch = Stopwatch(SystemClock(), self.note, ())
+
+    async def note(self, stage: Stage) -> None:
+        self.stages.append(stage)
+
+
+async def test_a_step_that_never_began_does_not_end() -> None:
+    told = Told()
+
+    await told.watch.end(Step.TORCH)
+
+    assert told.stages == []
+
+
+async def test_our_own_count_of_the_bytes_stands_whatever_a_machine_says() -> None:
+    told = Told()
+    await told.watch.begin(Step.MODELS, bytes_total=TOTAL)
+
+    await told.watch.progress(Step.MODELS, Progress(bytes_done=2**52, bytes_total=2**52, rate_bps=1))
+
+    assert (told.stages[-1].bytes_done, told.stages[-1].bytes_total) == (TOTAL, TOTAL)
