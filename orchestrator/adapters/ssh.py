@@ -25,6 +25,7 @@ from orchestrator.ports.host import Completed, Host, HostConnector
 KEY_FILE = "ssh_ed25519"
 LONGEST_OUTPUT = 1024 * 1024
 LONGEST_LINE = 64 * 1024
+LONGEST_REASON = 200
 LONGEST_FOLDER = 60
 """A Unix socket's path may have 107 bytes; longer temporary folders are replaced by /tmp."""
 
@@ -314,4 +315,10 @@ def _translated(what: str) -> Iterator[None]:
     except TimeoutError as error:
         raise HostUnreachable(f"{what}: no answer in time") from error
     except OUTSIDE_ERRORS as error:
-        raise HostUnreachable(f"{what}: {type(error).__name__}: {error}") from error
+        raise HostUnreachable(f"{what}: {type(error).__name__}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Why, on one line and not endless: a machine may say anything as it hangs up or refuses."""
+    flat = "".join(char if char.isprintable() else " " for char in str(error)[: 4 * LONGEST_REASON])
+    return " ".join(flat.split())[:LONGEST_REASON]

@@ -86,16 +86,22 @@ async def sandbox_machine(
 
 
 @asynccontextmanager
-async def openssh(folder: Path) -> AsyncIterator[Subject]:
-    """Run OpenSSH's server as an ordinary process that lets in whoever runs the test."""
+async def openssh(folder: Path, *, options: str = "", known: asyncssh.SSHKey | None = None) -> AsyncIterator[Subject]:
+    """
+    Run OpenSSH's server as an ordinary process that lets in whoever runs the test. Its log is ``sshd.log``.
+
+    Args:
+        options: Further lines of its configuration; the first of two that disagree counts, and these come first.
+        known: The key that is let in; ours unless given.
+    """
     key = asyncssh.generate_private_key("ssh-ed25519")
     host_key = folder / "host_key"
     asyncssh.generate_private_key("ssh-ed25519").write_private_key(host_key)
     host_key.chmod(0o600)
-    (folder / "authorized_keys").write_bytes(key.export_public_key())
+    (folder / "authorized_keys").write_bytes((known or key).export_public_key())
     port = _free_port()
     config = folder / "sshd_config"
-    config.write_text(CONFIG.format(port=port, folder=folder))
+    config.write_text(options + CONFIG.format(port=port, folder=folder))
     if os.geteuid() == 0:
         PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)  # where the package is installed and never ran
     with (folder / "sshd.log").open("wb") as log:
