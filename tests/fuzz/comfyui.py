@@ -17,7 +17,7 @@ from orchestrator.adapters.comfyui.connection import ComfyConnection
 from orchestrator.adapters.comfyui.connector import BEHIND_SOCKET
 from orchestrator.adapters.comfyui.course import Course
 from orchestrator.adapters.comfyui.events import EventSocket
-from orchestrator.adapters.comfyui.http import ComfyHttp
+from orchestrator.adapters.comfyui.http import ComfyHttp, Room
 from orchestrator.adapters.comfyui.wire import (
     PictureRef,
     QueueAnswer,
@@ -172,7 +172,7 @@ async def _requests() -> AsyncIterator[Feed]:
                         return None
                     case "picture":
                         ref = PictureRef(filename=mutator.text()[:200], subfolder=mutator.text()[:200], type="output")
-                        return await http.picture(ref)
+                        return await http.picture(ref, Room(2**26))
                     case "history":
                         return of_history(await http.get(f"/history/{PROMPT}"))
                     case _:

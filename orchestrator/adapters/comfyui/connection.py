@@ -9,8 +9,8 @@ from orchestrator.adapters.comfyui.course import Course
 from orchestrator.adapters.comfyui.events import EventSocket, Watch
 from orchestrator.adapters.comfyui.http import AnswerLost, ComfyHttp
 from orchestrator.adapters.comfyui.limits import ComfyLimits
+from orchestrator.adapters.comfyui.pictures import Pictures
 from orchestrator.adapters.comfyui.wire import (
-    PictureRef,
     QueueAnswer,
     StatsAnswer,
     UploadAnswer,
@@ -101,7 +101,7 @@ class ComfyConnection(Comfy):
 
     async def _follow(self, watch: Watch, on_progress: OnProgress) -> tuple[bytes, ...]:
         course = watch.course
-        pictures: dict[PictureRef, bytes] = {}
+        pictures = Pictures(self._http, self._limits)
         tell = _telling(on_progress)
         while True:
             watch.changed.clear()
@@ -109,7 +109,7 @@ class ComfyConnection(Comfy):
             tell(course.painting)
             if course.failure is not None:
                 raise course.failure
-            await self._fetch(course.pictures, pictures)
+            await pictures.fetch(course.pictures)
             if is_over:
                 return await self._collected(watch, pictures)
             await self._news(watch)
@@ -159,34 +159,15 @@ class ComfyConnection(Comfy):
             watch.course.take_history(entry)
         return entry is not None
 
-    # Fetching.
-
-    async def _fetch(self, wanted: tuple[PictureRef, ...], have: dict[PictureRef, bytes]) -> None:
-        missing = [ref for ref in wanted if ref not in have]
-        if len(missing) == 1:
-            have[missing[0]] = await self._http.picture(missing[0])
-        elif missing:
-            have.update(zip(missing, await self._pictures(missing), strict=True))
-
-    async def _pictures(self, refs: list[PictureRef]) -> list[bytes]:
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._http.picture(ref)) for ref in refs]
-        except* ComfyUnavailable as errors:
-            first = errors.exceptions[0]
-        else:
-            return [task.result() for task in tasks]
-        raise first
-
-    async def _collected(self, watch: Watch, have: dict[PictureRef, bytes]) -> tuple[bytes, ...]:
+    async def _collected(self, watch: Watch, pictures: Pictures) -> tuple[bytes, ...]:
         """The pictures in order; where messages are missing, with those that only the history tells of."""
         if watch.is_patchy or not watch.course.pictures:
             await self._left_queue(watch.prompt)
             await self._read_history(watch)
-            await self._fetch(watch.course.pictures, have)
+            await pictures.fetch(watch.course.pictures)
         if not watch.course.pictures:
             raise GraphRejected("The workflow ended without a picture; give its graph a SaveImage node.")
-        return tuple(have[ref] for ref in watch.course.pictures)
+        return pictures.of(watch.course.pictures)
 
     async def _left_queue(self, prompt: PromptId) -> None:
         """Wait for a moment: a prompt that ended is in the queue until the history has it (12 of 60 times)."""

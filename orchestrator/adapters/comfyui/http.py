@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
@@ -45,6 +45,25 @@ def translated(what: str) -> Iterator[None]:
         raise AnswerLost(f"{what}: {type(error).__name__}") from error
 
 
+class Room:
+    """How many bytes may still come, in one answer or in several."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._left = most
+
+    def take(self, size: int, what: str) -> None:
+        """
+        Note that so many came.
+
+        Raises:
+            ComfyUnavailable: There is no room for them.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise ComfyUnavailable(f"{what}: the answer is larger than {self._most} bytes")
+
+
 def is_picture(content: bytes) -> bool:
     """PNG, JPEG or WebP, by what it begins with."""
     return content.startswith((PNG, JPEG)) or (content.startswith(RIFF) and content[8:12] == WEBP)
@@ -82,12 +101,21 @@ class ComfyHttp:
             AnswerLost: It may have arrived.
             ComfyUnavailable: It has not, or its answer is too large.
         """
-        return await self._exchange(method, path, self._limits.answer, self._limits.json_bytes, **request)
+        return await self._exchange(method, path, self._limits.answer, Room(self._limits.json_bytes), **request)
 
-    async def picture(self, ref: PictureRef) -> bytes:
+    async def picture(self, ref: PictureRef, room: Room) -> bytes:
+        """
+        Fetch one picture.
+
+        Args:
+            room: For this and others.
+
+        Raises:
+            ComfyUnavailable: It does not come, is too large, or is no picture.
+        """
         params = {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.type}
-        limits = self._limits
-        status, content = await self._exchange("GET", "/view", limits.transfer, limits.picture_bytes, params=params)
+        own = Room(self._limits.picture_bytes)
+        status, content = await self._exchange("GET", "/view", self._limits.transfer, own, room, params=params)
         if not is_picture(_good("/view", status, content)):
             raise ComfyUnavailable("/view: what came is neither PNG nor JPEG nor WebP")
         return content
@@ -96,8 +124,8 @@ class ComfyHttp:
         form = aiohttp.FormData()
         form.add_field("image", picture, filename=name, content_type="application/octet-stream")
         form.add_field("type", "input")
-        limits = self._limits
-        status, content = await self._exchange("POST", "/upload/image", limits.transfer, limits.json_bytes, data=form)
+        room = Room(self._limits.json_bytes)
+        status, content = await self._exchange("POST", "/upload/image", self._limits.transfer, room, data=form)
         return as_json(_good("/upload/image", status, content), "/upload/image")
 
     @asynccontextmanager
@@ -118,7 +146,9 @@ class ComfyHttp:
             async with socket:
                 yield socket
 
-    async def _exchange(self, method: str, path: str, limit: timedelta, most: int, **request: Any) -> tuple[int, bytes]:
+    async def _exchange(
+        self, method: str, path: str, limit: timedelta, *rooms: Room, **request: Any
+    ) -> tuple[int, bytes]:
         if self._session.closed:
             raise ComfyUnavailable(f"{path}: the connection was closed")
         with translated(path):
@@ -128,15 +158,14 @@ class ComfyHttp:
                     method, self._base / path.lstrip("/"), allow_redirects=False, **request
                 ) as response,
             ):
-                return response.status, await _bounded(response, most, path)
+                return response.status, await _bounded(response, rooms, path)
 
 
-async def _bounded(response: aiohttp.ClientResponse, most: int, path: str) -> bytes:
-    parts, size = [], 0
+async def _bounded(response: aiohttp.ClientResponse, rooms: Iterable[Room], path: str) -> bytes:
+    parts = []
     async for part in response.content.iter_any():
-        size += len(part)
-        if size > most:
-            raise ComfyUnavailable(f"{path}: the answer is larger than {most} bytes")
+        for room in rooms:
+            room.take(len(part), path)
         parts.append(part)
     return b"".join(parts)
 

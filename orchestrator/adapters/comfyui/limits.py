@@ -23,6 +23,7 @@ class ComfyLimits:
             meanwhile: 35 GB from a slow disk take five minutes.
         foreign: The same for a prompt whose messages go to another connection, so that none can come.
         message_bytes: One WebSocket message; previews are messages too.
+        prompt_bytes: All pictures of one prompt together: ten of 4096 x 4096 pixels, and not what *pictures* allows.
     """
 
     answer: timedelta = timedelta(seconds=30)
@@ -39,4 +40,5 @@ class ComfyLimits:
     json_bytes: int = 16 * MIB
     message_bytes: int = 16 * MIB
     picture_bytes: int = 64 * MIB
+    prompt_bytes: int = 256 * MIB
     pictures: int = 64

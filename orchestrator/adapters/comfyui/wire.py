@@ -52,7 +52,7 @@ class HistoryEntry(BaseModel):
 
 class UploadAnswer(BaseModel):
     name: str = Field(min_length=1, max_length=255)
-    subfolder: str = ""
+    subfolder: str = Field(default="", max_length=255)
 
     def as_input(self) -> str:
         return f"{self.subfolder}/{self.name}" if self.subfolder else self.name

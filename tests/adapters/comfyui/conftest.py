@@ -34,7 +34,7 @@ WATCHFUL = replace(
 )
 """For prompts that hang."""
 
-SMALL = replace(PATIENT, json_bytes=50_000, message_bytes=50_000, picture_bytes=50_000)
+SMALL = replace(PATIENT, json_bytes=50_000, message_bytes=50_000, picture_bytes=50_000, prompt_bytes=120_000)
 """For servers that flood."""
 
 
