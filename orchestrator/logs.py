@@ -16,7 +16,8 @@ _ids: ContextVar[dict[str, str]] = ContextVar("ids", default={})  # noqa: B039 -
 TALKATIVE = ("aiosqlite", "discord", "httpcore", "telegram")
 """Libraries that, at DEBUG, write down whatever goes through them: people's prompts among it."""
 
-_ESCAPES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_ESCAPES = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What would move a cursor, begin a line of its own or turn words round."""
 
 
 @contextmanager

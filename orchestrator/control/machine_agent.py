@@ -32,6 +32,8 @@ GONE = "agent_gone"
 """The agent has ended, or was ended, in the middle of its work: start it again and ask again."""
 
 MOST_DETAIL = 300
+MOST_LINES = 100_000
+"""Ten times what a download of 45 minutes says. A machine that talks on only keeps our processor busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +77,12 @@ class MachineAgent:
             HostUnreachable: The connection broke.
         """
         asked = json.dumps(request).encode() + b"\n"
+        said_lines = 0
         async with self._host.converse(self._command, stdin=asked) as lines:
             async for line in lines:
+                said_lines += 1
+                if said_lines > MOST_LINES:
+                    raise PreparationFailed("the agent talks without end", step=step, code="agent_failed")
                 said = _parsed(step, line)
                 match said.get("event"):
                     case "done":

@@ -139,7 +139,9 @@ class Painter:
             instance = await self._machine(job)
         comfy = await self._links.comfy(instance)
         limit = (self._shared.limits.stall * (1 if trial.is_told else UNTOLD)).total_seconds()
+        longest = max(self._shared.limits.painting.total_seconds(), limit)
         loop = asyncio.get_running_loop()
+        patience = asyncio.timeout(limit)
 
         def on_progress(painting: Painting) -> None:
             if not patience.expired():
@@ -147,12 +149,13 @@ class Painter:
             self.show(job, painting)
 
         try:
-            async with asyncio.timeout(limit) as patience:
+            async with asyncio.timeout(longest), patience:
                 graph = fill(workflow, job.values, image=await self._upload(comfy, job))
                 paint = comfy.paint if trial.is_new else comfy.resume
                 return await paint(graph, _prompt(job), on_progress=on_progress)
         except TimeoutError:
-            raise ComfyStuck(f"nothing has moved for {limit:.0f} s") from None
+            said = f"nothing has moved for {limit:.0f} s" if patience.expired() else "it does not come to its end"
+            raise ComfyStuck(said) from None  # who is paid by the minute may say each minute that a step is done
 
     async def _upload(self, comfy: Comfy, job: Job) -> str:
         if job.source is None:

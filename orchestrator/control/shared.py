@@ -50,6 +50,7 @@ class Limits:
         launch_settle: How long an order whose answer was lost may take to show up in a listing.
         late_machine: How long a lost order is watched after that, in case its machine turns up.
         stall: A picture that does not get on for so long is stuck; its first one may load the models meanwhile.
+        painting: One try of a job on one machine, however well it seems to get on.
         cancel_grace: How long a machine goes on warming up after its last job was cancelled.
         dead_man: Silence of ours after which a machine destroys itself; a heartbeat goes out ten times as often.
         tries: Machines that may fail under one job before it fails, too; None tries until its deadline.
@@ -69,6 +70,7 @@ class Limits:
     launch_settle: timedelta = timedelta(seconds=20)
     late_machine: timedelta = timedelta(minutes=10)
     stall: timedelta = timedelta(minutes=5)
+    painting: timedelta = timedelta(minutes=40)
     cancel_grace: timedelta = timedelta(seconds=30)
     dead_man: timedelta = timedelta(minutes=10)
     tries: int | None = None

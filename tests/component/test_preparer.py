@@ -461,6 +461,13 @@ async def test_of_the_steps_that_are_ours_to_time_a_machine_says_nothing(stage: 
     assert {told.step for told in stage.told} <= {*INSTALLED, Step.AGENT, Step.MODELS}
 
 
+async def test_an_agent_that_talks_without_end_is_not_listened_to_for_ever(stage: Stagehand, host: Host) -> None:
+    program(stage, "python3", """#!/bin/sh\n[ $2 = start ] || exec yes '{"event": "progress", "bytes": 1}'\n""")
+
+    with pytest.raises(PreparationFailed, match="without end"):
+        await stage.prepare(host, agent=timedelta(minutes=5))
+
+
 async def test_no_machine_has_us_pay_for_more_bytes_than_it_can_have_fetched(stage: Stagehand, host: Host) -> None:
     agent_says(stage, "fetch", {"event": "done", "bytes": 2**52})
     total = sum(file.size_bytes for file in stage.workflow.files)

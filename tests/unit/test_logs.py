@@ -48,6 +48,16 @@ def test_what_a_machine_says_cannot_move_the_cursor(logger: logging.Logger, stre
     assert "\r" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\x85", "\u2028", "\x0b"])
+def test_what_a_machine_says_cannot_look_like_a_line_of_ours(
+    logger: logging.Logger, stream: io.StringIO, end: str
+) -> None:
+    logger.warning("machine says %s", f"hello{end}12:00:00 ERROR   orchestrator: all money is gone\u202etxt.exe")
+
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "\u202e" not in stream.getvalue()
+
+
 def test_ids_of_the_context_are_on_each_line(logger: logging.Logger, stream: io.StringIO) -> None:
     with logs.bound(job="j1", cloud="vast"):
         logger.info("inside")
