@@ -28,7 +28,7 @@ class FrameServer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-            writer.write(self.handshake or _accepted(head))
+            writer.write(self.handshake or accepted(head))
             writer.write(self.sends)
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
@@ -39,7 +39,8 @@ class FrameServer:
                 await writer.wait_closed()
 
 
-def _accepted(head: bytes) -> bytes:
+def accepted(head: bytes) -> bytes:
+    """The proper answer to a handshake with this *head*."""
     named = (line.partition(b":") for line in head.split(b"\r\n"))
     key = next(value.strip() for name, _, value in named if name.lower() == b"sec-websocket-key")
     accept = base64.b64encode(hashlib.sha1(key + MAGIC, usedforsecurity=False).digest())

@@ -11,6 +11,7 @@ import aiohttp
 from orchestrator.adapters.comfyui.course import Course
 from orchestrator.adapters.comfyui.http import ComfyHttp
 from orchestrator.adapters.comfyui.limits import ComfyLimits
+from orchestrator.adapters.comfyui.pace import Pace
 from orchestrator.adapters.comfyui.wire import as_json
 from orchestrator.domain.errors import ComfyUnavailable
 from orchestrator.domain.ids import PromptId
@@ -114,9 +115,12 @@ class EventSocket:
     async def _listen(self) -> None:
         async with self._http.websocket(self._client_id) as socket:
             self._open.set()
+            pace = Pace()
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     self._take(message.data)
+                if message.type in {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}:
+                    await pace.hear(len(message.data))
 
     def _take(self, text: str) -> None:
         """Give a message to its prompt; what is no message of a prompt of ours is passed over."""
