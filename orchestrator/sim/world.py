@@ -74,6 +74,8 @@ class Result:
     Attributes:
         log: What happened, a line each.
         struck: How often each fault fell on something.
+        bill: For the bot's machines.
+        bridged: What bridges charge.
         people: Who asked for pictures.
         requests: How often they did; some were refused, the others became jobs.
         waits: Seconds from each request to the end of its job, but for those that were cancelled.
@@ -91,6 +93,7 @@ class Result:
     steps: int
     machines: int
     bill: MicroUsd
+    bridged: MicroUsd
     ledger: MicroUsd
     people: int
     requests: int
@@ -328,6 +331,7 @@ class World:
             steps=self._steps,
             machines=sum(len(account.ours()) for account in self.accounts),
             bill=MicroUsd(sum(account.bill() for account in self.accounts)),
+            bridged=self.bridge.charged,
             ledger=self.watch.booked(),
             people=len({wish.person for wish in self.people.wishes}),
             requests=sum(wish.wants is Wants.PICTURES for wish in self.people.wishes),

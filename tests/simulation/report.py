@@ -135,7 +135,9 @@ class Report:
             "machines": self.counts["machines"],
             "lives": self.counts["lives"],
             "ended_early": self.counts["lives"] - self.everything.worlds,
-            "billed_usd": round(self.everything.bill / MICRO, 4),
+            "machines_usd": round(self.everything.bill / MICRO, 4),
+            "bridges_usd": round(self.counts["bridged"] / MICRO, 4),
+            "billed_usd": round((self.everything.bill + self.counts["bridged"]) / MICRO, 4),
             "booked_usd": round(self.counts["booked"] / MICRO, 4),
             "wait_s": round(self.everything.wait_s, 1),
             "violations": len(self.bad),
@@ -162,6 +164,7 @@ def _counts(result: Result) -> dict[str, int]:
         "jobs": sum(ends.values()),
         "machines": result.machines,
         "lives": result.lives,
+        "bridged": result.bridged,
         "booked": result.ledger,
     }
 

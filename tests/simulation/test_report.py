@@ -27,7 +27,8 @@ def result(seed: int, *faults: str, bill: int = 0, waits: tuple[float, ...] = ()
         steps=9,
         machines=4,
         bill=MicroUsd(bill),
-        ledger=MicroUsd(bill),
+        bridged=MicroUsd(bill // 10),
+        ledger=MicroUsd(bill + bill // 10),
         people=3,
         requests=5,
         waits=waits,
@@ -74,7 +75,8 @@ def test_totals_add_up_jobs_machines_lives_and_money() -> None:
     assert totals["told_failures"] == 2
     assert totals["machines"] == 8
     assert totals["ended_early"] == 2
-    assert totals["billed_usd"] == totals["booked_usd"] == 1.5
+    assert (totals["machines_usd"], totals["bridges_usd"]) == (1.5, 0.15)
+    assert totals["billed_usd"] == totals["booked_usd"] == 1.65
     assert (totals["violations"], totals["bad_worlds"]) == (1, 1)
     assert totals["cpu_s_per_world"] == 1.5
 
