@@ -46,6 +46,8 @@ QUIET_S = 2.2 * HOUR
 MINUTE = 60.0
 CLOUD = CloudName("sim")
 CRASHES = frozenset({WorldFault.CRASH, WorldFault.CRASH_TWICE, WorldFault.CRASH_IN_RECOVERY, WorldFault.DOWN_FOR_HOURS})
+FATE = 0.03
+"""How likely the bot is killed just after an order was taken or an end was shown, in a world with crashes."""
 
 
 class Surface(Protocol):
@@ -130,6 +132,7 @@ class World:
         self._lives = 0
         self._steps = 0
         self._planned = self._plan_crashes()
+        self._fate = self._dice("fate")
         self._loop: SimLoop | None = None
         self._stop: asyncio.Event | None = None
         self._down_for = 5.0
@@ -254,6 +257,8 @@ class World:
     def _on_change(self, machine: SimMachine, what: str) -> None:
         self.note(f"machine {machine.ref} [{', '.join(sorted(machine.faults))}] {what}")
         self.watch.machine_changed(machine, what)
+        if what == "ordered":
+            self.tempt_fate()
 
     # What befalls the bot.
 
@@ -287,6 +292,14 @@ class World:
             self._planned.append(self.dice.randint(1, 120))
         if sky.falls(WorldFault.DOWN_FOR_HOURS, 0.4):
             self._down_for = self.dice.uniform(0.5 * HOUR, 2 * HOUR)
+
+    def tempt_fate(self) -> None:
+        """Something was done for others to see, and nobody has written that down yet: a good moment to be killed."""
+        loop = self._loop
+        if loop is None or not self.weather.faults & CRASHES or self._fate.random() >= FATE:
+            return
+        self.weather.struck[WorldFault.CRASH] += 1
+        loop.kill_at = loop.steps + self._fate.randint(1, 20)
 
     def _stop_by_hand(self) -> None:
         if self._stop is not None:

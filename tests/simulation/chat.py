@@ -66,6 +66,8 @@ class SimChat:
             if not versions or versions[-1].state is not card.state:
                 self._world.note(f"card {card.job} in message {name}: {card.state}")
             versions.append(card)
+            if card.is_over:
+                self._world.tempt_fate()
             return ReplyHandle(surface=NAME, chat=NAME, message=name)
 
     def _by_nonce(self, card: Card) -> str:

@@ -79,11 +79,11 @@ MUTANTS = (
     Mutant(
         name="forgotten-message",
         invariant="twice",
-        why="nobody remembers in which message a job was shown",
+        why="the message in which a job was last shown is not written down",
         file="bot/service/progress.py",
-        before="if handle != card.handle:",
-        after="if handle is None:",
-        seed=0,
+        before="await desk.orchestrator.rebind(card.job, handle.encode())",
+        after="pass",
+        seed=54,
     ),
     Mutant(
         name="charged-twice",

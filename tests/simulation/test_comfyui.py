@@ -11,7 +11,7 @@ from orchestrator.faults import Fault, WorldFault
 from orchestrator.sim.weather import AnyFault
 from orchestrator.sim.world import World
 from tests.simulation.chat import SimChat
-from tests.simulation.play import quiet_down
+from tests.simulation.play import quietly
 
 EVENTS = "SELECT reason FROM event WHERE kind = 'instance' AND after <> 'TERMINATED'"
 MOST_WORLDS = 12
@@ -27,7 +27,6 @@ MOST_WORLDS = 12
 )
 def test_it_is_started_again_and_then_replaced_also_across_crashes(tmp_path: Path, fault: Fault, code: str) -> None:
     """World after world, until both have happened; none of them may break a rule."""
-    quiet_down()
     told: Counter[str] = Counter()
 
     for seed in range(1, MOST_WORLDS + 1):
@@ -42,7 +41,8 @@ def play(folder: Path, seed: int, fault: Fault) -> Counter[str]:
     """What was told of the machines of one world."""
     folder.mkdir()
     faults: frozenset[AnyFault] = frozenset({fault, WorldFault.CRASH})
-    result = World(seed, folder=folder, make_surface=SimChat, only=faults, jobs=15).run()
+    with quietly():
+        result = World(seed, folder=folder, make_surface=SimChat, only=faults, jobs=15).run()
     assert result.violations == ()
     with closing(sqlite3.connect(folder / "glowplug.sqlite3")) as books:
         return Counter(reason for (reason,) in books.execute(EVENTS))
