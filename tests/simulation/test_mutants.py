@@ -15,7 +15,7 @@ def test_a_broken_line_is_noticed_by_its_world(mutant: Mutant) -> None:
     verdict = try_mutant(mutant)
 
     if not verdict.is_caught:
-        pytest.fail(f"{told(verdict)}\nsearch another world: python -m tests.simulation.broken {mutant.name}", False)
+        pytest.fail(f"{told(verdict)}\nlook for another world: make simulate-mutants ARGS=--search", pytrace=False)
 
 
 def test_every_rule_has_a_mutant_that_breaks_it() -> None:
