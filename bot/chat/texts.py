@@ -300,7 +300,7 @@ def trouble_words(reason: EndReason, step: Step | None, *, machine: int) -> str:
 
 def restart_words(reason: EndReason) -> str:
     """Why the same machine tries once more."""
-    return f"{REASONS[reason]}; its ComfyUI is started again for another try, same prompt, same seed"
+    return f"{REASONS[reason]}; starting ComfyUI again for another try, same prompt, same seed"
 
 
 def late_words(step: Step, *, is_measured: bool, until: str) -> str:

@@ -1,7 +1,10 @@
 """What goes wrong at a cloud costs time, never a job: real bot, real sandbox, one fault at a time."""
 
 import asyncio
+import json
+import os
 import re
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +15,12 @@ import pytest_asyncio
 from tests.processes import KEY, Client, Running, bill, bot, living, sandbox
 from tests.system.test_copies import listings
 
-SETTINGS = {"GLOWPLUG_BOOT_DEADLINE_S": "6", "GLOWPLUG_SSH_DEADLINE_S": "4", "GLOWPLUG_MAX_MACHINES": "30"}
+SETTINGS = {
+    "GLOWPLUG_BOOT_DEADLINE_S": "6",
+    "GLOWPLUG_SSH_DEADLINE_S": "4",
+    "GLOWPLUG_STALL_S": "8",
+    "GLOWPLUG_MAX_MACHINES": "30",
+}
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
@@ -70,9 +78,10 @@ async def until_nothing_lives(cloud: Running, client: Client) -> None:
     assert living(await bill(cloud)) == []
 
 
-async def break_next(cloud: Running, fault: str, count: int = 1) -> None:
+async def break_next(cloud: Running, fault: str, count: int | None = 1, machine: int | None = None) -> None:
+    """Of a *machine* that is there, its ComfyUI is broken for so many prompts; None is for good."""
     headers = {"Authorization": f"Bearer {KEY}"}
-    body = {"fault": fault, "count": count}
+    body = {"fault": fault, "count": count} | ({} if machine is None else {"machine": machine})
     async with (
         aiohttp.ClientSession() as http,
         http.post(f"{cloud.url}/sandbox/faults", json=body, headers=headers) as answer,
@@ -130,6 +139,58 @@ async def test_a_machine_that_vanishes_while_it_paints_takes_no_job_with_it(clou
     card = await client.card_in(second["card"]["id"], "succeeded", "failed", limit=120)
 
     assert (card["state"], card["seed"]) == ("succeeded", 11)
+
+
+async def warm_machine(cloud: Running, client: Client) -> int:
+    """Ask for a first picture; the number of the machine that made it."""
+    asked = await client.say("/imagine a lighthouse at dusk")
+    await client.card_in(asked["card"]["id"], "succeeded")
+    return int(max(machine["id"] for machine in living(await bill(cloud))))
+
+
+@pytest.mark.parametrize("fault", ["comfyui-oom", "comfyui-hangs", "comfyui-dies"])
+async def test_a_comfyui_that_fails_once_costs_a_restart_and_no_machine(
+    cloud: Running, client: Client, fault: str
+) -> None:
+    machine = await warm_machine(cloud, client)
+    before = await machines_ordered(cloud)
+    await break_next(cloud, fault, machine=machine)
+
+    asked = await client.say("/imagine a cat --seed 11")
+    card = await client.card_in(asked["card"]["id"], "succeeded", "failed", limit=90)
+
+    assert (card["state"], card["seed"]) == ("succeeded", 11)
+    assert await machines_ordered(cloud) == before
+
+
+@pytest.mark.parametrize("fault", ["comfyui-oom", "comfyui-hangs", "comfyui-dies"])
+async def test_a_comfyui_that_fails_again_costs_its_machine_and_no_job(
+    cloud: Running, client: Client, fault: str
+) -> None:
+    machine = await warm_machine(cloud, client)
+    before = await machines_ordered(cloud)
+    await break_next(cloud, fault, count=None, machine=machine)
+
+    asked = await client.say("/imagine a cat --seed 11")
+    card = await client.card_in(asked["card"]["id"], "succeeded", "failed", limit=120)
+
+    assert (card["state"], card["seed"]) == ("succeeded", 11)
+    assert await machines_ordered(cloud) - before == 1
+    assert machine not in [each["id"] for each in living(await bill(cloud))]
+
+
+async def test_a_comfyui_that_died_while_nobody_painted_is_started_again(
+    cloud: Running, client: Client, folder: Path
+) -> None:
+    machine = await warm_machine(cloud, client)
+    before = await machines_ordered(cloud)
+    record = next((folder / "sandbox" / "machines").glob(f"**/{machine}/root/glowplug/comfyui.json"))
+    os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
+
+    asked = await client.say("/imagine a cat")
+
+    assert (await client.card_in(asked["card"]["id"], "succeeded", "failed", limit=90))["state"] == "succeeded"
+    assert await machines_ordered(cloud) == before
 
 
 async def test_no_money_is_one_sentence_and_no_storm(cloud: Running, client: Client) -> None:

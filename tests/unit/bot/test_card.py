@@ -113,6 +113,12 @@ def test_painting_says_who_paints_and_counts_steps() -> None:
     assert (shown.bar.share, shown.bar.text) == (0.75, "step 3 of 4")
 
 
+def test_painting_that_had_to_begin_anew_says_why() -> None:
+    shown = card(replace(running(0, 0), restarted=EndReason.COMFYUI_STUCK))
+
+    assert shown.details[0].startswith("ComfyUI got stuck on the machine; starting ComfyUI again")
+
+
 def test_before_the_first_step_there_is_no_bar() -> None:
     assert card(running(0, 0)).bar is None
 

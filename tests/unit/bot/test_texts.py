@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.chat.texts import REASONS, SENTENCES, STEP_NAMES, STEPS, sentence, trouble_words, waiting_words
+from bot.chat.texts import REASONS, SENTENCES, STEP_NAMES, STEPS, restart_words, sentence, trouble_words, waiting_words
 from orchestrator.api import EndReason, Step
 
 ROOT = Path(__file__).parents[3]
@@ -71,6 +71,12 @@ def test_trouble_says_what_happened_where_and_what_follows() -> None:
 def test_a_reason_that_says_it_all_is_not_followed_by_its_step() -> None:
     assert trouble_words(EndReason.SSH_UNREACHABLE, Step.SSH, machine=3) == (
         "The machine never let us in; starting another (machine 3)"
+    )
+
+
+def test_a_restart_says_why_and_that_nothing_is_lost() -> None:
+    assert restart_words(EndReason.OUT_OF_VRAM) == (
+        "The GPU ran out of memory; starting ComfyUI again for another try, same prompt, same seed"
     )
 
 
