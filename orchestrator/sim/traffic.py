@@ -17,6 +17,7 @@ from orchestrator.sim.weather import Weather
 ASK_AGAIN_S = 7.0
 BURST_GAP_S = (5.0, 240.0)
 LONG_AFTER_S = 900.0
+FEWEST_PEOPLE = 3
 
 
 class Wants(StrEnum):
@@ -106,10 +107,10 @@ class People:
 
 
 def draw(dice: random.Random, weather: Weather, *, jobs: int, people: int) -> list[Wish]:
-    """At least *jobs* requests in bursts, spread over the active hours, and what the weather has people do beside."""
+    """At least *jobs* requests of three people in bursts, spread over the active hours, and what the weather has people do beside."""
     wishes: list[Wish] = []
     names = [UserId(f"sim:{name}") for name in ("ada", "bob", "cem", "dee", "eve")[:people]]
-    while len(wishes) < jobs:
+    while len(wishes) < jobs or len({wish.person for wish in wishes}) < FEWEST_PEOPLE:
         at, person = dice.uniform(0, weather.active_s * 0.95), names[len(wishes) % people]
         for _ in range(dice.choice((1, 1, 3, 5, 8))):
             key = f"{len(wishes):03d}"
