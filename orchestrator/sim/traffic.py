@@ -107,7 +107,11 @@ class People:
 
 
 def draw(dice: random.Random, weather: Weather, *, jobs: int, people: int) -> list[Wish]:
-    """At least *jobs* requests of three people in bursts, spread over the active hours, and what the weather has people do beside."""
+    """
+    At least *jobs* requests in bursts over the active hours, of three people at least.
+
+    And what the weather has people do beside.
+    """
     wishes: list[Wish] = []
     names = [UserId(f"sim:{name}") for name in ("ada", "bob", "cem", "dee", "eve")[:people]]
     while len(wishes) < jobs or len({wish.person for wish in wishes}) < FEWEST_PEOPLE:
