@@ -7,7 +7,7 @@ PORT ?= 8600
 .PHONY: help install run test test-worlds test-fast check format bench bench-ack chaos simulate simulate-mutants fuzz system lock env-example states card-pictures clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 install: .venv/.run ## set up .venv with what running needs
 

@@ -45,6 +45,7 @@ QUIET_S = 2.2 * HOUR
 
 MINUTE = 60.0
 CLOUD = CloudName("sim")
+BRIDGED = frozenset({WorldFault.BRIDGE_FAILS, WorldFault.BRIDGE_LOSES_ANSWERS})
 CRASHES = frozenset({WorldFault.CRASH, WorldFault.CRASH_TWICE, WorldFault.CRASH_IN_RECOVERY, WorldFault.DOWN_FOR_HOURS})
 FATE = 0.03
 """How likely the bot is killed just after an order was taken or an end was shown, in a world with crashes."""
@@ -157,7 +158,8 @@ class World:
     # What it is made of.
 
     def _make_accounts(self) -> tuple[SimAccount, ...]:
-        if self.dice.random() < 0.05:
+        share = self.dice.random()  # jobs go over a bridge where nothing can be rented, so its faults need that
+        if share < (0.25 if self.weather.faults & BRIDGED else 0.05):
             return ()
         poor = self.weather.has(WorldFault.BALANCE_RUNS_OUT)
         market = SimMarket(CLOUD, seed=self.seed, size=self.dice.randint(15, 60), profile=self.weather.profile)

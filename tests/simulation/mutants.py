@@ -50,7 +50,8 @@ MUTANTS = (
         file="orchestrator/domain/books.py",
         before="findings += [] if unknown is None else [unknown]",
         after="findings += []",
-        seed=7,
+        seed=19,
+        needs=("late-machine",),
     ),
     Mutant(
         name="offered-price",
@@ -97,6 +98,7 @@ MUTANTS = (
         before="await books.ledger.book(",
         after="for _ in range(2): await books.ledger.book(",
         seed=8,
+        needs=("bridge-loses-answers",),
     ),
     Mutant(
         name="unknown-launches",
