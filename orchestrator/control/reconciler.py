@@ -37,7 +37,7 @@ from orchestrator.domain.errors import CloudError, StaleWrite, StoreError
 from orchestrator.domain.ids import CloudName, CloudRef, InstanceId
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
-from orchestrator.domain.policy.spend import broken_cap
+from orchestrator.domain.policy.spend import UNCAPPED, Caps, broken_cap
 from orchestrator.ports.cloud import CloudProvider, Rental
 from orchestrator.ports.store import Books
 
@@ -236,18 +236,20 @@ class Reconciler:
         """Bring the ledger up to date, and end machines where a cap is far exceeded."""
         now = self._shared.clock.now()
         async with self._shared.store.writing() as books:
+            caps = await caps_in_force(books, self._shared)
             for row in await books.instances.in_states(*sorted(ORDERED - {InstanceState.LAUNCHING})):
                 booked = await book_due(books, row, now)
+                if caps == UNCAPPED:
+                    continue
                 await news.budgets(books, self._shared, row.user, now)
-                if not booked.is_over and await self._is_far_over_budget(books, booked, now):
+                if not booked.is_over and await self._is_far_over_budget(books, booked, caps, now):
                     await end_instance(books, booked, EndReason.OVER_BUDGET, now)
         self._shared.board.booked_at = asyncio.get_running_loop().time()
 
-    async def _is_far_over_budget(self, books: Books, row: Instance, now: datetime) -> bool:
+    async def _is_far_over_budget(self, books: Books, row: Instance, caps: Caps, now: datetime) -> bool:
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         spent = await books.ledger.spent(row.user, day=day, month=day.replace(day=1))
         reserved = max(row.reserved - row.booked, 0)
-        caps = await caps_in_force(books, self._shared)
         return broken_cap(caps, spent, MicroUsd(-reserved), share=1.2) is not None
 
     def _ring(self) -> None:

@@ -23,7 +23,7 @@ from orchestrator.api import (
 )
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import IllegalTransitionError
-from orchestrator.domain.estimates import REAL_CLOUD, SANDBOX, Seconds, Slow, cold_start_left, slow_step
+from orchestrator.domain.estimates import REAL_CLOUD, SANDBOX, Guess, Seconds, Slow, cold_start_left, slow_step
 from orchestrator.domain.ids import InstanceId, SessionId
 from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState
@@ -41,6 +41,21 @@ HISTORY = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Warmup:
+    """
+    How far a machine is on its way to READY: the same for everybody who waits for it.
+
+    Attributes:
+        left: Seconds until it is ready.
+    """
+
+    machine: Instance
+    stages: tuple[Stage, ...]
+    left: Guess
+    late: Late | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """
     What the views of one session's jobs are built from, read in one transaction.
@@ -52,7 +67,7 @@ class Scene:
     snapshot: SessionSnapshot
     given_up: tuple[Instance, ...]
     stages: Mapping[InstanceId, tuple[Stage, ...]]
-    history: Mapping[str, Sequence[float]]
+    warmup: Warmup | None
     now: datetime
 
 
@@ -73,10 +88,22 @@ class Views:
         told = (*snapshot.instances, *given_up[-1:], *([snapshot.last_end] if snapshot.last_end else []))
         stages = {name: await books.instances.stages(name) for name in dict.fromkeys(machine.id for machine in told)}
         machine = current_machine(snapshot)
-        history: Mapping[str, Sequence[float]] = {}
-        if machine is not None and machine.cloud is not None and machine.state is not InstanceState.READY:
-            history = await books.instances.stage_seconds(machine.cloud, HISTORY)
-        return Scene(snapshot=snapshot, given_up=given_up, stages=stages, history=history, now=now)
+        warmup = None
+        if machine is not None and machine.state is not InstanceState.READY:
+            history = await books.instances.stage_seconds(machine.cloud, HISTORY) if machine.cloud else {}
+            warmup = self._warmup(machine, stages.get(machine.id, ()), history, now)
+        return Scene(snapshot=snapshot, given_up=given_up, stages=stages, warmup=warmup, now=now)
+
+    def _warmup(
+        self, machine: Instance, known: Iterable[Stage], history: Mapping[str, Sequence[float]], now: datetime
+    ) -> Warmup:
+        stages, prior = self._live_stages(machine, known), prior_of(machine, self._shared)
+        return Warmup(
+            machine=machine,
+            stages=stages,
+            left=cold_start_left(stages, history, prior, now),
+            late=self._late(slow_step(stages, history, prior, now)),
+        )
 
     async def job(self, books: Books, job: Job, scene: Scene | None) -> JobView:
         """*scene* is needed for unfinished jobs alone."""
@@ -162,26 +189,24 @@ class Views:
 
     def _waiting(self, job: Job, scene: Scene) -> Status:
         ahead = [other for other in scene.snapshot.jobs if other.submitted_at < job.submitted_at]
-        machine = current_machine(scene.snapshot)
         images = sum(other.count for other in ahead)
         painting = images * self._shared.board.seconds_per_image
-        if machine is None or machine.state is InstanceState.READY:
+        warmup = scene.warmup
+        if warmup is None:
+            machine = current_machine(scene.snapshot)
             waiting_for = "" if machine else _waiting_for(scene)
             eta = _eta(painting * 0.7, painting * 1.5 + 1, scene.now) if machine else None
             return Queued(position=len(ahead) + 1, eta=eta, waiting_for=waiting_for)
-        stages = self._live_stages(machine, scene)
-        prior = prior_of(machine, self._shared)
-        left = cold_start_left(stages, scene.history, prior, scene.now)
-        own = self._shared.board.seconds_per_image * job.count
+        own, left = self._shared.board.seconds_per_image * job.count, warmup.left
         return ColdStart(
-            stages=stages,
+            stages=warmup.stages,
             eta=_eta(left.low + painting * 0.7 + own * 0.5, left.high + painting * 1.5 + own * 1.5, scene.now),
-            machine=machine_view(machine),
+            machine=machine_view(warmup.machine),
             attempt=len(lived_through(scene.given_up, job)) + 1,
-            trouble=_trouble(scene, job, machine),
+            trouble=_trouble(scene, job, warmup.machine),
             cost=MicroUsd(sum(each.cost(scene.now) for each in scene.snapshot.warming)),
             has_second=len(scene.snapshot.warming) > 1,
-            late=self._late(slow_step(stages, scene.history, prior, scene.now)),
+            late=warmup.late,
         )
 
     def _late(self, slow: Slow | None) -> Late | None:
@@ -192,9 +217,9 @@ class Views:
         given_up_at = began + limit if began is not None and limit is not None else None
         return Late(step=step, is_measured=slow.is_measured, given_up_at=given_up_at)
 
-    def _live_stages(self, machine: Instance, scene: Scene) -> tuple[Stage, ...]:
+    def _live_stages(self, machine: Instance, recorded: Iterable[Stage]) -> tuple[Stage, ...]:
         """Every step, those to come as WAITING; in a fixed order so that nothing jumps about."""
-        known = {stage.step: stage for stage in scene.stages.get(machine.id, ())}
+        known = {stage.step: stage for stage in recorded}
         known.update(self._shared.board.stages(machine.id))
         optional = {Step.CLONE, Step.TORCH, Step.REQUIREMENTS}
         return tuple(

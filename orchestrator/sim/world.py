@@ -43,6 +43,9 @@ HOUR = 3600.0
 QUIET_S = 2.2 * HOUR
 """After the last wish and the last fault: every deadline has passed by its end."""
 
+JOB_DEADLINE = timedelta(minutes=30)
+"""Half of the default: whoever waits in a bad market for longer sees nothing new."""
+
 MINUTE = 60.0
 CLOUD = CloudName("sim")
 BRIDGED = frozenset({WorldFault.BRIDGE_FAILS, WorldFault.BRIDGE_LOSES_ANSWERS})
@@ -187,7 +190,7 @@ class World:
             blobs=SimBlobs(lambda: self.weather.is_on(WorldFault.STORE_FULL, self.timeline.now)),
             rules=Rules(
                 policy=FirstUser(idle_timeout=timedelta(minutes=10)),
-                limits=Limits(max_machines=self.dice.choice((2, 3, 5))),
+                limits=Limits(max_machines=self.dice.choice((2, 3, 5)), job_deadline=JOB_DEADLINE),
                 caps=Caps(person_day=cap, day=None if cap is None else MicroUsd(2 * cap), month=None),
                 queued_jobs=self.dice.choice((5, 20)),
             ),

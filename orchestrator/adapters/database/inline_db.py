@@ -26,12 +26,12 @@ class InlineConnection(Connection):
 
     async def run(self, statements: Sequence[Statement]) -> Sequence[Rows]:
         answers: list[Rows] = []
-        for statement in statements:
-            await self._before_statement(statement)
-            with in_our_words(self._path):
+        with in_our_words(self._path):
+            for statement in statements:
+                await self._before_statement(statement)
                 answers.append(run_one(self._raw, statement))
-            if statement.must_match and not answers[-1]:
-                break
+                if statement.must_match and not answers[-1]:
+                    break
         return answers
 
     async def roll_back(self) -> None:

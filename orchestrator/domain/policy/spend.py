@@ -21,6 +21,9 @@ class Caps:
     month: MicroUsd | None
 
 
+UNCAPPED = Caps(person_day=None, day=None, month=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
     """Booked so far plus what is reserved for machines that still run."""
