@@ -22,7 +22,7 @@ run: install ## run the bot: the local page, on the embedded sandbox unless .env
 
 test: .venv/.dev ## run the tests with coverage, then the simulated worlds without; leaves out, by name, what needs `make system`
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n $${JOBS:-2} --dist loadgroup --ignore=tests/simulation $(ARGS)
+	@$(BIN)/coverage run -m pytest -n $${JOBS:-3} --dist loadgroup --ignore=tests/simulation $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 	@$(MAKE) --no-print-directory test-worlds
 

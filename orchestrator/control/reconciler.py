@@ -274,6 +274,8 @@ def _doubtful(finding: Finding) -> CloudRef | None:
     match finding:
         case Gone(instance=row) | Vanished(instance=row) | StillThere(instance=row):
             return row.ref
+        case Seen(instance=row) if row.absences:  # an old listing shows it again, perhaps
+            return row.ref
         case Orphan(ref=ref):
             return ref
         case _:

@@ -28,4 +28,5 @@ ONCE_FAILED: Mapping[int, str] = {
     129: WHILE_NOBODY_LOOKED,
     130: "a second machine of one order was booked at what the first one cost",
     175: "the bill of a machine that turned up late began at a time that the clock, set back since, had yet to reach",
+    458: "an old listing brought a machine back that a newer one had lacked",
 }
