@@ -20,9 +20,10 @@ install: .venv/.run ## set up .venv with what running needs
 run: install ## run the bot: the local page, on the embedded sandbox unless .env says otherwise
 	@exec $(BIN)/glowplug run
 
+# More at once than there are cores: many of these tests wait for real processes.
 test: .venv/.dev ## run the tests with coverage, then the simulated worlds without; leaves out, by name, what needs `make system`
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n $${JOBS:-3} --dist loadgroup --ignore=tests/simulation $(ARGS)
+	@$(BIN)/coverage run -m pytest -n $${JOBS:-4} --dist loadgroup --ignore=tests/simulation $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 	@$(MAKE) --no-print-directory test-worlds
 
