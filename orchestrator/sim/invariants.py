@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from orchestrator.domain import instance, job, session
 from orchestrator.domain.ids import installation_of
 from orchestrator.domain.money import MicroUsd
-from orchestrator.sim.cloud import INSTALLATION, STRANGERS
+from orchestrator.sim.account import INSTALLATION, STRANGERS
 from orchestrator.sim.machine import SimMachine
 
 if TYPE_CHECKING:

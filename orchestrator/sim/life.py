@@ -26,7 +26,8 @@ from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.clock import Ids
 from orchestrator.ports.inference import InferenceApi
 from orchestrator.ports.workflows import WorkflowCatalog
-from orchestrator.sim.cloud import INSTALLATION, SimAccount, SimCloud
+from orchestrator.sim.account import INSTALLATION, SimAccount
+from orchestrator.sim.cloud import SimCloud
 from orchestrator.sim.comfy import SimComfies
 from orchestrator.sim.host import SimHosts
 from orchestrator.sim.machine import SimMachine

@@ -27,8 +27,8 @@ from orchestrator.domain.policy.renting import FirstUser
 from orchestrator.domain.policy.spend import Caps
 from orchestrator.faults import WorldFault
 from orchestrator.sim import traffic, weather
+from orchestrator.sim.account import SimAccount
 from orchestrator.sim.blobs import SimBlobs
-from orchestrator.sim.cloud import SimAccount
 from orchestrator.sim.inference import SimInference
 from orchestrator.sim.invariants import Violation, Watch
 from orchestrator.sim.life import Life, Rules, Surroundings
@@ -135,7 +135,7 @@ class World:
         self._is_over = False
         self._lives = 0
         self._steps = 0
-        self._planned = self._plan_crashes()
+        self._planned: list[int] = []  # steps at which the next lives end, last one first
         self._fate = self._dice("fate")
         self._loop: SimLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -266,10 +266,6 @@ class World:
             self.tempt_fate()
 
     # What befalls the bot.
-
-    def _plan_crashes(self) -> list[int]:
-        """Steps at which the next lives end, last one first; filled when a crash is followed by another."""
-        return []
 
     def _arrange_faults(self) -> None:
         sky = self.weather

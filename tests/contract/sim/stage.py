@@ -10,7 +10,8 @@ from orchestrator.domain.ids import CloudName, CloudRef
 from orchestrator.domain.money import MicroUsd
 from orchestrator.faults import Fault, Profile
 from orchestrator.ports.cloud import CloudProvider
-from orchestrator.sim.cloud import SimAccount, SimCloud
+from orchestrator.sim.account import SimAccount
+from orchestrator.sim.cloud import SimCloud
 from orchestrator.sim.loop import SimLoop
 from orchestrator.sim.market import SimMarket
 from orchestrator.sim.timeline import Timeline
