@@ -8,6 +8,9 @@ from orchestrator.domain.offer import Offer, Tariff
 from orchestrator.ports.cloud import Rental, RentalState
 from orchestrator.ports.store import Books
 
+LIES_FOR = timedelta(minutes=20)
+"""The longest that a well-formed listing may leave a machine out."""
+
 NOBODY = UserId("nobody")
 
 
@@ -61,8 +64,14 @@ def began_at(
         started: What the cloud says; believed before all else.
         listed_before: The last complete listing of its cloud, in which it was not.
     """
-    signs = (started if started is not None and started <= now else listed_before, ordered)
+    is_believed = started is not None and started <= now and not _has_been_missed(started, listed_before)
+    signs = (started if is_believed else listed_before, ordered)
     return max((at for at in signs if at is not None and at <= now), default=now)
+
+
+def _has_been_missed(started: datetime, listed_before: datetime | None) -> bool:
+    """Whether complete listings would have had to leave it out for longer than they lie: then clocks disagree."""
+    return listed_before is not None and listed_before - started > LIES_FOR
 
 
 def _offer_of(rental: Rental) -> Offer:

@@ -173,6 +173,12 @@ class SimAccount:
             started_at=self.timeline.date() - timedelta(seconds=self.timeline.now - machine.ordered_at),
         )
 
+    def forget_what_was_told(self, since: float) -> None:
+        """The bot was killed, and has perhaps not written down what it heard last."""
+        for machine in self.machines.values():
+            if machine.missed_at is not None and machine.missed_at >= since:
+                machine.missed_at = None
+
     def remember(self) -> None:
         """Keep today's listings for whoever is shown an old one."""
         now = self.timeline.now

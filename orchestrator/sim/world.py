@@ -46,6 +46,9 @@ QUIET_S = 2.2 * HOUR
 JOB_DEADLINE = timedelta(minutes=30)
 """Half of the default: whoever waits in a bad market for longer sees nothing new."""
 
+WRITES_DOWN_WITHIN_S = 5.0
+"""What the bot heard so shortly before it was killed may be lost with it."""
+
 MINUTE = 60.0
 CLOUD = CloudName("sim")
 BRIDGED = frozenset({WorldFault.BRIDGE_FAILS, WorldFault.BRIDGE_LOSES_ANSWERS})
@@ -221,6 +224,8 @@ class World:
             self.note("life ends")
         except Killed:
             self.note("life is killed")
+            for account in self.accounts:
+                account.forget_what_was_told(self.timeline.now - WRITES_DOWN_WITHIN_S)
         except StoreError as error:
             self.note(f"life cannot begin: {error}")
         finally:

@@ -18,7 +18,11 @@ def test_what_the_cloud_says_is_believed_before_all_else() -> None:
 
 
 def test_no_machine_began_before_it_was_ordered() -> None:
-    assert began_at(STARTED - 20 * MINUTE, ORDERED, NOW, listed_before=LISTED) == ORDERED
+    assert began_at(STARTED - 10 * MINUTE, ORDERED, NOW, listed_before=LISTED) == ORDERED
+
+
+def test_a_start_since_which_it_was_not_listed_for_long_is_of_a_clock_that_disagrees() -> None:
+    assert began_at(NOW - 60 * MINUTE, None, NOW, listed_before=LISTED) == LISTED
 
 
 def test_a_cloud_that_says_nothing_began_it_after_it_last_did_not_list_it() -> None:
