@@ -15,6 +15,8 @@ SqlValue = str | int | float | None
 class Row(Protocol):
     def __getitem__(self, column: str, /) -> Any: ...
 
+    def __hash__(self) -> int: ...
+
 
 Rows = Sequence[Row]
 

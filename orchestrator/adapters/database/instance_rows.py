@@ -128,6 +128,12 @@ def instance_from(row: Row) -> Instance:
     )
 
 
+@lru_cache(maxsize=512)
+def read_instance(row: Row) -> Instance:
+    """The same for a row of SQLite's own, which is compared by all that is in it; most are read again unchanged."""
+    return instance_from(row)
+
+
 @lru_cache(maxsize=256)
 def _offer(text: str) -> Offer:
     """A machine's row is read far more often than its offer changes."""
@@ -168,3 +174,9 @@ def stage_from(row: Row) -> Stage:
         bytes_total=row["bytes_total"],
         rate_bps=row["rate_bps"],
     )
+
+
+@lru_cache(maxsize=512)
+def read_stage(row: Row) -> Stage:
+    """As :func:`read_instance`."""
+    return stage_from(row)

@@ -7,10 +7,10 @@ from datetime import datetime
 from orchestrator.adapters.database.database import Rows, SqlValue, Statement, Transaction
 from orchestrator.adapters.database.instance_rows import (
     INSTANCE_COLUMNS,
-    instance_from,
     instance_row,
     outcome_from,
-    stage_from,
+    read_instance,
+    read_stage,
     stage_row,
 )
 from orchestrator.adapters.database.moves import Chronicle
@@ -143,7 +143,7 @@ class SqlInstances(Instances):
         )
 
     async def stages(self, instance: InstanceId) -> tuple[Stage, ...]:
-        found = [stage_from(row) for row in await self._sql.rows(STAGES, instance=instance)]
+        found = [read_stage(row) for row in await self._sql.rows(STAGES, instance=instance)]
         return tuple(sorted(found, key=lambda stage: _ORDER[stage.step]))
 
     async def record_stage(self, instance: InstanceId, stage: Stage) -> None:
@@ -162,8 +162,8 @@ class SqlInstances(Instances):
 
 
 def _first(rows: Rows) -> Instance | None:
-    return instance_from(rows[0]) if rows else None
+    return read_instance(rows[0]) if rows else None
 
 
 def _all(rows: Rows) -> tuple[Instance, ...]:
-    return tuple(instance_from(row) for row in rows)
+    return tuple(read_instance(row) for row in rows)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from orchestrator.adapters.database import instances, jobs
 from orchestrator.adapters.database.database import Rows, Statement, Transaction
-from orchestrator.adapters.database.instance_rows import instance_from
+from orchestrator.adapters.database.instance_rows import read_instance
 from orchestrator.adapters.database.moves import Chronicle
 from orchestrator.adapters.database.rows import (
     SESSION_COLUMNS,
@@ -83,8 +83,8 @@ class SqlSessions(Sessions):
         return SessionSnapshot(
             session=session_from(found[0]),
             jobs=tuple(job_from(row) for row in unfinished),
-            instances=tuple(instance_from(row) for row in live),
-            last_end=instance_from(ended[0]) if ended else None,
+            instances=tuple(read_instance(row) for row in live),
+            last_end=read_instance(ended[0]) if ended else None,
         )
 
 
