@@ -68,6 +68,7 @@ class Reconciler:
         self._links = links
         self._balance_at: dict[CloudName, float] = {}
         self._last_round: dict[CloudName, float] = {}
+        self._ended_at: dict[InstanceId, datetime] = {}  # ends that were agreed to, and not yet written down
 
     async def step(self) -> timedelta | None:
         """One round over all clouds; then as soon as something is to go, else each minute, also in quiet."""
@@ -160,10 +161,12 @@ class Reconciler:
                 await self._market.refused(error)
                 await self._complain(row)
                 continue
+            if was_there:
+                self._ended_at[row.id] = self._shared.clock.now()
             async with self._shared.store.writing() as books:
-                await Settling(self._shared, books, listed_before=await last_listed(books, cloud.name)).accept(
-                    row, was_there=was_there
-                )
+                settling = Settling(self._shared, books, listed_before=await last_listed(books, cloud.name))
+                await settling.accept(row, ended_at=self._ended_at.get(row.id), was_there=was_there)
+            self._ended_at.pop(row.id, None)
 
     async def _settle(
         self, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime

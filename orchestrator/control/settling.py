@@ -90,9 +90,14 @@ class Settling:
             case _:
                 await self._meet(finding)
 
-    async def accept(self, row: Instance, *, was_there: bool) -> None:
-        """The cloud agrees to end *row*; it says so of a machine, too, that has ended by itself."""
-        ended_at = self._now if was_there else row.missed_at or self._gone_by(row)
+    async def accept(self, row: Instance, *, ended_at: datetime | None, was_there: bool) -> None:
+        """
+        The cloud agrees to end *row*; it says so of a machine, too, that has ended by itself.
+
+        Args:
+            ended_at: When it agreed while the machine was still there, now or in a try that could not be written down.
+        """
+        ended_at = ended_at or row.missed_at or self._gone_by(row)
         accepted = replace(row, ended_at=ended_at, absences=0, missed_at=None)
         details: Details = {"ref": str(row.ref)} | ({} if was_there else {"was": "gone"})
         await self._books.instances.change(row, accepted, reason="end accepted", details=details)

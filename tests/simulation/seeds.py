@@ -28,6 +28,7 @@ ONCE_FAILED: Mapping[int, str] = {
     129: WHILE_NOBODY_LOOKED,
     130: "a second machine of one order was booked at what the first one cost",
     175: "the bill of a machine that turned up late began at a time that the clock, set back since, had yet to reach",
+    294: "an end that the cloud had agreed to could not be written down, and was taken for later than it was",
     458: "an old listing brought a machine back that a newer one had lacked",
     504: "the bot was killed with an answer that it had heard and not written down",
     517: "machines that turned up late had begun an hour before by our clock, and not by their cloud's",
