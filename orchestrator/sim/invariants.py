@@ -34,7 +34,6 @@ FAIR_UNOWNED_S = 300.0
 MOST_UNOWNED_S = 1500.0
 """Whatever is amiss, its dead-man's switch ends it: the first heartbeat's limit, and a minute."""
 
-TWO_WARM_S = 20.0
 CENT = 10_000
 BOOKED_FOR = """
     SELECT coalesce(sum(amount), 0), coalesce(max(user_id = 'nobody'), 0)

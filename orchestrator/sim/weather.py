@@ -15,7 +15,6 @@ AnyFault = Fault | WorldFault
 MACHINE_CHANCE = 0.35
 """Of a machine that is ordered while a fault may fall on it."""
 
-CALM: tuple[AnyFault, ...] = ()
 
 WINDOWED = frozenset(
     {
