@@ -61,10 +61,22 @@ def _foreign(request: web.Request) -> str:
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and origin.lower() != f"http://{host.lower()}":
         return "This page answers to its own origin only."
-    is_read = request.method in {hdrs.METH_GET, hdrs.METH_HEAD}
-    if not is_read and request.headers.get("Sec-Fetch-Site", "none") in {"cross-site", "same-site"}:
+    if request.headers.get("Sec-Fetch-Site", "none") in {"cross-site", "same-site"} and not _is_visit(request):
         return "This page answers to its own origin only."
     return ""
+
+
+def _is_visit(request: web.Request) -> bool:
+    """
+    Whether somebody follows a link to here.
+
+    Whatever else another page asks for it cannot read, but an event stream that it opens unseen takes an open page's
+    place. Browsers say so (W3C Fetch Metadata); a program says nothing and is answered.
+    """
+    return request.method == hdrs.METH_GET and (
+        request.headers.get("Sec-Fetch-Mode"),
+        request.headers.get("Sec-Fetch-Dest"),
+    ) == ("navigate", "document")
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
