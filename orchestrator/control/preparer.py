@@ -9,13 +9,21 @@ agent_failed agent_gone too_slow timed_out out_of_vram graph_rejected comfyui_un
 """
 
 import asyncio
-import struct
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
+from orchestrator.control.admission import (
+    Ordered,
+    check_disk,
+    check_driver,
+    check_gpu,
+    check_link,
+    check_space,
+    has_slow_link,
+)
 from orchestrator.control.machine_agent import (
     GONE,
     Answer,
@@ -25,23 +33,18 @@ from orchestrator.control.machine_agent import (
     Progress,
     StepMoved,
     count_of,
-    printable,
     start_agent,
 )
+from orchestrator.control.smoke import smoke_failure, upload_source
 from orchestrator.control.stopwatch import Floor, Report, Stopwatch
 from orchestrator.domain.errors import (
     ComfyError,
-    ComfyUnavailable,
-    GraphRejected,
-    HostUnreachable,
-    OutOfVram,
     PreparationFailed,
 )
-from orchestrator.domain.gpu import cuda_of, has_vram, is_same_gpu
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import Install, ModelFile, Workflow, check_values, fill
 from orchestrator.ports.clock import Clock, Ids
-from orchestrator.ports.comfy import Comfy, ComfyConnector
+from orchestrator.ports.comfy import ComfyConnector
 from orchestrator.ports.host import Host
 
 MODELS_FOLDER = "comfyui/models"
@@ -50,9 +53,6 @@ AGENT_AHEAD = timedelta(seconds=8)
 
 INSTALLING = frozenset({Step.CLONE, Step.TORCH, Step.REQUIREMENTS})
 """The only steps of which a machine tells us; all others are ours to time."""
-
-ADMITTED_SHARE = 0.5
-"""Of the downloads' floor: a short sample on a few connections shows less of a link than the whole download does."""
 
 MOST_FETCHED = 3
 """A machine says how much it has downloaded, and tariffs bill it: so many times the files, and no more, is believed."""
@@ -143,7 +143,7 @@ class Preparer:
             HostUnreachable: The connection broke; connect again and call again, what is done stays done.
         """
         watch = Stopwatch(self._clock, report, resume)
-        ordered = _Ordered(gpu=ordered_gpu, vram_mib=ordered_vram_mib)
+        ordered = Ordered(gpu=ordered_gpu, vram_mib=ordered_vram_mib)
         machine = _Machine(host, workflow, watch, agent_source=self._agent_source, limits=self._limits)
         await machine.bring_up_agent(ordered, is_admitted=_is_done(Step.AGENT, resume))
         port, fetched = await machine.bring_up_rest()
@@ -158,18 +158,12 @@ class Preparer:
         values = check_values(workflow, workflow.smoke, seed=seed)
         try:
             async with self._comfy.connect(await host.tunnel(port)) as comfy:
-                image = await _upload_source(comfy) if workflow.takes_image else ""
+                image = await upload_source(comfy) if workflow.takes_image else ""
                 pictures = await comfy.paint(fill(workflow, values, image=image), prompt, on_progress=lambda _: None)
         except ComfyError as error:
-            raise _smoke_failure(host, error) from error
+            raise smoke_failure(host, error) from error
         if not pictures:
             raise PreparationFailed("ComfyUI ran the graph and saved no picture", step=Step.SMOKE, code="no_picture")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ordered:
-    gpu: str
-    vram_mib: int
 
 
 class _Machine:
@@ -188,7 +182,7 @@ class _Machine:
         self._has_start = False
         self.sampled = 0  # bytes; those of a preparation that a crash of ours cut short are not known any more
 
-    async def bring_up_agent(self, ordered: _Ordered, *, is_admitted: bool) -> None:
+    async def bring_up_agent(self, ordered: Ordered, *, is_admitted: bool) -> None:
         """
         Start the agent and have it look around: is this what we ordered, does it all fit, is it fast enough?
 
@@ -198,17 +192,14 @@ class _Machine:
         async with _step(self._watch, Step.AGENT, self._limits.agent):
             seen = await self._probe({} if is_admitted else self._samples())
             self._has_start = seen.get("has_start") is True
-            _check_gpu(ordered, seen)
-            _check_driver(self._workflow.requirements.cuda, seen)
-            self._check_space(seen)
-            if self._is_slow(seen, "disk_bps"):
-                said = f"disk: {count_of(seen, 'disk_bps')} bytes/s"
-                raise PreparationFailed(said, step=Step.AGENT, code="disk_broken")
-            if self._is_slow(seen, "link_bps"):
+            floor = self._limits.floor_bps
+            check_gpu(ordered, seen)
+            check_driver(self._workflow.requirements.cuda, seen)
+            check_space(seen, spare=self._spare())
+            check_disk(seen, floor_bps=floor)
+            if has_slow_link(seen, floor_bps=floor):
                 seen = await self._probe(self._samples())
-            if self._is_slow(seen, "link_bps"):
-                said = f"link: {count_of(seen, 'link_bps')} bytes/s {printable(seen.get('link_problem', ''))}"
-                raise PreparationFailed(said, step=Step.AGENT, code="too_slow")
+            check_link(seen, floor_bps=floor)
 
     async def _probe(self, samples: Mapping[str, object]) -> Answer:
         request = {"op": "probe", "start": self._workflow.runtime.start, **self._files(), **samples}
@@ -224,9 +215,9 @@ class _Machine:
             "sample_s": limits.sample.total_seconds(),
         }
 
-    def _is_slow(self, seen: Answer, name: str) -> bool:
-        """Whether it was measured and is below what downloads need: they are written as fast as they come."""
-        return name in seen and count_of(seen, name) < self._limits.floor_bps * ADMITTED_SHARE
+    def _spare(self) -> int:
+        installs = not self._has_start and self._workflow.runtime.install is not None
+        return self._limits.install_disk if installs else self._limits.spare_disk
 
     async def bring_up_rest(self) -> tuple[int, int]:
         """ComfyUI's port and the bytes fetched. ComfyUI sees new model files at once, so neither waits."""
@@ -314,14 +305,6 @@ class _Machine:
                 self._agent = await start_agent(self._host, self._agent_source, self._limits.agent)
             return self._agent
 
-    def _check_space(self, seen: Answer) -> None:
-        installs = not self._has_start and self._workflow.runtime.install is not None
-        spare = self._limits.install_disk if installs else self._limits.spare_disk
-        free, missing = count_of(seen, "disk_free"), count_of(seen, "missing")
-        if free < missing + spare:
-            said = f"{free // MIB} MiB free, {missing // MIB} MiB to fetch"
-            raise PreparationFailed(said, step=Step.AGENT, code="disk_full")
-
 
 async def _nothing(_: Event) -> None:
     pass
@@ -347,22 +330,6 @@ def _timed_out(step: Step, limit: timedelta) -> PreparationFailed:
     return PreparationFailed(f"not done after {limit.total_seconds():.0f} s", step=step, code="timed_out")
 
 
-def _check_gpu(ordered: _Ordered, seen: Answer) -> None:
-    found, vram = printable(seen.get("gpu", "")), count_of(seen, "vram_mib")
-    if not is_same_gpu(ordered.gpu, found) or not has_vram(ordered.vram_mib, vram):
-        said = f"ordered {ordered.gpu} with {ordered.vram_mib} MiB, found {found or 'none'} with {vram} MiB"
-        raise PreparationFailed(said, step=Step.AGENT, code="wrong_gpu")
-
-
-def _check_driver(cuda: float, seen: Answer) -> None:
-    """A driver that does not say what it is, is for the smoke picture to judge."""
-    driver = printable(seen.get("driver", ""))
-    knows = cuda_of(driver)
-    if knows is not None and knows < cuda:
-        said = f"driver {driver} knows CUDA {knows or 'of old'}, the workflow needs {cuda}"
-        raise PreparationFailed(said, step=Step.AGENT, code="old_driver")
-
-
 def _is_done(step: Step, stages: tuple[Stage, ...]) -> bool:
     return any(stage.step is step and stage.state is StageState.DONE for stage in stages)
 
@@ -375,31 +342,3 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The error that came first: the others are its siblings' cancellation."""
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _smoke_failure(host: Host, error: ComfyError) -> PreparationFailed | HostUnreachable:
-    if isinstance(error, ComfyUnavailable) and not host.is_open:
-        return HostUnreachable(f"the connection broke during the smoke picture: {error}")
-    match error:
-        case OutOfVram():
-            code = "out_of_vram"
-        case GraphRejected():
-            code = "graph_rejected"
-        case _:
-            code = "comfyui_unavailable"
-    return PreparationFailed(printable(error), step=Step.SMOKE, code=code)
-
-
-async def _upload_source(comfy: Comfy) -> str:
-    return await comfy.upload(_grey_png(256), "glowplug-smoke.png")
-
-
-def _grey_png(side: int) -> bytes:
-    """The smallest useful picture to start from."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    rows = (b"\0" + b"\x80\x80\x80" * side) * side
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")

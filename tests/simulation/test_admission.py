@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from orchestrator.control.preparer import ADMITTED_SHARE, PrepareLimits
+from orchestrator.control.admission import ADMITTED_SHARE
+from orchestrator.control.preparer import PrepareLimits
 from orchestrator.faults import Fault
 from orchestrator.sim.machine import SimMachine
 from orchestrator.sim.world import World

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,31 +11,15 @@ from aiohttp import web
 from orchestrator.adapters.inference.comfy_endpoint import ComfyEndpoint
 from orchestrator.adapters.workflow_files import read_workflows
 from orchestrator.domain.errors import GraphRejected, InferenceUnavailable
-from orchestrator.domain.ids import ImageKey, JobId, PromptId, SessionId, UserId
-from orchestrator.domain.job import Job, JobState
+from orchestrator.domain.ids import ImageKey, PromptId
 from orchestrator.domain.workflows import check_values
 from orchestrator.ports.comfy import Painting
 from tests.adapters.comfyui.conftest import HASTY, PATIENT
 from tests.adapters.comfyui.replay import PNG, ReplayServer, serving_at_a_port
+from tests.contract.inference_suite import JOB as A_JOB
 
 WORKFLOW, FROM_PICTURE = read_workflows(Path(__file__).parents[3] / "orchestrator" / "workflows")
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-JOB = Job(
-    id=JobId("j1"),
-    user=UserId("web:ada"),
-    session=SessionId("s1"),
-    surface="web",
-    origin="",
-    idempotency_key="k1",
-    workflow=WORKFLOW.name,
-    values=check_values(WORKFLOW, {"prompt": "a fox"}, seed=1),
-    state=JobState.RUNNING,
-    submitted_at=NOW,
-    deadline=NOW + timedelta(hours=1),
-    attempts=1,
-    bridge="your ComfyUI",
-    prompt=PromptId("5b0b6a0e-0000-4000-8000-000000000002"),
-)
+JOB = replace(A_JOB, bridge="your ComfyUI")
 
 
 def ignore(_: Painting) -> None:
