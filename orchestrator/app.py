@@ -57,6 +57,7 @@ from orchestrator.control.runner import Runner
 from orchestrator.control.service import Service
 from orchestrator.control.sessions import Sessions
 from orchestrator.control.shared import Limits, Shared
+from orchestrator.control.timekeeping import go_on
 from orchestrator.control.views import Views
 from orchestrator.domain.ids import CloudName
 from orchestrator.domain.money import MicroUsdPerHour
@@ -138,6 +139,7 @@ async def open_orchestrator(settings: Settings, sandbox: SandboxAddress | None =
 @asynccontextmanager
 async def run_on(shared: Shared, outside: Outside) -> AsyncIterator[Service]:
     """Run the control plane inside the block, on whatever world it is given."""
+    await go_on(shared.store, shared.clock)
     views = Views(shared)
     newsroom = Newsroom(shared, views)
     async with asyncio.TaskGroup() as group:

@@ -6,9 +6,10 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from orchestrator.domain.ids import InstanceId, JobId, PromptId, SessionId
-from orchestrator.ports.clock import Clock, Ids
+from orchestrator.ports.clock import Clock, Ids, Mark
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,14 @@ def steady() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
+def boot() -> str:
+    """Names this start of the computer (Linux: random(4)); empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 class SystemClock(Clock):
     """
     Shows what the computer's clock showed when it was last followed, and the time that has really passed since.
@@ -40,9 +49,15 @@ class SystemClock(Clock):
     So a clock that is set while a machine is rented neither adds an hour to its bill nor keeps it an hour longer.
     """
 
-    def __init__(self, wall: Callable[[], datetime] = wall, steady: Callable[[], float] = steady) -> None:
+    def __init__(
+        self,
+        wall: Callable[[], datetime] = wall,
+        steady: Callable[[], float] = steady,
+        boot: Callable[[], str] = boot,
+    ) -> None:
         self._wall = wall
         self._steady = steady
+        self._boot = boot()
         self._began, self._since = wall(), steady()
 
     def now(self) -> datetime:
@@ -53,6 +68,20 @@ class SystemClock(Clock):
         if abs(wrong_by) > WORTH_TELLING:
             log.warning("the computer's clock was set by %.0f s; following it", wrong_by.total_seconds())
         self._began, self._since = self._wall(), self._steady()
+
+    def mark(self) -> Mark:
+        return Mark(at=self.now(), boot=self._boot, steady=self._steady())
+
+    def go_on_from(self, mark: Mark) -> None:
+        if mark.boot and mark.boot == self._boot:
+            began, since = mark.at, mark.steady
+        else:
+            began, since = max(mark.at, self.now()), self._steady()
+        before = self.now()
+        self._began, self._since = began, since
+        wrong_by = before - self.now()
+        if abs(wrong_by) > WORTH_TELLING:
+            log.warning("the computer's clock was set by %.0f s; not followed yet", wrong_by.total_seconds())
 
 
 class RandomIds(Ids):

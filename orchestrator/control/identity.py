@@ -6,7 +6,6 @@ takes a new name for whatever it orders from now on, and leaves the machines of 
 """
 
 import logging
-from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.control.moves import end_instance
@@ -58,4 +57,4 @@ async def _leave_behind(books: Books, now: datetime) -> None:
     for row in await books.instances.in_states(*sorted(ORDERED)):
         if row.state is InstanceState.TERMINATING:  # its end was wanted before the copy was made, by both
             continue
-        await end_instance(books, replace(row, absences=0), EndReason.LEFT_BEHIND, now)
+        await end_instance(books, row.seen(), EndReason.LEFT_BEHIND, now)

@@ -16,6 +16,7 @@ from orchestrator.control.budgets import caps_in_force
 from orchestrator.control.market import Market
 from orchestrator.control.moves import end_instance
 from orchestrator.control.shared import Shared
+from orchestrator.control.timekeeping import note_time
 from orchestrator.domain.errors import (
     AccountProblem,
     CloudError,
@@ -136,6 +137,7 @@ class Ordering:
                 "worst_case_micro": worst,
             }
             ordered = await books.instances.change(instance, launching, reason="ordering", details=details)
+            await note_time(books, shared.clock)
             if ordered.session is not None:  # from now on it can be late
                 await books.sessions.touch(ordered.session, now)
             return ordered

@@ -122,9 +122,8 @@ class Provisioner:
         for rental in rentals:
             if rental.label == instance.launch_key:
                 began = began_at(rental.started_at, instance.ordered_at, now)
-                booting = replace(
-                    instance.moved_to(InstanceState.BOOTING, now), ref=rental.ref, ordered_at=began, absences=0
-                )
+                moved = instance.seen().moved_to(InstanceState.BOOTING, now)
+                booting = replace(moved, ref=rental.ref, ordered_at=began)
                 return await self._change(instance, booting, "found by its label")
         settled = asked_at - instance.state_since > shared.limits.launch_settle
         if instance.absences >= 1 and settled:
@@ -171,9 +170,8 @@ class Provisioner:
             return await self._fail(instance, Step.BOOT, EndReason.WRONG_MACHINE)
         await self._end(instance, Step.BOOT, StageState.DONE)
         now = self._shared.clock.now()
-        preparing = replace(
-            instance.moved_to(InstanceState.PREPARING, now), running_at=now, address=rental.address, absences=0
-        )
+        moved = instance.seen().moved_to(InstanceState.PREPARING, now)
+        preparing = replace(moved, running_at=now, address=rental.address)
         return await self._change(instance, preparing, "it runs")
 
     async def _prepare(self, instance: Instance, workflow: Workflow) -> Instance:

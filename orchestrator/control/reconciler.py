@@ -20,6 +20,7 @@ from orchestrator.control.market import Market
 from orchestrator.control.moves import book_due, end_instance
 from orchestrator.control.settling import Settling, complain
 from orchestrator.control.shared import Shared
+from orchestrator.control.timekeeping import note_time
 from orchestrator.domain.books import (
     Finding,
     Gone,
@@ -240,7 +241,10 @@ class Reconciler:
         now = self._shared.clock.now()
         async with self._shared.store.writing() as books:
             caps = await caps_in_force(books, self._shared)
-            for row in await books.instances.in_states(*sorted(ORDERED - {InstanceState.LAUNCHING})):
+            live = await books.instances.in_states(*sorted(ORDERED - {InstanceState.LAUNCHING}))
+            if live:
+                await note_time(books, self._shared.clock)
+            for row in live:
                 booked = await book_due(books, row, now)
                 if caps == UNCAPPED:
                     continue

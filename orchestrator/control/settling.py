@@ -64,8 +64,7 @@ class Settling:
             case Seen(instance=row):
                 row = await self._pay(row)
                 if row.absences:
-                    seen = replace(row, absences=0, missed_at=None)
-                    await books.instances.change(row, seen, reason="listed again")
+                    await books.instances.change(row, row.seen(), reason="listed again")
                 if row.is_left_alone:
                     await self._tell_left_alone(str(row.cloud), str(row.ref))
             case Missed(instance=row):
@@ -76,10 +75,10 @@ class Settling:
                 log.warning("instance %s turned up late as %s", row.id, ref)
                 rental = self._rentals[ref]
                 began = began_at(rental.started_at, row.ordered_at, now, listed_before=self._listed_before)
-                found = replace(row, ref=ref, ordered_at=began, absences=0, missed_at=None)
+                found = replace(row.seen(), ref=ref, ordered_at=began)
                 await self._pay(await books.instances.change(row, found, reason="turned up", details={}))
             case StillThere(instance=row):
-                again = replace(row, ended_at=None, absences=0, missed_at=None)
+                again = replace(row.seen(), ended_at=None)
                 await books.instances.change(row, again, reason="still there")
                 await complain(books, row, now)
             case Vanished(instance=row):
@@ -98,7 +97,7 @@ class Settling:
             ended_at: When it agreed while the machine was still there, now or in a try that could not be written down.
         """
         ended_at = ended_at or row.missed_at or self._gone_by(row)
-        accepted = replace(row, ended_at=ended_at, absences=0, missed_at=None)
+        accepted = replace(row.seen(), ended_at=ended_at)
         details: Details = {"ref": str(row.ref)} | ({} if was_there else {"was": "gone"})
         await self._books.instances.change(row, accepted, reason="end accepted", details=details)
 

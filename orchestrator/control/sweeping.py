@@ -37,5 +37,5 @@ async def end_by_hand(store: Store, cloud: CloudProvider, rental: Rental, *, clo
     await cloud.terminate(rental.ref)
     async with store.writing() as books:
         row = await books.instances.get(row.id) or row
-        accepted = replace(row, ref=rental.ref, ended_at=clock.now(), absences=0, missed_at=None)
+        accepted = replace(row.seen(), ref=rental.ref, ended_at=clock.now())
         await book_due(books, await books.instances.change(row, accepted, reason="end accepted"), clock.now())

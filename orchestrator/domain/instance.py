@@ -168,6 +168,10 @@ class Instance:
         ended_at = now if end is InstanceState.TERMINATED else self.ended_at
         return replace(moved, end_reason=reason, given_up_at=now, ended_at=ended_at)
 
+    def seen(self) -> "Instance":
+        """There is proof that it is there: what listings lacked is forgotten."""
+        return replace(self, absences=0, missed_at=None)
+
     @property
     def price(self) -> MicroUsdPerHour:
         return self.offer.tariff.per_hour if self.offer else MicroUsdPerHour(0)

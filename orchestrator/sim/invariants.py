@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from orchestrator.domain import instance, job, session
 from orchestrator.domain.ids import installation_of
 from orchestrator.domain.money import MicroUsd
+from orchestrator.faults import WorldFault
 from orchestrator.sim.account import INSTALLATION, STRANGERS
 from orchestrator.sim.machine import SimMachine
 
@@ -35,9 +36,14 @@ MOST_UNOWNED_S = 1500.0
 """Whatever is amiss, its dead-man's switch ends it: the first heartbeat's limit, and a minute."""
 
 CENT = 10_000
+CLOCKS = frozenset({WorldFault.CLOCK_BACK, WorldFault.CLOCK_FORWARD})
 BOOKED_FOR = """
-    SELECT coalesce(sum(amount), 0), coalesce(max(user_id = 'nobody'), 0)
-    FROM booking WHERE instance_id IN (SELECT id FROM instance WHERE ref = ?)
+    SELECT coalesce(sum(amount), 0) FROM booking WHERE instance_id IN (SELECT id FROM instance WHERE ref = ?)
+"""
+CAME_LATE = """
+    SELECT 1 FROM instance WHERE ref = ? AND (
+        user_id = 'nobody' OR EXISTS (SELECT 1 FROM event WHERE subject = instance.id AND reason = 'turned up')
+    )
 """
 ORDERED = "'LAUNCHING', 'BOOTING', 'PREPARING', 'READY', 'DRAINING', 'TERMINATING'"
 
@@ -246,10 +252,11 @@ class Watch:
         total, slack = 0, CENT
         for account in self._world.accounts:
             for machine in account.ours():
-                ((booked, is_orphan),) = self._rows(BOOKED_FOR, machine.ref)
+                ((booked,),) = self._rows(BOOKED_FOR, machine.ref)
                 billed, unseen = machine.bill(self._world.timeline.now), _unseen(machine)
-                if is_orphan and self._world.wall.wrong_by:  # when it began is not to be had from two clocks
-                    unseen += _price(machine, machine.ordered_at - machine.unlisted_at)
+                if self._world.weather.faults & CLOCKS and self._rows(CAME_LATE, machine.ref):
+                    # when it began is not to be had from two clocks
+                    unseen += billed + _price(machine, machine.ordered_at - machine.unlisted_at)
                 if abs(booked - billed) > unseen + CENT / 4:
                     self.fail("leak", f"machine {machine.ref} ({machine.end_by}): {booked} booked, {billed} billed")
                 total, slack = total + booked - billed, slack + unseen

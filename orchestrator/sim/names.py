@@ -26,7 +26,7 @@ class SimWall:
 
     def clock(self) -> Clock:
         """What one life of the bot reads."""
-        return SystemClock(self.now, lambda: self._timeline.now)
+        return SystemClock(self.now, lambda: self._timeline.now, lambda: "the computer")
 
 
 class SimIds(Ids):

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,7 +27,12 @@ class Watch:
     def __init__(self) -> None:
         self.shown = NOW
         self.passed = 100.0
-        self.clock = SystemClock(lambda: self.shown, lambda: self.passed)
+        self.boot = "first"
+        self.clock = self.restarted()
+
+    def restarted(self) -> SystemClock:
+        """What the next process reads."""
+        return SystemClock(lambda: self.shown, lambda: self.passed, lambda: self.boot)
 
     def wait(self, span: timedelta) -> None:
         self.shown += span
@@ -75,6 +81,41 @@ def test_a_clock_follows_the_same_setting_once() -> None:
     watch.clock.follow()
 
     assert watch.clock.now() == watch.shown
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_the_next_process_goes_on_as_if_the_clock_had_not_been_set(
+    hours: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = Watch()
+    mark = watch.clock.mark()
+
+    watch.wait(timedelta(minutes=5))
+    watch.shown += timedelta(hours=hours)
+    clock = watch.restarted()
+    clock.go_on_from(mark)
+    watch.wait(timedelta(minutes=1))
+
+    assert clock.now() == NOW + timedelta(minutes=6)
+    assert caplog.messages == [f"the computer's clock was set by {hours * 3600} s; not followed yet"]
+    clock.follow()
+    assert clock.now() == watch.shown
+
+
+@pytest.mark.parametrize(("before", "boot"), [("first", "second"), ("", "")])
+def test_after_a_start_of_the_computer_no_clock_goes_on_before_what_it_showed(before: str, boot: str) -> None:
+    watch = Watch()
+    mark = replace(watch.clock.mark(), boot=before)
+
+    watch.boot, watch.passed, watch.shown = boot, 3.0, NOW - timedelta(hours=1)
+    clock = watch.restarted()
+    clock.go_on_from(mark)
+    assert clock.now() == NOW
+
+    watch.shown = NOW + timedelta(hours=1)
+    clock = watch.restarted()
+    clock.go_on_from(mark)
+    assert clock.now() == NOW + timedelta(hours=1)
 
 
 def test_ids_are_lower_case_letters_and_digits_and_never_the_same() -> None:

@@ -20,7 +20,7 @@ from orchestrator.domain.job import Job, JobState
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour
 from orchestrator.domain.offer import Offer, Tariff
 from orchestrator.domain.session import Session, SessionState
-from orchestrator.ports.clock import Clock
+from orchestrator.ports.clock import Clock, Mark
 
 NOW = datetime(2026, 3, 4, 15, 30, 0, 123456, tzinfo=UTC)
 ADA, BOB = UserId("web:ada"), UserId("web:bob")
@@ -33,6 +33,15 @@ class HandClock(Clock):
 
     def now(self) -> datetime:
         return self.time
+
+    def follow(self) -> None:
+        """Its hand is ours alone."""
+
+    def mark(self) -> Mark:
+        return Mark(at=self.time, boot="", steady=0.0)
+
+    def go_on_from(self, mark: Mark) -> None:
+        self.time = max(self.time, mark.at)
 
 
 def seconds(number: float) -> timedelta:

@@ -21,8 +21,6 @@ from orchestrator.faults import WorldFault
 from orchestrator.sim.world import World
 
 NAME = "sim"
-NONCE_S = 300.0
-"""A chat takes two first messages with one nonce for the same one, as Discord does for some minutes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,7 +28,6 @@ class Message:
     """One message: the job that it is about, and every version of it."""
 
     job: JobId
-    made_at: float
     versions: list[Card] = field(default_factory=list)
 
 
@@ -61,7 +58,7 @@ class SimChat:
 
     async def _put(self, card: Card) -> ReplyHandle:
         async with self._call():
-            name = card.handle.message or self._by_nonce(card) or self._new(card)
+            name = card.handle.message or self._adopted(card) or self._new(card)
             versions = self.messages[name].versions
             if not versions or versions[-1].state is not card.state:
                 self._world.note(f"card {card.job} in message {name}: {card.state}")
@@ -70,14 +67,13 @@ class SimChat:
                 self._world.tempt_fate()
             return ReplyHandle(surface=NAME, chat=NAME, message=name)
 
-    def _by_nonce(self, card: Card) -> str:
-        now = self._world.timeline.now
-        fresh = (n for n, m in self.messages.items() if m.job == card.job and now - m.made_at < NONCE_S)
-        return next(fresh, "")
+    def _adopted(self, card: Card) -> str:
+        """A message that an earlier life made and did not note down is found by its buttons, as on Discord."""
+        return next((name for name, message in self.messages.items() if message.job == card.job), "")
 
     def _new(self, card: Card) -> str:
         name = str(len(self.messages) + 1)
-        self.messages[name] = Message(job=card.job, made_at=self._world.timeline.now)
+        self.messages[name] = Message(job=card.job)
         return name
 
     @asynccontextmanager

@@ -32,4 +32,8 @@ ONCE_FAILED: Mapping[int, str] = {
     458: "an old listing brought a machine back that a newer one had lacked",
     504: "the bot was killed with an answer that it had heard and not written down",
     517: "machines that turned up late had begun an hour before by our clock, and not by their cloud's",
+    996: "a clock that was set back while the bot was away took an hour off the bill of a machine that ran on",
+    1113: "the chat of these worlds forgot its own messages after five minutes; Discord's history does not",
+    1151: "a clock that was set forward while the bot was away put an hour on the bill of a machine that ran on",
+    1163: "a machine that a listing had lacked while it booted was booked no further than that listing",
 }
