@@ -12,7 +12,7 @@ from orchestrator.adapters.database.store import open_store_readonly
 from orchestrator.adapters.system import SystemClock
 from orchestrator.api import dollars
 from orchestrator.cli.opening import load_settings, out, print_json
-from orchestrator.control.reconciler import LISTING
+from orchestrator.control.sightings import LISTING
 from orchestrator.domain.instance import ORDERED, Instance, InstanceState
 from orchestrator.ports.store import Books
 from orchestrator.settings import Settings

@@ -89,21 +89,3 @@ def _offer_of(rental: Rental) -> Offer:
         inet_down_mbps=0.0,
         location="",
     )
-
-
-def gone_by(
-    row: Instance, *, listed_before: datetime | None, now: datetime, boot: timedelta, silent: timedelta
-) -> datetime:
-    """
-    When a machine that is not listed any more had gone at the latest.
-
-    We may have been away for days; its own switch has ended it long before that, so the bill did not run on.
-
-    Args:
-        listed_before: The last complete listing of its cloud before this one.
-        boot: How long the switch of a machine waits for its first heartbeat, beyond *silent*.
-        silent: How long it waits for the next one.
-    """
-    signs = (listed_before, row.ordered_at, row.running_at, row.ready_at)
-    last_known = max((at for at in signs if at is not None), default=row.created_at)
-    return min(now, last_known + silent + (timedelta() if row.host_key else boot))

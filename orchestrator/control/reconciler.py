@@ -6,11 +6,11 @@ machine has cost is booked on the way.
 """
 
 import asyncio
-import json
 import logging
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from orchestrator.control import news
 from orchestrator.control.board import CloudHealth
@@ -20,9 +20,11 @@ from orchestrator.control.market import Market
 from orchestrator.control.moves import book_due, end_instance
 from orchestrator.control.settling import Settling, complain
 from orchestrator.control.shared import Shared
+from orchestrator.control.sightings import Sightings, last_listed, note_listing
 from orchestrator.control.timekeeping import note_time
 from orchestrator.domain.books import (
     Finding,
+    Found,
     Gone,
     Listed,
     Names,
@@ -53,8 +55,8 @@ BOOK_EVERY = timedelta(seconds=5)
 BALANCE_EVERY = timedelta(hours=1)
 LOW_BALANCE = MicroUsd(5_000_000)
 """A day of one machine at a usual price."""
-LISTING = "listing:"
-"""The facts that say when each cloud was last listed, and how many machines nobody knew."""
+
+NOTHING: Mapping[CloudRef, Rental] = MappingProxyType({})
 
 
 class Reconciler:
@@ -67,6 +69,7 @@ class Reconciler:
         self._clouds = clouds
         self._market = market
         self._links = links
+        self._sightings = Sightings(shared.limits)
         self._balance_at: dict[CloudName, float] = {}
         self._last_round: dict[CloudName, float] = {}
         self._ended_at: dict[InstanceId, datetime] = {}  # ends that were agreed to, and not yet written down
@@ -165,7 +168,7 @@ class Reconciler:
             if was_there:
                 self._ended_at[row.id] = self._shared.clock.now()
             async with self._shared.store.writing() as books:
-                settling = Settling(self._shared, books, listed_before=await last_listed(books, cloud.name))
+                settling = await self._settling(books, cloud)
                 await settling.accept(row, ended_at=self._ended_at.get(row.id), was_there=was_there)
             self._ended_at.pop(row.id, None)
 
@@ -176,16 +179,25 @@ class Reconciler:
         by_ref = {rental.ref: rental for rental in there}
         async with self._shared.store.writing() as books:
             findings = await self._compare(books, cloud, there, asked_at)
-            settling = Settling(self._shared, books, by_ref, listed_before=await last_listed(books, cloud.name))
+            settling = await self._settling(books, cloud, by_ref)
             for finding in sorted(findings, key=lambda finding: not isinstance(finding, Rival)):
                 # One that we use is not given up while its cloud tells nothing; two listings prove an end we wanted.
                 if not (isinstance(finding, Vanished) and finding.instance.id in untold):
                     await settling.act(finding)
             unknown = sum(isinstance(finding, Unknown) for finding in findings)
-            listing = {"at": asked_at.timestamp(), "unknown": unknown}
-            await books.set_fact(LISTING + cloud.name, json.dumps(listing))
+            await note_listing(books, cloud.name, asked_at, unknown=unknown)
+        for finding in findings:
+            if isinstance(finding, Seen | Found | StillThere):
+                self._sightings.note(finding.instance, asked_at)
         self._shared.board.put_cloud(cloud.name, CloudHealth(unknown_machines=unknown, listed_at=asked_at))
         return findings
+
+    async def _settling(
+        self, books: Books, cloud: CloudProvider, there: Mapping[CloudRef, Rental] = NOTHING
+    ) -> Settling:
+        await self._sightings.begin(books, cloud.name)
+        before = await last_listed(books, cloud.name)
+        return Settling(self._shared, books, there, sightings=self._sightings, listed_before=before)
 
     async def _compare(
         self, books: Books, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime
@@ -245,7 +257,7 @@ class Reconciler:
             if live:
                 await note_time(books, self._shared.clock)
             for row in live:
-                booked = await book_due(books, row, now)
+                booked = await book_due(books, row, self._sightings.booked_until(row, now))
                 if caps == UNCAPPED:
                     continue
                 await news.budgets(books, self._shared, row.user, now)
@@ -268,12 +280,6 @@ class Reconciler:
             self._shared.wakeups.notices,
         ):
             wakeup.wake()
-
-
-async def last_listed(books: Books, cloud: CloudName) -> datetime | None:
-    """When the last complete listing of *cloud* was asked for, whoever of us asked."""
-    fact = await books.fact(LISTING + cloud)
-    return datetime.fromtimestamp(json.loads(fact)["at"], UTC) if fact else None
 
 
 def _doubtful(finding: Finding) -> CloudRef | None:

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from orchestrator.control.moves import book_due, charge, end_instance, tell
-from orchestrator.control.orphans import began_at, gone_by, orphan_row
+from orchestrator.control.orphans import began_at, orphan_row
 from orchestrator.control.shared import Shared
+from orchestrator.control.sightings import Sightings
 from orchestrator.domain.books import (
     Finding,
     Found,
@@ -44,6 +45,7 @@ class Settling:
         books: Books,
         rentals: Mapping[CloudRef, Rental] = MappingProxyType({}),
         *,
+        sightings: Sightings,
         listed_before: datetime | None,
     ) -> None:
         """
@@ -55,6 +57,7 @@ class Settling:
         self._shared = shared
         self._books = books
         self._rentals = rentals
+        self._sightings = sightings
         self._listed_before = listed_before
         self._now = shared.clock.now()
 
@@ -68,7 +71,7 @@ class Settling:
                 if row.is_left_alone:
                     await self._tell_left_alone(str(row.cloud), str(row.ref))
             case Missed(instance=row):
-                missed_at = row.missed_at or row.ended_at or self._gone_by(row)
+                missed_at = row.missed_at or row.ended_at or self._sightings.gone_by(row, self._now)
                 missed = replace(row, absences=row.absences + 1, missed_at=missed_at)
                 await books.instances.change(row, missed, reason="not listed")
             case Found(instance=row, ref=ref):
@@ -96,7 +99,7 @@ class Settling:
         Args:
             ended_at: When it agreed while the machine was still there, now or in a try that could not be written down.
         """
-        ended_at = ended_at or row.missed_at or self._gone_by(row)
+        ended_at = ended_at or row.missed_at or self._sightings.gone_by(row, self._now)
         accepted = replace(row.seen(), ended_at=ended_at)
         details: Details = {"ref": str(row.ref)} | ({} if was_there else {"was": "gone"})
         await self._books.instances.change(row, accepted, reason="end accepted", details=details)
@@ -115,10 +118,6 @@ class Settling:
         rental = self._rentals.get(row.ref) if row.ref else None
         return row if rental is None else await charge(self._books, row, rental.price)
 
-    def _gone_by(self, row: Instance) -> datetime:
-        limits = self._shared.limits
-        return gone_by(row, listed_before=self._listed_before, now=self._now, boot=limits.boot, silent=limits.dead_man)
-
     async def _bury(self, row: Instance) -> None:
         """Twice not listed: the bill is closed."""
         books, now = self._books, self._now
@@ -131,6 +130,7 @@ class Settling:
         if row.session is not None:
             await books.sessions.touch(row.session, now)
         self._shared.board.forget_instance(row.id)
+        self._sightings.forget(row)
         log.info(
             "instance %s at %s is gone: %s; %.0f s, $%.4f",
             row.id,

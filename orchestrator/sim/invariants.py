@@ -14,6 +14,7 @@ Beside them ``unexpected``: an error that no code of ours has a name for.
 """
 
 import json
+import math
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 from orchestrator.domain import instance, job, session
 from orchestrator.domain.ids import installation_of
 from orchestrator.domain.money import MicroUsd
-from orchestrator.faults import WorldFault
+from orchestrator.faults import Fault, WorldFault
 from orchestrator.sim.account import INSTALLATION, STRANGERS
 from orchestrator.sim.machine import SimMachine
 
@@ -282,12 +283,13 @@ class Watch:
 
 
 def _unseen(machine: SimMachine) -> int:
-    """What the time costs in which it had ended and no true answer of its cloud had told us."""
+    """What the time costs in which it had ended, its switch allowing, and no true answer of its cloud had told us."""
     began = machine.ordered_at if machine.seen_at is None else machine.seen_at
     if machine.end_by == "destroyed" and machine.ended_at is not None:  # at our word, so we know how long it lived
         began = machine.ended_at
     known = machine.missed_at if machine.missed_at is not None else machine.timeline.now
-    return _price(machine, known - began)
+    longest = math.inf if Fault.GOES_OFFLINE in machine.faults else MOST_UNOWNED_S
+    return _price(machine, min(known - began, longest))
 
 
 def _price(machine: SimMachine, seconds: float) -> int:

@@ -1,0 +1,59 @@
+"""
+When each machine was last seen, and until when it is booked while nobody has seen it again.
+
+The bot may have been away for days. What it finds in its books then may be long gone, ended by its own dead-man's
+switch: until a listing shows a machine to this life, its bill runs no further than that switch lets it live.
+"""
+
+import json
+from datetime import UTC, datetime
+
+from orchestrator.control.shared import Limits
+from orchestrator.domain.ids import CloudName, InstanceId
+from orchestrator.domain.instance import Instance
+from orchestrator.ports.store import Books
+
+LISTING = "listing:"
+"""The facts that say when each cloud was last listed, and how many machines nobody knew."""
+
+
+async def last_listed(books: Books, cloud: CloudName) -> datetime | None:
+    """When the last complete listing of *cloud* was asked for, whoever of us asked."""
+    fact = await books.fact(LISTING + cloud)
+    return datetime.fromtimestamp(json.loads(fact)["at"], UTC) if fact else None
+
+
+async def note_listing(books: Books, cloud: CloudName, asked_at: datetime, *, unknown: int) -> None:
+    await books.set_fact(LISTING + cloud, json.dumps({"at": asked_at.timestamp(), "unknown": unknown}))
+
+
+class Sightings:
+    """What the listings of this life have shown; before them, an earlier life's last listing may have."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._seen: dict[InstanceId, datetime] = {}
+        self._before: dict[CloudName, datetime | None] = {}
+
+    async def begin(self, books: Books, cloud: CloudName) -> None:
+        """Call it before the first listing of *cloud* is noted."""
+        if cloud not in self._before:
+            self._before[cloud] = await last_listed(books, cloud)
+
+    def note(self, row: Instance, asked_at: datetime) -> None:
+        self._seen[row.id] = asked_at
+
+    def forget(self, row: Instance) -> None:
+        self._seen.pop(row.id, None)
+
+    def booked_until(self, row: Instance, now: datetime) -> datetime:
+        """Now, for a machine that this life has seen."""
+        return now if row.id in self._seen else self.gone_by(row, now)
+
+    def gone_by(self, row: Instance, now: datetime) -> datetime:
+        """When a machine that is not listed any more had gone at the latest."""
+        seen = self._seen.get(row.id) or (self._before.get(row.cloud) if row.cloud else None)
+        signs = (seen, row.ordered_at, row.running_at, row.ready_at)
+        last_known = max((at for at in signs if at is not None), default=row.created_at)
+        silent = self._limits.dead_man if row.host_key else self._limits.dead_man + self._limits.boot
+        return min(now, last_known + silent)

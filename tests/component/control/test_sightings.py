@@ -1,0 +1,69 @@
+"""How long a machine that nobody sees is booked: what this life has not seen may have ended itself long ago."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.database.store import open_store_inline
+from orchestrator.control.shared import Limits
+from orchestrator.control.sightings import Sightings, note_listing
+from orchestrator.domain.ids import CloudName
+from orchestrator.domain.instance import Instance, InstanceState
+from orchestrator.ports.store import Store
+from tests.contract.samples import NOW, HandClock, an_instance
+
+VAST = CloudName("vast")
+LIMITS = Limits(dead_man=timedelta(minutes=10), boot=timedelta(minutes=5))
+ORDERED_AT = NOW - timedelta(hours=6)
+LISTED_AT = NOW - timedelta(hours=3)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store_inline(tmp_path / "books.db", HandClock()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def sightings(store: Store) -> Sightings:
+    """Of a life that begins hours after the last listing of the one before."""
+    async with store.writing() as books:
+        await note_listing(books, VAST, LISTED_AT, unknown=0)
+        found = Sightings(LIMITS)
+        await found.begin(books, VAST)
+        await note_listing(books, VAST, NOW, unknown=0)
+        await found.begin(books, VAST)
+    return found
+
+
+def a_machine(host_key: str | None) -> Instance:
+    return an_instance(state=InstanceState.READY, cloud=VAST, ordered_at=ORDERED_AT, host_key=host_key)
+
+
+def test_what_was_left_hours_ago_is_booked_until_its_switch_ended_it(sightings: Sightings) -> None:
+    assert sightings.booked_until(a_machine("key"), NOW) == LISTED_AT + LIMITS.dead_man
+
+
+def test_one_that_we_had_never_been_on_waited_longer_for_us(sightings: Sightings) -> None:
+    assert sightings.booked_until(a_machine(None), NOW) == LISTED_AT + LIMITS.dead_man + LIMITS.boot
+
+
+def test_one_that_is_seen_again_is_booked_until_now(sightings: Sightings) -> None:
+    sightings.note(a_machine("key"), NOW)
+
+    assert sightings.booked_until(a_machine("key"), NOW + timedelta(hours=1)) == NOW + timedelta(hours=1)
+
+
+def test_one_seen_a_moment_ago_is_gone_by_now(sightings: Sightings) -> None:
+    sightings.note(a_machine("key"), NOW - timedelta(minutes=1))
+
+    assert sightings.gone_by(a_machine("key"), NOW) == NOW
+
+
+def test_one_that_was_forgotten_is_none_that_was_seen(sightings: Sightings) -> None:
+    sightings.note(a_machine("key"), NOW)
+    sightings.forget(a_machine("key"))
+
+    assert sightings.booked_until(a_machine("key"), NOW) == LISTED_AT + LIMITS.dead_man
