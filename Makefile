@@ -17,11 +17,14 @@ install: .venv/.run ## set up .venv with what running needs
 .venv/.dev: requirements-dev.lock scripts/venv.sh
 	@sh scripts/venv.sh requirements-dev.lock .venv/.dev
 
+.venv/.peers: .venv/.dev requirements-peers.lock scripts/peers.sh
+	@sh scripts/peers.sh requirements-peers.lock .venv/.peers
+
 run: install ## run the bot: the local page, on the embedded sandbox unless .env says otherwise
 	@exec $(BIN)/glowplug run
 
 # More at once than there are cores: many of these tests wait for real processes.
-test: .venv/.dev ## run the tests with coverage, then the simulated worlds without; leaves out, by name, what needs `make system`
+test: .venv/.dev .venv/.peers ## run the tests with coverage, then the simulated worlds without; leaves out, by name, what needs `make system`
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n $${JOBS:-4} --dist loadgroup --ignore=tests/simulation $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report

@@ -33,7 +33,7 @@ from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VAST
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.database.data_folder import data_lock, home_of
 from orchestrator.adapters.database.store import open_store
-from orchestrator.adapters.inference.comfy_endpoint import ComfyEndpoint
+from orchestrator.adapters.inference.comfy_endpoint import comfy_endpoint
 from orchestrator.adapters.models_index import with_index
 from orchestrator.adapters.ssh import SshConnector, load_or_create_key
 from orchestrator.adapters.system import RandomIds, SystemClock
@@ -217,15 +217,17 @@ def clouds_of(
 ) -> dict[CloudName, CloudProvider]:
     """The clouds that these settings rent from; a sandbox excludes every real one."""
     if sandbox is not None:
-        return {SANDBOX: CLOUDS[SANDBOX](url=sandbox.url, key=sandbox.key, session=http)}
+        return {SANDBOX: CLOUDS[SANDBOX](url=sandbox.url, key=sandbox.key, session=http, folder=settings.data)}
     keys = {VAST: settings.vast_api_key.get_secret_value()}
-    return {name: CLOUDS[name](url=None, key=key, session=http) for name, key in keys.items() if key}
+    return {
+        name: CLOUDS[name](url=None, key=key, session=http, folder=settings.data) for name, key in keys.items() if key
+    }
 
 
 def _bridges(settings: Settings, sandbox: SandboxAddress | None) -> dict[str, InferenceApi]:
     if not settings.comfyui_url or sandbox is not None:
         return {}
-    endpoint = ComfyEndpoint(url=settings.comfyui_url, token=settings.comfyui_token.get_secret_value())
+    endpoint = comfy_endpoint(settings.comfyui_url, settings.comfyui_token.get_secret_value())
     return {endpoint.name: endpoint}
 
 

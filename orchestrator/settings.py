@@ -41,6 +41,40 @@ class Settings(BaseSettings):
         alias="VAST_API_KEY",
         description="A Vast.ai key: rents real machines there instead of the sandbox.",
     )
+    runpod_api_key: SecretStr = Field(
+        SecretStr(""),
+        alias="RUNPOD_API_KEY",
+        description="A RunPod key: pods, and a bridge.",
+    )
+    runpod_endpoint: str = Field(
+        "",
+        alias="RUNPOD_ENDPOINT",
+        pattern=r"^[A-Za-z0-9-]{0,64}$",
+        description="Id of a RunPod serverless endpoint of yours that runs worker-comfyui.",
+    )
+    lambda_api_key: SecretStr = Field(
+        SecretStr(""), alias="LAMBDA_API_KEY", description="A Lambda Cloud key: rents machines there."
+    )
+    static_hosts: str = Field(
+        "",
+        alias="GLOWPLUG_STATIC_HOSTS",
+        description="Machines you own, such as root@10.0.0.5:22=RTX 3090; several with commas.",
+    )
+    replicate_api_token: SecretStr = Field(
+        SecretStr(""), alias="REPLICATE_API_TOKEN", description="A Replicate token: a bridge."
+    )
+    together_api_key: SecretStr = Field(
+        SecretStr(""), alias="TOGETHER_API_KEY", description="A Together.ai key: a bridge."
+    )
+    modal_url: str = Field(
+        "",
+        alias="MODAL_URL",
+        description="Where deploy/modal_app.py was deployed to, such as https://you--paint.modal.run.",
+    )
+    modal_key: SecretStr = Field(SecretStr(""), alias="MODAL_KEY", description="Its proxy token's id (wk-...).")
+    modal_secret: SecretStr = Field(
+        SecretStr(""), alias="MODAL_SECRET", description="Its proxy token's secret (ws-...)."
+    )
     comfyui_url: str = Field(
         "",
         alias="COMFYUI_URL",
@@ -49,7 +83,11 @@ class Settings(BaseSettings):
     comfyui_token: SecretStr = Field(
         SecretStr(""), alias="COMFYUI_TOKEN", description="Its bearer token, if it wants one."
     )
-    bridge: str = Field("", alias="GLOWPLUG_BRIDGE", description='"none" switches managed APIs off.')
+    bridge: str = Field(
+        "",
+        alias="GLOWPLUG_BRIDGE",
+        description='Managed APIs by name, best first, with commas; empty: all that are configured; "none": none.',
+    )
     models_index: str = Field(
         "",
         alias="GLOWPLUG_MODELS_INDEX",
@@ -60,6 +98,16 @@ class Settings(BaseSettings):
         "", alias="GLOWPLUG_SANDBOX_URL", description="A sandbox cloud that runs already; excludes every real cloud."
     )
     sandbox_key: SecretStr = Field(SecretStr(""), alias="GLOWPLUG_SANDBOX_KEY", description="Its key.")
+    sandbox_clouds: str = Field(
+        "vast",
+        alias="GLOWPLUG_SANDBOX_CLOUDS",
+        description="Whose ways the embedded sandbox has: vast, runpod, lambda; several with commas.",
+    )
+    sandbox_bridge: str = Field(
+        "replicate",
+        alias="GLOWPLUG_SANDBOX_BRIDGE",
+        description="Which managed APIs it has: replicate, together, runpod_serverless, modal; none for none.",
+    )
     sandbox_faults: str = Field(
         "none",
         alias="GLOWPLUG_SANDBOX_FAULTS",
@@ -154,12 +202,19 @@ class Settings(BaseSettings):
     @property
     def rents_for_real(self) -> bool:
         """Whether money is spent: a real cloud's key is there, and no sandbox excludes it."""
-        return bool(self.vast_api_key.get_secret_value()) and not self.sandbox_url
+        keys = (self.vast_api_key, self.runpod_api_key, self.lambda_api_key)
+        return any(key.get_secret_value() for key in keys) and not self.sandbox_url
 
     @property
     def needs_sandbox(self) -> bool:
         """Whether the embedded sandbox is to be started or found: nothing else is configured."""
-        return not (self.sandbox_url or self.rents_for_real or self.comfyui_url)
+        return not (self.sandbox_url or self.rents_for_real or self.static_hosts or self.has_real_bridge)
+
+    @property
+    def has_real_bridge(self) -> bool:
+        """Whether a managed API of somebody else, or a ComfyUI, is configured."""
+        keys = (self.replicate_api_token, self.together_api_key)
+        return bool(self.comfyui_url or self.modal_url) or any(key.get_secret_value() for key in keys)
 
     @property
     def idle_timeout(self) -> timedelta:
@@ -180,9 +235,8 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """What must never be seen anywhere."""
-        return tuple(
-            value.get_secret_value() for value in (self.vast_api_key, self.comfyui_token, self.sandbox_key) if value
-        )
+        fields = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(value.get_secret_value() for value in fields if isinstance(value, SecretStr) and value)
 
     @property
     def max_price(self) -> int:

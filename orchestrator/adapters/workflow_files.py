@@ -153,6 +153,7 @@ class _Manifest(_Strict):
     requirements: _RequirementsEntry
     runtime: _RuntimeEntry
     smoke: Mapping[str, Value]
+    family: str = Field("", pattern=r"^[a-z0-9.-]{0,32}$")
     parameters: tuple[_ParameterEntry, ...] = Field(min_length=1)
     models: tuple[ModelEntry, ...] = ()
     loras: Mapping[str, ModelEntry] = Field(default_factory=dict)
@@ -232,6 +233,7 @@ def read_workflow(folder: Path) -> tuple[int, Workflow]:
         requirements=manifest.requirements.value(),
         runtime=manifest.runtime.value(),
         smoke=dict(manifest.smoke),
+        family=manifest.family,
     )
     problems = tuple(problems_of(workflow))
     if problems:

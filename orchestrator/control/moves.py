@@ -27,7 +27,9 @@ async def end_instance(
 
 async def requeue(books: Books, job: Job, now: datetime, *, reason: str) -> Job:
     """Put a running job back into the queue: same seed, same card, another machine."""
-    queued = replace(job.moved_to(JobState.QUEUED, now), prompt=None, instance=None, bridge="", started_at=None)
+    queued = replace(
+        job.moved_to(JobState.QUEUED, now), prompt=None, instance=None, bridge="", bridge_ref="", started_at=None
+    )
     queued = await books.jobs.change(job, queued, reason=reason)
     await books.sessions.touch(job.session, now)
     return queued

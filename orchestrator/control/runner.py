@@ -31,7 +31,7 @@ from orchestrator.domain.money import price_of
 from orchestrator.domain.policy import retry
 from orchestrator.domain.workflows import Workflow
 from orchestrator.ports.blobs import Blobs
-from orchestrator.ports.inference import InferenceApi
+from orchestrator.ports.inference import Attempt, InferenceApi
 from orchestrator.ports.store import Booking, Books
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Runner:
         workflow = self._shared.catalog.find(job.workflow)
         if workflow is None:
             return ()
-        return tuple(name for name, api in self._bridges.items() if api.can_serve(workflow, job))
+        return tuple(name for name, api in self._bridges.items() if api.capabilities.can_make(workflow, job))
 
     def take(self, job: Job) -> None:
         """Begin *job*, which was just committed as RUNNING, without waiting for the next look at the store."""
@@ -110,7 +110,7 @@ class Runner:
         if workflow is None:
             await self._fail(job, Failure(key="unknown_workflow", values={"name": job.workflow}))
         elif job.bridge:
-            await self._on_bridge(job, workflow)
+            await self._on_bridge(job, workflow, is_new=is_new)
         else:
             await self._on_instance(job, workflow, is_new=is_new)
         self._shared.board.forget_job(job.id)
@@ -173,14 +173,23 @@ class Runner:
 
     # Over a bridge.
 
-    async def _on_bridge(self, job: Job, workflow: Workflow) -> None:
+    async def _on_bridge(self, job: Job, workflow: Workflow, *, is_new: bool) -> None:
         api = self._bridges.get(job.bridge)
         if api is None:
             await self._requeue(job, "its bridge is switched off")
             return
         try:
             source = await self._blobs.get(job.source) if job.source else None
-            made = await api.generate(workflow, job, source=source, on_progress=lambda it: self._painter.show(job, it))
+            made = await api.generate(
+                Attempt(
+                    workflow=workflow,
+                    job=job,
+                    source=source,
+                    is_new=is_new,
+                    note_ref=lambda ref: self._note_ref(job, ref),
+                    on_progress=lambda it: self._painter.show(job, it),
+                )
+            )
         except GraphRejected as error:
             await self._fail(job, Failure(key="graph_rejected", values={"sentence": error.sentence}))
         except (OutOfVram, InferenceUnavailable, ComfyUnavailable, AttemptInterrupted) as error:
@@ -190,6 +199,13 @@ class Runner:
             span = self._shared.clock.now() - (job.started_at or self._shared.clock.now())
             served = Served(by=api.name, seconds=span.total_seconds(), cost=made.cost)
             await self._succeed(job, made.pictures, served)
+
+    async def _note_ref(self, job: Job, ref: str) -> None:
+        """Write down what the API calls the attempt, so that a later life of ours finds it again."""
+        async with self._shared.store.writing() as books:
+            current = await books.jobs.get(job.id)
+            if current is not None and current.state is JobState.RUNNING and current.prompt == job.prompt:
+                await books.jobs.change(current, replace(current, bridge_ref=ref), reason="ordered")
 
     async def _bridge_failed(self, job: Job, api: str) -> None:
         if job.attempts >= BRIDGE_TRIES:

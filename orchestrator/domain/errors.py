@@ -19,8 +19,12 @@ OrchestratorError            .remedy
 │  │  └─ ComfyStuck          RETRY      after starting it again
 │  ├─ OutOfVram              ELSEWHERE  bigger card
 │  └─ GraphRejected          GIVE_UP    no other machine will like it better
-├─ InferenceError(api)
-│  └─ InferenceUnavailable   RETRY
+├─ InferenceError            carries cost, what the API has or may have charged
+│  ├─ InferenceUnavailable   RETRY      nothing was ordered
+│  ├─ InferenceUncertain     ELSEWHERE  the answer was lost; never ordered there again
+│  ├─ InferenceFailed        ELSEWHERE  it was made badly or not at all
+│  ├─ PictureFiltered        GIVE_UP    kept back as indecent
+│  └─ ApiOff                 OPERATOR   key refused, no money, our model is gone
 ├─ StoreError
 │  ├─ StaleWrite             RETRY      somebody moved first: load again
 │  └─ DiskFull               RETRY      nothing new is taken on meanwhile
@@ -35,6 +39,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from orchestrator.domain.ids import CloudName, CloudRef
+from orchestrator.domain.money import MicroUsd
 
 
 class Remedy(StrEnum):
@@ -191,14 +196,63 @@ class AttemptInterrupted(ComfyError):
     """The prompt was interrupted or deleted before it was done."""
 
 
+NOTHING = MicroUsd(0)
+
+
 class InferenceError(OrchestratorError):
-    pass
+    """
+    A managed API did not make the picture.
+
+    Attributes:
+        cost: What it has charged all the same, or may have.
+    """
+
+    def __init__(self, message: str, *, cost: MicroUsd = NOTHING) -> None:
+        super().__init__(message)
+        self.cost = cost
 
 
 class InferenceUnavailable(InferenceError):
-    """The managed API does not answer or has no room: try again or go elsewhere."""
+    """
+    The managed API does not answer or has no room, and nothing was ordered: try again or go elsewhere.
+
+    Attributes:
+        retry_after: What it asked for; None when it did not say.
+    """
 
     remedy = Remedy.RETRY
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class InferenceUncertain(InferenceError):
+    """
+    The answer to an order was lost, and the API cannot be asked for it: it may be made and charged.
+
+    It is never ordered there again: none of these APIs knows an idempotency key.
+    """
+
+    remedy = Remedy.ELSEWHERE
+
+
+class InferenceFailed(InferenceError):
+    """It was ordered and not made: a machine or another API may do better."""
+
+    remedy = Remedy.ELSEWHERE
+
+
+class PictureFiltered(InferenceError):
+    """The API took the picture, or the words, for indecent and keeps it back: its person is told."""
+
+    remedy = Remedy.GIVE_UP
+
+
+class ApiOff(InferenceError):
+    """The key is refused, the money is spent or our model is gone: only the operator can mend that."""
+
+    remedy = Remedy.OPERATOR
 
 
 class StoreError(OrchestratorError):

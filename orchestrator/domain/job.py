@@ -13,6 +13,34 @@ Value = str | int | float
 """What a parameter of a workflow can be set to."""
 
 
+class Wish(StrEnum):
+    """Where its person wants it made."""
+
+    DEFAULT = ""  # as the admins have chosen
+    NOW = "now"  # wherever it is there soonest
+    OWN = "own"  # on their own machine, however cold
+    CHEAP = "cheap"  # where it costs least, however long that takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLora:
+    """
+    A LoRA that a person or an admin has added, as it was when a job asked for it.
+
+    Attributes:
+        path: Below ComfyUI's ``models`` folder.
+        url: Where it is fetched from.
+        triggers: Words that make it work, put before the prompt.
+    """
+
+    name: str
+    path: str
+    url: str
+    size_bytes: int
+    sha256: str
+    triggers: str = ""
+
+
 class JobState(StrEnum):
     QUEUED = "QUEUED"  # waits for its turn or for a machine
     RUNNING = "RUNNING"  # one attempt is under way
@@ -64,6 +92,11 @@ class Job:
         instance: The machine of the running or last attempt; None on a bridge.
         bridge: The managed API of the running or last attempt; empty on a machine.
         prompt: What ComfyUI calls the running attempt.
+        bridge_ref: What that API calls the running attempt; empty while that is not known.
+        avoids: APIs that failed at it: they are not asked again.
+        wish: Where its person wants it made.
+        may_remake: What an API keeps back as indecent may be made on a machine: so its place has decided.
+        own_lora: The LoRA that is not the workflow's; None when it asks for none of those.
         forgotten_at: Since when it has neither words nor pictures, as its person wished; nobody is shown it.
         served: Who made it; of a cancelled job, what it had cost by then.
     """
@@ -86,6 +119,11 @@ class Job:
     attempts: int = 0
     instance: InstanceId | None = None
     bridge: str = ""
+    bridge_ref: str = ""
+    avoids: tuple[str, ...] = ()
+    wish: Wish = Wish.DEFAULT
+    may_remake: bool = False
+    own_lora: OwnLora | None = None
     prompt: PromptId | None = None
     images: tuple[ImageKey, ...] = ()
     served: Served | None = None

@@ -122,6 +122,8 @@ class Workflow:
     A graph and everything that is needed to run it.
 
     Attributes:
+        family: The model family, such as ``flux-schnell``; an API that has it can make the plain pictures of this
+            workflow. Empty for a workflow that only its own graph can make.
         loras: The LoRA files that the LoRA parameter may name, by name.
         smoke: Parameter values of the small picture that proves a machine.
     """
@@ -136,6 +138,7 @@ class Workflow:
     requirements: Requirements
     runtime: Runtime
     smoke: Mapping[str, Value] = field(default_factory=dict)
+    family: str = ""
 
     @property
     def takes_image(self) -> bool:

@@ -1,8 +1,10 @@
 """A managed API that makes the picture while no machine is warm: the bridge."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from orchestrator.domain.inference import Capabilities
 from orchestrator.domain.job import Job
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.workflows import Workflow
@@ -10,8 +12,37 @@ from orchestrator.ports.comfy import OnProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """
+    One attempt at one job.
+
+    Attributes:
+        job: RUNNING; its ``prompt`` is this attempt's own, its ``bridge_ref`` what the API calls the attempt, empty
+            while nobody has noted that.
+        source: The picture to start from.
+        is_new: Nobody can have ordered it yet. Otherwise an earlier life of ours may have: what it ordered is found
+            again, by ``bridge_ref`` or by a search, or else not ordered a second time.
+        note_ref: Writes down what the API calls it; durable when it returns. To be called once, as soon as that is
+            known.
+        on_progress: Called with steps or pictures done; never falls, ends full.
+    """
+
+    workflow: Workflow
+    job: Job
+    source: bytes | None
+    is_new: bool
+    note_ref: Callable[[str], Awaitable[None]]
+    on_progress: OnProgress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """Pictures, and what the API charges for them."""
+    """
+    Pictures, and what the API charges for them.
+
+    Attributes:
+        pictures: PNG, JPEG or WebP, as they came, in the order of their numbers.
+    """
 
     pictures: tuple[bytes, ...]
     cost: MicroUsd
@@ -22,24 +53,45 @@ class InferenceApi(Protocol):
     One managed API.
 
     None of them knows an idempotency key: a call whose answer was lost is never repeated blindly.
+    Every method has a limit on time and may be cancelled at any await; none retries what may have been charged.
     """
 
     @property
     def name(self) -> str:
-        """What a person reads: who made the picture."""
+        """What the books call it, such as ``replicate``."""
         ...
 
-    def can_serve(self, workflow: Workflow, job: Job) -> bool:
-        """Whether this API can make just this picture: model, LoRA, size, steps."""
+    @property
+    def title(self) -> str:
+        """What a person reads: who made the picture, such as ``Replicate``."""
         ...
 
-    async def generate(self, workflow: Workflow, job: Job, *, source: bytes | None, on_progress: OnProgress) -> Made:
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do, as far as it is known by now: a probe may have changed it."""
+        ...
+
+    async def probe(self) -> None:
         """
-        Make the pictures of *job*.
+        See that the key is good and our model is served, without paying for it.
+
+        Raises:
+            ApiOff: It is not; the text says what the operator can do.
+            InferenceUnavailable: It cannot be asked now.
+        """
+        ...
+
+    async def generate(self, attempt: Attempt) -> Made:
+        """
+        Make the pictures of the attempt's job, all of them.
 
         Raises:
             GraphRejected: It refuses this request for good.
-            InferenceUnavailable: It does not answer or has no room.
+            PictureFiltered: It keeps a picture back as indecent.
+            InferenceFailed: It was ordered and not made.
+            InferenceUncertain: It may have been made and charged, and nobody can find out.
+            InferenceUnavailable: It does not answer or has no room; nothing was ordered.
+            ApiOff: Our key is refused, the money is spent, or it no longer has our model.
         """
         ...
 

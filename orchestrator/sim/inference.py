@@ -4,12 +4,12 @@ import asyncio
 import random
 
 from orchestrator.domain.errors import InferenceUnavailable
+from orchestrator.domain.inference import Capabilities, LoraSupport, Price
 from orchestrator.domain.job import Job
 from orchestrator.domain.money import MicroUsd
-from orchestrator.domain.workflows import Workflow
 from orchestrator.faults import WorldFault
-from orchestrator.ports.comfy import OnProgress, Painting
-from orchestrator.ports.inference import InferenceApi, Made
+from orchestrator.ports.comfy import Painting
+from orchestrator.ports.inference import Attempt, InferenceApi, Made
 from orchestrator.sim.comfy import PNG
 from orchestrator.sim.timeline import Timeline
 from orchestrator.sim.weather import Weather
@@ -29,6 +29,10 @@ class SimInference(InferenceApi):
     """
 
     name = "painter.sim"
+    title = "the painter"
+    capabilities = Capabilities(
+        families=frozenset({"flux-schnell"}), loras=LoraSupport.PUBLIC, price=Price(per_picture=PRICE)
+    )
 
     def __init__(self, timeline: Timeline, weather: Weather, dice: random.Random) -> None:
         self._timeline = timeline
@@ -36,17 +40,11 @@ class SimInference(InferenceApi):
         self._dice = dice
         self.charged = MicroUsd(0)
 
-    def can_serve(self, workflow: Workflow, job: Job) -> bool:  # noqa: ARG002 - the port
-        return not workflow.takes_image
+    async def probe(self) -> None:
+        await asyncio.sleep(0.1)
 
-    async def generate(
-        self,
-        workflow: Workflow,  # noqa: ARG002 - the port
-        job: Job,
-        *,
-        source: bytes | None,  # noqa: ARG002 - the port
-        on_progress: OnProgress,
-    ) -> Made:
+    async def generate(self, attempt: Attempt) -> Made:
+        job = attempt.job
         await asyncio.sleep(self._dice.uniform(0.1, 0.5))
         if self._weather.is_on(WorldFault.BRIDGE_FAILS, self._timeline.now) and self._dice.random() < CHANCE:
             raise InferenceUnavailable("no room")
@@ -55,7 +53,7 @@ class SimInference(InferenceApi):
         self.charged = MicroUsd(self.charged + cost)
         if self._weather.is_on(WorldFault.BRIDGE_LOSES_ANSWERS, self._timeline.now) and self._dice.random() < CHANCE:
             raise InferenceUnavailable("the answer was lost")
-        on_progress(Painting(done=job.count, total=job.count))
+        attempt.on_progress(Painting(done=job.count, total=job.count))
         await asyncio.sleep(0.1)
         return Made(pictures=tuple(PNG + f"{job.id}/{n}".encode() for n in range(job.count)), cost=cost)
 

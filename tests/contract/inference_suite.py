@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from orchestrator.domain.ids import JobId, PromptId, SessionId, UserId
 from orchestrator.domain.job import Job, JobState
 from orchestrator.domain.workflows import check_values
 from orchestrator.ports.comfy import Painting
-from orchestrator.ports.inference import InferenceApi
+from orchestrator.ports.inference import Attempt, InferenceApi
 from tests.contract.samples import NOW
 
 WORKFLOW = read_workflows(WORKFLOWS)[0]
@@ -52,8 +53,16 @@ class Subject:
     take_down: Callable[[], Awaitable[None]]
 
 
-def ignore(_: Painting) -> None:
-    """Progress does not matter here."""
+def an_attempt(job: Job = JOB, **changes: Any) -> Attempt:
+    """A first one, of which nobody wants to know how it gets on."""
+
+    async def note_ref(_: str) -> None:
+        """Nobody looks for it."""
+
+    attempt = Attempt(
+        workflow=WORKFLOW, job=job, source=None, is_new=True, note_ref=note_ref, on_progress=lambda _: None
+    )
+    return replace(attempt, **changes)
 
 
 class InferenceContract(ABC):
@@ -65,9 +74,9 @@ class InferenceContract(ABC):
         assert subject.api.name.strip() == subject.api.name != ""
 
     async def test_what_it_can_serve_becomes_as_many_pictures_as_were_asked_for(self, subject: Subject) -> None:
-        assert subject.api.can_serve(WORKFLOW, JOB)
+        assert subject.api.capabilities.can_make(WORKFLOW, JOB)
 
-        made = await subject.api.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+        made = await subject.api.generate(an_attempt())
 
         assert len(made.pictures) == JOB.count
         assert all(picture.startswith(b"\x89PNG") for picture in made.pictures)
@@ -76,7 +85,7 @@ class InferenceContract(ABC):
     async def test_progress_never_falls_and_ends_full(self, subject: Subject) -> None:
         told: list[Painting] = []
 
-        await subject.api.generate(WORKFLOW, JOB, source=None, on_progress=told.append)
+        await subject.api.generate(an_attempt(on_progress=told.append))
 
         assert [it.done for it in told] == sorted(it.done for it in told)
         assert told[-1].done == told[-1].total > 0
@@ -88,4 +97,4 @@ class InferenceContract(ABC):
         await subject.take_down()
 
         with pytest.raises(InferenceUnavailable):
-            await subject.api.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+            await subject.api.generate(an_attempt())

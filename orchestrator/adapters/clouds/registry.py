@@ -1,6 +1,7 @@
 """Which clouds there are: one line each. Called by the composition root, which knows the keys."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 import aiohttp
@@ -13,7 +14,7 @@ from orchestrator.ports.cloud import CloudProvider
 class OpenCloud(Protocol):
     """What a cloud's folder offers to the registry."""
 
-    def __call__(self, *, url: str | None, key: str, session: aiohttp.ClientSession) -> CloudProvider:
+    def __call__(self, *, url: str | None, key: str, session: aiohttp.ClientSession, folder: Path) -> CloudProvider:
         """
         Build the adapter; nothing is sent.
 
@@ -21,6 +22,7 @@ class OpenCloud(Protocol):
             url: Where the cloud is; None for its usual address.
             key: The account's key.
             session: Shared, and closed by whoever opened it.
+            folder: The bot's own, for what a cloud without a memory has to keep there.
         """
         ...
 

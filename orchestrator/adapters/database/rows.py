@@ -20,7 +20,7 @@ from orchestrator.domain.ids import (
     UserId,
     WorkflowName,
 )
-from orchestrator.domain.job import Failure, Job, JobState, Served
+from orchestrator.domain.job import Failure, Job, JobState, OwnLora, Served, Wish
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.session import Session, SessionState
 from orchestrator.ports.store import Booking, Event
@@ -154,6 +154,11 @@ def job_row(job: Job) -> SqlRow:
         "attempts": job.attempts,
         "instance_id": job.instance,
         "bridge": job.bridge,
+        "bridge_ref": job.bridge_ref,
+        "avoids": to_json(job.avoids),
+        "wish": job.wish,
+        "may_remake": int(job.may_remake),
+        "own_lora": to_json(asdict(job.own_lora)) if job.own_lora else None,
         "prompt_id": job.prompt,
         "images": to_json(job.images),
         "image_count": len(job.images),
@@ -184,6 +189,11 @@ def job_from(row: Row) -> Job:
         attempts=row["attempts"],
         instance=None if row["instance_id"] is None else InstanceId(row["instance_id"]),
         bridge=row["bridge"],
+        bridge_ref=row["bridge_ref"],
+        avoids=tuple(json.loads(row["avoids"])),
+        wish=Wish(row["wish"]),
+        may_remake=bool(row["may_remake"]),
+        own_lora=None if row["own_lora"] is None else OwnLora(**known(OwnLora, json.loads(row["own_lora"]))),
         prompt=None if row["prompt_id"] is None else PromptId(row["prompt_id"]),
         images=tuple(ImageKey(key) for key in json.loads(row["images"])),
         served=None if row["served"] is None else Served(**known(Served, json.loads(row["served"]))),

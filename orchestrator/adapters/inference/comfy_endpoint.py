@@ -9,11 +9,17 @@ from orchestrator.domain.errors import (
     OutOfVram,
 )
 from orchestrator.domain.ids import PromptId
+from orchestrator.domain.inference import Capabilities, LoraSupport
 from orchestrator.domain.job import Job
 from orchestrator.domain.money import MicroUsd
-from orchestrator.domain.workflows import Workflow, fill
-from orchestrator.ports.comfy import Comfy, OnProgress
-from orchestrator.ports.inference import InferenceApi, Made
+from orchestrator.domain.workflows import fill
+from orchestrator.ports.comfy import Comfy
+from orchestrator.ports.inference import Attempt, InferenceApi, Made
+
+CAPABILITIES = Capabilities(
+    runs_graphs=True, loras=LoraSupport.OWN, takes_negative=True, takes_image=True, can_cancel=True, seconds=8.0
+)
+"""Whatever our graph can; what the server lacks it says itself."""
 
 
 class ComfyEndpoint(InferenceApi):
@@ -31,22 +37,36 @@ class ComfyEndpoint(InferenceApi):
 
     @property
     def name(self) -> str:
+        return "comfy_endpoint"
+
+    @property
+    def title(self) -> str:
         return "your ComfyUI"
 
-    def can_serve(self, workflow: Workflow, job: Job) -> bool:  # noqa: ARG002 - it says itself what it lacks
-        return True
+    @property
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
 
-    async def generate(self, workflow: Workflow, job: Job, *, source: bytes | None, on_progress: OnProgress) -> Made:
+    async def probe(self) -> None:
+        """See the port: connecting is what it takes."""
+        try:
+            async with connect_url(self._url, token=self._token, limits=self._limits):
+                pass
+        except ComfyUnavailable as error:
+            raise InferenceUnavailable(f"{self.title}: {error}") from error
+
+    async def generate(self, attempt: Attempt) -> Made:
+        job = attempt.job
         try:
             async with connect_url(self._url, token=self._token, limits=self._limits) as comfy:
-                graph = fill(workflow, job.values, image=await _uploaded(comfy, job, source))
-                pictures = await comfy.resume(graph, _prompt(job), on_progress=on_progress)
+                graph = fill(attempt.workflow, job.values, image=await _uploaded(comfy, job, attempt.source))
+                pictures = await comfy.resume(graph, _prompt(job), on_progress=attempt.on_progress)
         except OutOfVram as error:
             raise GraphRejected(
                 "Your ComfyUI ran out of graphics memory; ask for a smaller picture or for fewer."
             ) from error
         except (ComfyUnavailable, AttemptInterrupted) as error:
-            raise InferenceUnavailable(f"{self.name}: {error}") from error
+            raise InferenceUnavailable(f"{self.title}: {error}") from error
         return Made(pictures=pictures, cost=MicroUsd(0))
 
     async def cancel(self, job: Job) -> None:
@@ -54,7 +74,7 @@ class ComfyEndpoint(InferenceApi):
             async with connect_url(self._url, token=self._token, limits=self._limits) as comfy:
                 await comfy.interrupt(_prompt(job))
         except ComfyUnavailable as error:
-            raise InferenceUnavailable(f"{self.name}: {error}") from error
+            raise InferenceUnavailable(f"{self.title}: {error}") from error
 
 
 async def _uploaded(comfy: Comfy, job: Job, source: bytes | None) -> str:
@@ -63,3 +83,8 @@ async def _uploaded(comfy: Comfy, job: Job, source: bytes | None) -> str:
 
 def _prompt(job: Job) -> PromptId:
     return job.prompt or PromptId(job.id)
+
+
+def comfy_endpoint(url: str, token: str) -> InferenceApi:
+    """Open any ComfyUI by its address."""
+    return ComfyEndpoint(url=url, token=token)

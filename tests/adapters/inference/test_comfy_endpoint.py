@@ -13,17 +13,13 @@ from orchestrator.adapters.workflow_files import read_workflows
 from orchestrator.domain.errors import GraphRejected, InferenceUnavailable
 from orchestrator.domain.ids import ImageKey, PromptId
 from orchestrator.domain.workflows import check_values
-from orchestrator.ports.comfy import Painting
 from tests.adapters.comfyui.conftest import HASTY, PATIENT
 from tests.adapters.comfyui.replay import PNG, ReplayServer, serving_at_a_port
 from tests.contract.inference_suite import JOB as A_JOB
+from tests.contract.inference_suite import an_attempt
 
 WORKFLOW, FROM_PICTURE = read_workflows(Path(__file__).parents[3] / "orchestrator" / "workflows")
 JOB = replace(A_JOB, bridge="your ComfyUI")
-
-
-def ignore(_: Painting) -> None:
-    """Progress does not matter here."""
 
 
 @pytest.fixture
@@ -38,9 +34,9 @@ async def endpoint(server: ReplayServer) -> AsyncIterator[ComfyEndpoint]:
 
 
 async def test_a_job_becomes_pictures_for_nothing(endpoint: ComfyEndpoint, server: ReplayServer) -> None:
-    assert endpoint.can_serve(WORKFLOW, JOB)
+    assert endpoint.capabilities.can_make(WORKFLOW, JOB)
 
-    made = await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+    made = await endpoint.generate(an_attempt(JOB))
 
     assert ((server.picture,), 0) == (made.pictures, made.cost)
     assert server.bodies[0]["prompt"]["positive"]["inputs"]["text"] == "a fox"
@@ -49,9 +45,9 @@ async def test_a_job_becomes_pictures_for_nothing(endpoint: ComfyEndpoint, serve
 async def test_an_attempt_that_goes_on_after_a_crash_is_not_painted_twice(
     endpoint: ComfyEndpoint, server: ReplayServer
 ) -> None:
-    await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+    await endpoint.generate(an_attempt(JOB))
 
-    made = await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+    made = await endpoint.generate(an_attempt(JOB))
 
     assert made.pictures == (server.picture,)
     assert server.painted == [JOB.prompt]
@@ -61,7 +57,7 @@ async def test_the_picture_to_start_from_is_uploaded(endpoint: ComfyEndpoint, se
     values = check_values(FROM_PICTURE, {"prompt": "a fox"}, seed=1)
     job = replace(JOB, workflow=FROM_PICTURE.name, values=values, source=ImageKey("abc"))
 
-    await endpoint.generate(FROM_PICTURE, job, source=PNG, on_progress=ignore)
+    await endpoint.generate(an_attempt(job, workflow=FROM_PICTURE, source=PNG))
 
     assert server.uploads == [("abc.png", PNG)]
     assert server.bodies[0]["prompt"]["picture"]["inputs"]["image"] == "abc.png"
@@ -88,30 +84,28 @@ async def test_out_of_memory_there_is_told_to_the_person(endpoint: ComfyEndpoint
     server.switches.noise = (failed,)
 
     with pytest.raises(GraphRejected, match="graphics memory"):
-        await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+        await endpoint.generate(an_attempt(JOB))
 
 
 async def test_a_refused_graph_keeps_its_sentence(endpoint: ComfyEndpoint) -> None:
     graph = {**WORKFLOW.graph, "unet": {"class_type": "UNETLoader", "inputs": {"unet_name": "nope.safetensors"}}}
 
     with pytest.raises(GraphRejected, match="is not on this machine"):
-        await endpoint.generate(replace(WORKFLOW, graph=graph), JOB, source=None, on_progress=ignore)
+        await endpoint.generate(an_attempt(JOB, workflow=replace(WORKFLOW, graph=graph)))
 
 
 async def test_nobody_there_is_unavailable() -> None:
     endpoint = ComfyEndpoint(url="http://127.0.0.1:1", limits=HASTY)
 
     with pytest.raises(InferenceUnavailable):
-        await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+        await endpoint.generate(an_attempt(JOB))
     with pytest.raises(InferenceUnavailable):
         await endpoint.cancel(JOB)
 
 
 async def test_its_token_is_sent(server: ReplayServer) -> None:
     async with serving_at_a_port(server) as url:
-        await ComfyEndpoint(url=url, token="t0ken", limits=PATIENT).generate(
-            WORKFLOW, JOB, source=None, on_progress=ignore
-        )
+        await ComfyEndpoint(url=url, token="t0ken", limits=PATIENT).generate(an_attempt(JOB))
         server.switches.answers["/queue"] = web.Response(status=401)
         with pytest.raises(InferenceUnavailable) as refused:
             await ComfyEndpoint(url=url, token="t0ken", limits=PATIENT).cancel(JOB)
@@ -122,5 +116,5 @@ async def test_its_token_is_sent(server: ReplayServer) -> None:
 
 async def _unavailable(endpoint: ComfyEndpoint) -> str:
     with pytest.raises(InferenceUnavailable) as told:
-        await endpoint.generate(WORKFLOW, JOB, source=None, on_progress=ignore)
+        await endpoint.generate(an_attempt(JOB))
     return str(told.value)

@@ -1,5 +1,7 @@
 """How the composition root gets its clouds."""
 
+from pathlib import Path
+
 import aiohttp
 import pytest
 
@@ -10,16 +12,18 @@ from tests.adapters.vast.scripted import KEY, ScriptedVast
 
 
 @pytest.mark.parametrize("name", [VAST, SANDBOX])
-async def test_a_registered_cloud_opens_under_its_name(vast: ScriptedVast, name: str) -> None:
+async def test_a_registered_cloud_opens_under_its_name(vast: ScriptedVast, name: str, tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as session:
-        cloud = next(CLOUDS[known] for known in CLOUDS if known == name)(url=vast.url, key=KEY, session=session)
+        cloud = next(CLOUDS[known] for known in CLOUDS if known == name)(
+            url=vast.url, key=KEY, session=session, folder=tmp_path
+        )
 
         assert cloud.name == name
         assert (await cloud.account()).balance == micro_usd(25)
 
 
-async def test_a_sandbox_has_to_be_somewhere() -> None:
+async def test_a_sandbox_has_to_be_somewhere(tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as session:
-        assert CLOUDS[VAST](url=None, key=KEY, session=session).name == VAST
+        assert CLOUDS[VAST](url=None, key=KEY, session=session, folder=tmp_path).name == VAST
         with pytest.raises(ValueError, match="no usual address"):
-            CLOUDS[SANDBOX](url=None, key=KEY, session=session)
+            CLOUDS[SANDBOX](url=None, key=KEY, session=session, folder=tmp_path)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import aiohttp
@@ -251,12 +252,12 @@ class VastCloud(CloudProvider):
             log.warning("machine %s may not let us in: %s", ref, error)
 
 
-def vast(*, url: str | None, key: str, session: aiohttp.ClientSession) -> CloudProvider:
+def vast(*, url: str | None, key: str, session: aiohttp.ClientSession, folder: Path) -> CloudProvider:  # noqa: ARG001 - the cloud remembers
     """Open Vast.ai itself."""
     return VastCloud(url=url or VAST_URL, key=key, session=session)
 
 
-def vast_in_a_sandbox(*, url: str | None, key: str, session: aiohttp.ClientSession) -> CloudProvider:
+def vast_in_a_sandbox(*, url: str | None, key: str, session: aiohttp.ClientSession, folder: Path) -> CloudProvider:  # noqa: ARG001 - the same
     """Open a sandbox cloud, which speaks like Vast.ai and does not mind how often it is asked."""
     if url is None:
         raise ValueError("a sandbox cloud has no usual address")

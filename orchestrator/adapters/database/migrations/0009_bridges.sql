@@ -1,0 +1,7 @@
+-- Where a job is to be made and where not, what an API calls its running attempt, and the LoRA that its person added.
+
+ALTER TABLE job ADD COLUMN bridge_ref TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN avoids TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE job ADD COLUMN wish TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN may_remake INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN own_lora TEXT;

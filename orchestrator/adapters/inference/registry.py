@@ -1,0 +1,45 @@
+"""Which managed APIs there are: one line each. Called by the composition root, which knows the keys."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import aiohttp
+
+from orchestrator.adapters.inference.comfy_endpoint import comfy_endpoint
+from orchestrator.ports.inference import InferenceApi
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """
+    How one API is reached.
+
+    Attributes:
+        url: Where it is; None for its usual address.
+        key: The account's key; it goes into one header and nowhere else.
+        secret: The second half of a key that has two.
+        endpoint: Which of the account's own endpoints, where there are such.
+    """
+
+    url: str | None = None
+    key: str = ""
+    secret: str = ""
+    endpoint: str = ""
+
+    def __repr__(self) -> str:
+        """Keys are nobody's business."""
+        return f"Access(url={self.url!r}, endpoint={self.endpoint!r})"
+
+
+class OpenApi(Protocol):
+    """What an API's folder offers to the registry."""
+
+    def __call__(self, access: Access, *, session: aiohttp.ClientSession) -> InferenceApi:
+        """Build the adapter; nothing is sent. The session is shared, and closed by whoever opened it."""
+        ...
+
+
+APIS: Mapping[str, OpenApi] = {
+    "comfy_endpoint": lambda access, *, session: comfy_endpoint(access.url or "", access.key),  # noqa: ARG005 - it opens its own
+}
