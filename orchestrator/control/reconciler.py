@@ -24,7 +24,6 @@ from orchestrator.control.sightings import Sightings, last_listed, note_listing
 from orchestrator.control.timekeeping import note_time
 from orchestrator.domain.books import (
     Finding,
-    Found,
     Gone,
     Listed,
     Names,
@@ -179,6 +178,8 @@ class Reconciler:
         by_ref = {rental.ref: rental for rental in there}
         async with self._shared.store.writing() as books:
             findings = await self._compare(books, cloud, there, asked_at)
+            for finding in findings:
+                self._sightings.note(finding, asked_at, self._shared.clock.now())
             settling = await self._settling(books, cloud, by_ref)
             for finding in sorted(findings, key=lambda finding: not isinstance(finding, Rival)):
                 # One that we use is not given up while its cloud tells nothing; two listings prove an end we wanted.
@@ -186,9 +187,6 @@ class Reconciler:
                     await settling.act(finding)
             unknown = sum(isinstance(finding, Unknown) for finding in findings)
             await note_listing(books, cloud.name, asked_at, unknown=unknown)
-        for finding in findings:
-            if isinstance(finding, Seen | Found | StillThere):
-                self._sightings.note(finding.instance, asked_at)
         self._shared.board.put_cloud(cloud.name, CloudHealth(unknown_machines=unknown, listed_at=asked_at))
         return findings
 

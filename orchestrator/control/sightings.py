@@ -9,6 +9,7 @@ import json
 from datetime import UTC, datetime
 
 from orchestrator.control.shared import Limits
+from orchestrator.domain.books import Finding, Found, Gone, Missed, Seen, StillThere, Vanished
 from orchestrator.domain.ids import CloudName, InstanceId
 from orchestrator.domain.instance import Instance
 from orchestrator.ports.store import Books
@@ -33,6 +34,7 @@ class Sightings:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._seen: dict[InstanceId, datetime] = {}
+        self._missed: dict[InstanceId, datetime] = {}  # first absences, also those that could not be written down
         self._before: dict[CloudName, datetime | None] = {}
 
     async def begin(self, books: Books, cloud: CloudName) -> None:
@@ -40,11 +42,20 @@ class Sightings:
         if cloud not in self._before:
             self._before[cloud] = await last_listed(books, cloud)
 
-    def note(self, row: Instance, asked_at: datetime) -> None:
-        self._seen[row.id] = asked_at
+    def note(self, finding: Finding, asked_at: datetime, now: datetime) -> None:
+        """Remember what a listing that was *asked_at* then has shown, or lacked."""
+        match finding:
+            case Seen(instance=row) | Found(instance=row) | StillThere(instance=row):
+                self._seen[row.id] = asked_at
+                self._missed.pop(row.id, None)
+            case Missed(instance=row) | Vanished(instance=row) | Gone(instance=row):
+                self._missed.setdefault(row.id, now)
+            case _:
+                pass
 
     def forget(self, row: Instance) -> None:
         self._seen.pop(row.id, None)
+        self._missed.pop(row.id, None)
 
     def booked_until(self, row: Instance, now: datetime) -> datetime:
         """Now, for a machine that this life has seen."""
@@ -56,4 +67,4 @@ class Sightings:
         signs = (seen, row.ordered_at, row.running_at, row.ready_at)
         last_known = max((at for at in signs if at is not None), default=row.created_at)
         silent = self._limits.dead_man if row.host_key else self._limits.dead_man + self._limits.boot
-        return min(now, last_known + silent)
+        return min(now, last_known + silent, self._missed.get(row.id, now))

@@ -9,6 +9,7 @@ import pytest
 from orchestrator.adapters.database.store import open_store_inline
 from orchestrator.control.shared import Limits
 from orchestrator.control.sightings import Sightings, note_listing
+from orchestrator.domain.books import Missed, Seen
 from orchestrator.domain.ids import CloudName
 from orchestrator.domain.instance import Instance, InstanceState
 from orchestrator.ports.store import Store
@@ -51,19 +52,32 @@ def test_one_that_we_had_never_been_on_waited_longer_for_us(sightings: Sightings
 
 
 def test_one_that_is_seen_again_is_booked_until_now(sightings: Sightings) -> None:
-    sightings.note(a_machine("key"), NOW)
+    sightings.note(Seen(instance=a_machine("key")), NOW, NOW)
 
     assert sightings.booked_until(a_machine("key"), NOW + timedelta(hours=1)) == NOW + timedelta(hours=1)
 
 
 def test_one_seen_a_moment_ago_is_gone_by_now(sightings: Sightings) -> None:
-    sightings.note(a_machine("key"), NOW - timedelta(minutes=1))
+    sightings.note(Seen(instance=a_machine("key")), NOW - timedelta(minutes=1), NOW)
 
     assert sightings.gone_by(a_machine("key"), NOW) == NOW
 
 
 def test_one_that_was_forgotten_is_none_that_was_seen(sightings: Sightings) -> None:
-    sightings.note(a_machine("key"), NOW)
+    sightings.note(Seen(instance=a_machine("key")), NOW, NOW)
     sightings.forget(a_machine("key"))
 
     assert sightings.booked_until(a_machine("key"), NOW) == LISTED_AT + LIMITS.dead_man
+
+
+def test_when_it_was_first_missed_is_known_also_while_nothing_can_be_written_down(sightings: Sightings) -> None:
+    """A disk that is full may let three listings pass until one of them can be settled."""
+    machine = a_machine("key")
+    sightings.note(Seen(instance=machine), NOW - timedelta(minutes=4), NOW - timedelta(minutes=4))
+    for ago in (3, 2, 1):
+        sightings.note(Missed(instance=machine), NOW, NOW - timedelta(minutes=ago))
+
+    assert sightings.gone_by(machine, NOW) == NOW - timedelta(minutes=3)
+
+    sightings.note(Seen(instance=machine), NOW, NOW)
+    assert sightings.gone_by(machine, NOW) == NOW
