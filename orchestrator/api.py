@@ -14,10 +14,11 @@ from typing import Protocol
 from orchestrator.domain.errors import DiskFull, RequestError, is_expected
 from orchestrator.domain.ids import ImageKey, InstanceId, JobId, SessionId, UserId, WorkflowName
 from orchestrator.domain.instance import EndReason, InstanceState
-from orchestrator.domain.job import Failure, Served, Value
+from orchestrator.domain.job import Failure, Preference, Served, Value
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, dollars, micro_usd
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.people import CLAIMED_FOR, FOR_ADMINS, NoticeKind, Preset, Profile, QuietHours
+from orchestrator.domain.policy.routing import Routing
 from orchestrator.domain.session import SessionState
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import NO_LORA, Parameter, ParameterKind, closest
@@ -61,12 +62,14 @@ __all__ = [
     "ParameterKind",
     "PeopleStore",
     "PolicyView",
+    "Preference",
     "Preset",
     "Profile",
     "Queued",
     "QuietHours",
     "ReleaseOutcome",
     "RequestError",
+    "Routing",
     "Running",
     "Served",
     "SessionId",
@@ -99,6 +102,8 @@ class JobRequest:
         origin: Opaque to the orchestrator: where the bot keeps the card. It lasts as long as the job.
         values: Only what the person said; the rest are the workflow's defaults and a drawn seed.
         source: The picture to start from, for workflows that take one.
+        prefers: Where it is to be made.
+        may_remake: What an API keeps back as indecent may be made on a machine.
     """
 
     user: UserId
@@ -108,6 +113,8 @@ class JobRequest:
     workflow: WorkflowName | None
     values: Mapping[str, Value]
     source: ImageKey | None = None
+    prefers: Preference = Preference.DEFAULT
+    may_remake: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -435,6 +442,7 @@ class PolicyView:
     idle_timeout: timedelta
     clouds: tuple[str, ...]
     bridges: tuple[str, ...]
+    routing: Routing
     max_price: MicroUsdPerHour
     max_machines: int
     hedges_per_hour: int
@@ -649,6 +657,15 @@ class Orchestrator(Protocol):
     async def costs(self, days: int) -> CostReport: ...
 
     async def policy(self) -> PolicyView: ...
+
+    async def set_routing(self, name: str) -> None:
+        """
+        Choose for good where pictures are made for who says nothing about it; see :class:`Routing`.
+
+        Raises:
+            RequestError: There is none of that name.
+        """
+        ...
 
     async def caps(self) -> tuple[CapView, ...]: ...
 

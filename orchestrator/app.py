@@ -12,6 +12,7 @@ The tree of tasks, all of them ended when the block is left:
        ├─ heartbeat           feeds the machines' dead-man's switches
        ├─ dispatcher          next job to a free machine
        ├─ runner              ├─ one worker a running job
+       ├─ bridges             asks managed APIs whether they serve us
        ├─ keeping             lets go of what is too old
        └─ links               └─ one keeper a ComfyUI socket
 """
@@ -39,6 +40,7 @@ from orchestrator.adapters.ssh import SshConnector, load_or_create_key
 from orchestrator.adapters.system import RandomIds, SystemClock
 from orchestrator.adapters.workflow_files import WorkflowFiles
 from orchestrator.control.board import Board
+from orchestrator.control.bridges import Bridges
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.heartbeat import Heartbeat
 from orchestrator.control.identity import take_identity
@@ -157,9 +159,8 @@ async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -
         links = Links(hosts=outside.hosts, comfies=outside.comfies, group=group, connect_limit=shared.limits.connect)
         market = Market(shared, outside.clouds)
         restarts = Restarts(shared, links=links, agent_source=outside.agent_source, limits=outside.prepare_limits)
-        runner = Runner(
-            shared, links=links, restarts=restarts, blobs=outside.blobs, bridges=outside.bridges, group=group
-        )
+        bridges = Bridges(shared)
+        runner = Runner(shared, links=links, restarts=restarts, blobs=outside.blobs, bridges=bridges, group=group)
         provisioner = Provisioner(
             shared,
             clouds=outside.clouds,
@@ -183,8 +184,9 @@ async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -
             "sessions": (Sessions(shared).step, wakeups.sessions),
             "provisioner": (provisioner.step, wakeups.provisioner),
             "heartbeat": (Heartbeat(shared, links=links, group=group).step, wakeups.heartbeat),
-            "dispatcher": (Dispatcher(shared, runner).step, wakeups.dispatcher),
+            "dispatcher": (Dispatcher(shared, runner, bridges).step, wakeups.dispatcher),
             "runner": (runner.step, wakeups.runner),
+            "bridges": (bridges.step, wakeups.bridges),
             "keeping": (Keeping(shared, outside.blobs, outside.keep).step, wakeups.keeping),
         }
         for name, (step, wakeup) in steps.items():
@@ -263,7 +265,8 @@ async def _shared(
         epoch=names.epoch,
         former=names.former,
         clouds=tuple(sorted(outside.clouds)),
-        bridges=tuple(outside.bridges),
+        bridges=outside.bridges,
+        routing=settings.routing,
         board=Board(seconds_per_image=2.0) if sandbox is not None else Board(),
     )
 

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestrator.domain.money import MicroUsd, micro_usd, micro_usd_per_hour
 from orchestrator.domain.policy.keeping import Keep
+from orchestrator.domain.policy.routing import Routing
 from orchestrator.domain.policy.spend import Caps
 
 
@@ -87,6 +88,11 @@ class Settings(BaseSettings):
         "",
         alias="GLOWPLUG_BRIDGE",
         description='Managed APIs by name, best first, with commas; empty: all that are configured; "none": none.',
+    )
+    routing: Routing = Field(
+        Routing.HYBRID,
+        alias="GLOWPLUG_ROUTING",
+        description="While a machine is cold: hybrid (an API, batches wait), own (wait), bridge (always an API).",
     )
     models_index: str = Field(
         "",

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from orchestrator.control.bridges import Bridges, routing_in_force
 from orchestrator.control.runner import Runner
 from orchestrator.control.shared import Shared
 from orchestrator.domain.instance import Instance
@@ -12,12 +13,16 @@ from orchestrator.ports.store import Books
 
 BATCH = 20
 
+BRIDGED_AT_ONCE = 200
+"""Looked through for those that an API can make: the oldest may all be waiting for machines."""
+
 
 class Dispatcher:
     """The loop's step; see the module."""
 
-    def __init__(self, shared: Shared, runner: Runner) -> None:
+    def __init__(self, shared: Shared, runner: Runner, bridges: Bridges) -> None:
         self._shared = shared
+        self._bridges = bridges
         self._runner = runner
 
     async def step(self) -> timedelta | None:
@@ -29,7 +34,7 @@ class Dispatcher:
             self._runner.take(job)
         if started:
             self._shared.wakeups.newsroom.wake()
-        return timedelta() if len(started) >= BATCH else None
+        return timedelta() if len(started) >= BATCH else self._bridges.next_change()
 
     async def _to_instance(self, books: Books, job: Job, instance: Instance) -> Job:
         return await self._start(books, replace(job, instance=instance.id), job, reason="its machine is free")
@@ -38,12 +43,14 @@ class Dispatcher:
         if not self._shared.bridges:
             return []
         started = []
-        for job in await books.jobs.bridgeable(BATCH):
+        may_rent = bool(self._shared.clouds) and self._shared.gate.is_open
+        for job in await books.jobs.bridgeable(BRIDGED_AT_ONCE):
             snapshot = await books.sessions.snapshot(job.session)
             if snapshot is None:
                 continue
-            bridges = self._runner.bridges_for(job)
-            match route(job, snapshot, bridges=bridges, may_rent=bool(self._shared.clouds)):
+            bridges = self._bridges.now_for(job)
+            routing = await routing_in_force(books, self._shared)
+            match route(job, snapshot, bridges=bridges, may_rent=may_rent, routing=routing):
                 case OnBridge(api=api):
                     bridged = replace(job, bridge=api)
                     started.append(await self._start(books, bridged, job, reason=f"bridged by {api}"))

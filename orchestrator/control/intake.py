@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 SEED_BITS = 48
 """Seeds stay exact in JSON and easy to retype."""
 
+FAR_OVER = 1.2
+"""Of a cap: beyond it not even an API is asked."""
+
 DRAINING = "draining"
 """The fact that says that no new job is accepted."""
 
@@ -107,6 +110,8 @@ class Intake:
         caps = await caps_in_force(books, self._shared)
         cap = broken_cap(caps, spent, MicroUsd(1))
         active = await books.sessions.active_of(request.user)
+        if cap is not None and self._shared.bridges:  # nothing is rented any more, an API may still do
+            cap = broken_cap(caps, spent, MicroUsd(1), share=FAR_OVER)
         if cap is not None and (active is None or active.state is not SessionState.WARM):
             raise RequestError("over_budget", cap=str(cap), limit_usd=dollars(limit_of(caps, cap)))
 
@@ -142,4 +147,6 @@ class Intake:
             submitted_at=now,
             deadline=now + self._shared.limits.job_deadline,
             source=request.source,
+            prefers=request.prefers,
+            may_remake=request.may_remake,
         )

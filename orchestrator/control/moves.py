@@ -25,10 +25,16 @@ async def end_instance(
     return ended
 
 
-async def requeue(books: Books, job: Job, now: datetime, *, reason: str) -> Job:
+async def requeue(books: Books, job: Job, now: datetime, *, reason: str, avoids: tuple[str, ...] | None = None) -> Job:
     """Put a running job back into the queue: same seed, same card, another machine."""
     queued = replace(
-        job.moved_to(JobState.QUEUED, now), prompt=None, instance=None, bridge="", bridge_ref="", started_at=None
+        job.moved_to(JobState.QUEUED, now),
+        prompt=None,
+        instance=None,
+        bridge="",
+        bridge_ref="",
+        avoids=job.avoids if avoids is None else avoids,
+        started_at=None,
     )
     queued = await books.jobs.change(job, queued, reason=reason)
     await books.sessions.touch(job.session, now)

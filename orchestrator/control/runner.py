@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
 from orchestrator.control import news
+from orchestrator.control.bridges import Bridges
+from orchestrator.control.bridging import Bridging, Elsewhere, Hopeless, Painted
 from orchestrator.control.links import Links
 from orchestrator.control.loop import Workers
 from orchestrator.control.moves import end_instance, fail, requeue
@@ -16,27 +17,22 @@ from orchestrator.control.restarts import Restarts
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import (
     AttemptInterrupted,
-    ComfyUnavailable,
     GraphRejected,
-    InferenceUnavailable,
     OrchestratorError,
-    OutOfVram,
     StaleWrite,
     StoreError,
 )
 from orchestrator.domain.ids import ImageKey, InstanceId, JobId
 from orchestrator.domain.instance import EndReason, Instance
 from orchestrator.domain.job import Failure, Job, JobState, Served
-from orchestrator.domain.money import price_of
+from orchestrator.domain.money import MicroUsd, price_of
 from orchestrator.domain.policy import retry
 from orchestrator.domain.workflows import Workflow
 from orchestrator.ports.blobs import Blobs
-from orchestrator.ports.inference import Attempt, InferenceApi
 from orchestrator.ports.store import Booking, Books
 
 log = logging.getLogger(__name__)
 
-BRIDGE_TRIES = 3
 INTERRUPT_LIMIT = timedelta(seconds=10)
 
 
@@ -50,7 +46,7 @@ class Runner:
         links: Links,
         restarts: Restarts,
         blobs: Blobs,
-        bridges: Mapping[str, InferenceApi],
+        bridges: Bridges,
         group: asyncio.TaskGroup,
     ) -> None:
         self._shared = shared
@@ -58,16 +54,10 @@ class Runner:
         self._blobs = blobs
         self._painter = Painter(shared, links=links, restarts=restarts, blobs=blobs)
         self._bridges = bridges
+        self._bridging = Bridging(shared, bridges=bridges, blobs=blobs, painter=self._painter)
         self._attempts = Workers("runner", group, wakeup=shared.wakeups.runner, keys="job", give_up=self._despair)
         self._interrupts = Workers("interrupt", group, wakeup=shared.wakeups.runner, keys="job")
         self._seen: dict[JobId, Job] = {}
-
-    def bridges_for(self, job: Job) -> tuple[str, ...]:
-        """The APIs that can serve *job*, best first."""
-        workflow = self._shared.catalog.find(job.workflow)
-        if workflow is None:
-            return ()
-        return tuple(name for name, api in self._bridges.items() if api.capabilities.can_make(workflow, job))
 
     def take(self, job: Job) -> None:
         """Begin *job*, which was just committed as RUNNING, without waiting for the next look at the store."""
@@ -97,8 +87,8 @@ class Runner:
     async def _interrupt(self, job: Job) -> None:
         try:
             async with asyncio.timeout(INTERRUPT_LIMIT.total_seconds()):
-                if job.bridge:
-                    await self._bridges[job.bridge].cancel(job)
+                if api := self._bridges.api(job.bridge):
+                    await api.cancel(job)
                 elif job.prompt and (instance := await self._instance(job.instance)):
                     comfy = await self._links.comfy(instance)
                     await comfy.interrupt(job.prompt)
@@ -174,45 +164,32 @@ class Runner:
     # Over a bridge.
 
     async def _on_bridge(self, job: Job, workflow: Workflow, *, is_new: bool) -> None:
-        api = self._bridges.get(job.bridge)
-        if api is None:
-            await self._requeue(job, "its bridge is switched off")
-            return
-        try:
-            source = await self._blobs.get(job.source) if job.source else None
-            made = await api.generate(
-                Attempt(
-                    workflow=workflow,
-                    job=job,
-                    source=source,
-                    is_new=is_new,
-                    note_ref=lambda ref: self._note_ref(job, ref),
-                    on_progress=lambda it: self._painter.show(job, it),
-                )
-            )
-        except GraphRejected as error:
-            await self._fail(job, Failure(key="graph_rejected", values={"sentence": error.sentence}))
-        except (OutOfVram, InferenceUnavailable, ComfyUnavailable, AttemptInterrupted) as error:
-            log.warning("job %s on %s: %s", job.id, api.name, error)
-            await self._bridge_failed(job, api.name)
-        else:
-            span = self._shared.clock.now() - (job.started_at or self._shared.clock.now())
-            served = Served(by=api.name, seconds=span.total_seconds(), cost=made.cost)
-            await self._succeed(job, made.pictures, served)
+        match await self._bridging.make(job, workflow, is_new=is_new):
+            case Painted(pictures=pictures, served=served):
+                await self._succeed(job, pictures, served)
+            case Hopeless(failure=failure, cost=cost):
+                async with self._shared.store.writing() as books:
+                    await self._book_bridge(books, job, cost)
+                    await self._fail_in(books, job, failure)
+            case Elsewhere() as elsewhere:
+                await self._send_elsewhere(job, elsewhere)
 
-    async def _note_ref(self, job: Job, ref: str) -> None:
-        """Write down what the API calls the attempt, so that a later life of ours finds it again."""
+    async def _send_elsewhere(self, job: Job, elsewhere: Elsewhere) -> None:
+        """To a machine or to another API; what this one may have charged is spent."""
         async with self._shared.store.writing() as books:
             current = await books.jobs.get(job.id)
-            if current is not None and current.state is JobState.RUNNING and current.prompt == job.prompt:
-                await books.jobs.change(current, replace(current, bridge_ref=ref), reason="ordered")
+            if current is None or current.state is not JobState.RUNNING or current.prompt != job.prompt:
+                return
+            await self._book_bridge(books, job, elsewhere.cost)
+            avoids = (*current.avoids, job.bridge) if elsewhere.avoids else current.avoids
+            await requeue(books, current, self._shared.clock.now(), reason=elsewhere.reason, avoids=avoids)
 
-    async def _bridge_failed(self, job: Job, api: str) -> None:
-        if job.attempts >= BRIDGE_TRIES:
-            await self._fail(job, Failure(key="bridge_failed", values={"api": api}))
-            return
-        await asyncio.sleep(job.attempts)
-        await self._requeue(job, f"{api} did not answer")
+    async def _book_bridge(self, books: Books, job: Job, cost: MicroUsd) -> None:
+        if cost:
+            now = self._shared.clock.now()
+            await books.ledger.book(
+                Booking(at=now, user=job.user, cloud=job.bridge, instance=None, job=job.id, amount=cost)
+            )
 
     # The books.
 
@@ -243,13 +220,13 @@ class Runner:
             done = replace(current.moved_to(JobState.SUCCEEDED, now), images=images, served=served)
             await books.jobs.change(current, done, reason=served.by)
             await news.painted(books, done, now)
-            if job.bridge and served.cost:
-                await books.ledger.book(
-                    Booking(at=now, user=job.user, cloud=job.bridge, instance=None, job=job.id, amount=served.cost)
-                )
+            if job.bridge:
+                await self._book_bridge(books, job, served.cost)
+                await self._note_bridged(books, job)
             await books.sessions.touch(job.session, now)
         self._shared.wakeups.notices.wake()
-        self._shared.board.note_pace(served.seconds, len(images))
+        if not job.bridge:
+            self._shared.board.note_pace(served.seconds, len(images))
         log.info(
             "job %s: %d pictures in %.1f s by %s, attempt %d",
             job.id,
@@ -258,6 +235,13 @@ class Runner:
             served.by,
             job.attempts,
         )
+
+    async def _note_bridged(self, books: Books, job: Job) -> None:
+        """Its person goes on waiting for the machine, for the next picture."""
+        session = await books.sessions.get(job.session)
+        if session is not None and self._shared.clouds:
+            bridged = replace(session, bridged_job=job.id)
+            await books.sessions.change(session, bridged, reason="bridged")
 
     async def _fail(self, job: Job, failure: Failure) -> None:
         async with self._shared.store.writing() as books:

@@ -25,6 +25,7 @@ from orchestrator.api import (
     SessionView,
     WorkflowCard,
 )
+from orchestrator.control.bridges import ROUTING, routing_in_force
 from orchestrator.control.budgets import caps_in_force, change_cap
 from orchestrator.control.intake import DRAINING, Intake
 from orchestrator.control.moves import end_instance
@@ -39,11 +40,12 @@ from orchestrator.domain.job import Job, JobState, Served
 from orchestrator.domain.money import MicroUsd, price_of
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.policy import keepalive
+from orchestrator.domain.policy.routing import Routing
 from orchestrator.domain.policy.spend import Cap
 from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.domain.workflows import Workflow, closest
 from orchestrator.ports.blobs import Blobs
-from orchestrator.ports.store import Books, DayCost
+from orchestrator.ports.store import Booking, Books, DayCost
 
 LOOK_AGAIN = timedelta(milliseconds=200)
 
@@ -78,11 +80,23 @@ class Service(Orchestrator):
                 return CancelOutcome.NOT_YOURS
             if current.is_over:
                 return CancelOutcome.ALREADY_OVER
-            cancelled = replace(current.moved_to(JobState.CANCELLED, now), served=await self._spent_on(books, current))
+            spent = await self._spent_on(books, current)
+            bridged = await self._spend_at_bridge(books, current, now)
+            spent = replace(spent, cost=MicroUsd(spent.cost + bridged))
+            cancelled = replace(current.moved_to(JobState.CANCELLED, now), served=spent)
             await books.jobs.change(current, cancelled, reason="asked for")
             await books.sessions.touch(current.session, now)
         self._ring()
         return CancelOutcome.CANCELLED
+
+    async def _spend_at_bridge(self, books: Books, job: Job, now: datetime) -> MicroUsd:
+        """What was ordered at an API may be charged, cancelled or not: it counts as spent."""
+        api = self._shared.bridges.get(job.bridge) if job.state is JobState.RUNNING else None
+        cost = api.capabilities.estimate(job) if api else MicroUsd(0)
+        if cost:
+            booking = Booking(at=now, user=job.user, cloud=job.bridge, instance=None, job=job.id, amount=cost)
+            await books.ledger.book(booking)
+        return cost
 
     async def _spent_on(self, books: Books, job: Job) -> Served:
         """What a job has cost until now: machines that were lost, the cold start, the time it was painted."""
@@ -240,11 +254,13 @@ class Service(Orchestrator):
         shared = self._shared
         async with shared.store.reading() as books:
             caps = await caps_in_force(books, shared)
+            routing = await routing_in_force(books, shared)
         return PolicyView(
             name=shared.policy.name,
             idle_timeout=shared.policy.idle_timeout,
             clouds=shared.clouds,
-            bridges=shared.bridges,
+            bridges=tuple(api.title for api in shared.bridges.values()),
+            routing=routing,
             max_price=shared.limits.max_price,
             max_machines=shared.limits.max_machines,
             hedges_per_hour=shared.limits.hedging.per_hour,
@@ -252,6 +268,15 @@ class Service(Orchestrator):
             day=caps.day,
             month=caps.month,
         )
+
+    async def set_routing(self, name: str) -> None:
+        if name not in set(Routing):
+            known = ", ".join(Routing)
+            raise RequestError("unknown_routing", name=name, closest=closest(name, [*Routing]), known=known)
+        async with self._shared.store.writing() as books:
+            await books.set_fact(ROUTING, name)
+        self._shared.wakeups.dispatcher.wake()
+        self._ring()
 
     async def caps(self) -> tuple[CapView, ...]:
         now = self._shared.clock.now()

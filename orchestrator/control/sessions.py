@@ -12,7 +12,7 @@ from orchestrator.control import news
 from orchestrator.control.hedges import Hedge
 from orchestrator.control.moves import tell_failed
 from orchestrator.control.shared import Shared
-from orchestrator.domain.ids import SessionId
+from orchestrator.domain.ids import SessionId, WorkflowName
 from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState
 from orchestrator.domain.policy import keepalive, retry
@@ -218,7 +218,10 @@ class _Look:
         if instance.state is InstanceState.READY:
             snapshot = replace(self._snapshot, session=session)
             return EndReason.IDLE, keepalive.warm_until(snapshot, self._shared.policy)
-        return EndReason.NOT_NEEDED, (session.idle_since or self._now) + self._shared.limits.cancel_grace
+        at = (session.idle_since or self._now) + self._shared.limits.cancel_grace
+        if session.bridged_job is not None:  # who has a picture from an API waits for the machine all the same
+            at = max(at, keepalive.warm_until(replace(self._snapshot, session=session), self._shared.policy))
+        return EndReason.NOT_NEEDED, at
 
     async def _rent(self, session: Session) -> Session:
         """Plan a machine where the policy wants one and nothing speaks against it."""
@@ -228,22 +231,31 @@ class _Look:
         if snapshot.ready:
             return session
         if snapshot.warming:
-            await self._hedge()
+            if snapshot.queued:
+                await self._hedge()
             return session
         at = self._next_try_at(session)
         if self._now < at:
             self._due.append(at)
             return session
-        await self._plan(f"{shared.policy.name} wants a machine")
+        workflow = self._workflow()
+        if workflow is None:
+            return session
+        await self._plan(workflow, f"{shared.policy.name} wants a machine")
         warming = replace(session.moved_to(SessionState.WARMING), tries=session.tries + 1)
         return await self._books.sessions.change(session, warming, reason="a machine is planned")
 
-    async def _plan(self, reason: str) -> None:
+    def _workflow(self) -> WorkflowName | None:
+        """What a machine is prepared for: what is waited for, or what the one before it was."""
+        jobs, last = (*self._snapshot.queued, *self._snapshot.running), self._snapshot.last_end
+        return jobs[0].workflow if jobs else (last.workflow if last is not None else None)
+
+    async def _plan(self, workflow: WorkflowName, reason: str) -> None:
         instance = Instance(
             id=self._shared.ids.instance(),
             session=self._snapshot.session.id,
             user=self._snapshot.session.user,
-            workflow=self._snapshot.queued[0].workflow,
+            workflow=workflow,
             state=InstanceState.PLANNED,
             created_at=self._now,
             state_since=self._now,
@@ -260,7 +272,7 @@ class _Look:
             self._due.append(due)
             return
         await Hedge(self._shared, self._books).note(self._snapshot.warming[0], self._now)
-        await self._plan("the first takes long")
+        await self._plan(self._snapshot.warming[0].workflow, "the first takes long")
 
     def _next_try_at(self, session: Session) -> datetime:
         last = self._snapshot.last_end

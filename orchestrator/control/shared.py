@@ -1,6 +1,7 @@
 """What every loop of the control plane is given, and the limits that the operator may set."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,8 +12,10 @@ from orchestrator.domain.money import MicroUsdPerHour
 from orchestrator.domain.policy.hedging import Hedging
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import RentingPolicy
+from orchestrator.domain.policy.routing import Routing
 from orchestrator.domain.policy.spend import Caps
 from orchestrator.ports.clock import Clock, Ids
+from orchestrator.ports.inference import InferenceApi
 from orchestrator.ports.store import Store
 from orchestrator.ports.workflows import WorkflowCatalog
 
@@ -91,7 +94,8 @@ class Shared:
     Attributes:
         epoch: When this life of the installation began; a later one has a higher number.
         former: The installations that this data folder was copied from.
-        bridges: Names of the managed APIs, best first.
+        bridges: The managed APIs by name, best first.
+        routing: Where jobs are made while the admins have chosen nothing else.
         clouds: Names of the clouds that may be rented from; empty when nothing is ever rented.
     """
 
@@ -107,7 +111,8 @@ class Shared:
     installation: InstallationId
     epoch: int
     clouds: tuple[CloudName, ...]
-    bridges: tuple[str, ...]
+    bridges: Mapping[str, InferenceApi]
+    routing: Routing = Routing.HYBRID
     wakeups: Wakeups = field(default_factory=Wakeups)
     board: Board = field(default_factory=Board)
     gate: Gate = field(default_factory=Gate)

@@ -43,6 +43,7 @@ class Wakeups:
     dispatcher: Wakeup = field(default_factory=Wakeup)
     runner: Wakeup = field(default_factory=Wakeup)
     reconciler: Wakeup = field(default_factory=Wakeup)
+    bridges: Wakeup = field(default_factory=Wakeup)
     keeping: Wakeup = field(default_factory=Wakeup)
     newsroom: Wakeup = field(default_factory=Wakeup)
     ends: Wakeup = field(default_factory=Wakeup)

@@ -13,7 +13,7 @@ Value = str | int | float
 """What a parameter of a workflow can be set to."""
 
 
-class Wish(StrEnum):
+class Preference(StrEnum):
     """Where its person wants it made."""
 
     DEFAULT = ""  # as the admins have chosen
@@ -94,7 +94,7 @@ class Job:
         prompt: What ComfyUI calls the running attempt.
         bridge_ref: What that API calls the running attempt; empty while that is not known.
         avoids: APIs that failed at it: they are not asked again.
-        wish: Where its person wants it made.
+        prefers: Where its person wants it made.
         may_remake: What an API keeps back as indecent may be made on a machine: so its place has decided.
         own_lora: The LoRA that is not the workflow's; None when it asks for none of those.
         forgotten_at: Since when it has neither words nor pictures, as its person wished; nobody is shown it.
@@ -121,7 +121,7 @@ class Job:
     bridge: str = ""
     bridge_ref: str = ""
     avoids: tuple[str, ...] = ()
-    wish: Wish = Wish.DEFAULT
+    prefers: Preference = Preference.DEFAULT
     may_remake: bool = False
     own_lora: OwnLora | None = None
     prompt: PromptId | None = None

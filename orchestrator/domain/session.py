@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.domain.errors import IllegalTransitionError
-from orchestrator.domain.ids import SessionId, UserId
+from orchestrator.domain.ids import JobId, SessionId, UserId
 
 
 class SessionState(StrEnum):
@@ -41,6 +41,8 @@ class Session:
         tries: Machines given up in a row since one was last ready.
         released_at: The person gave the machine back: it goes as soon as nothing is unfinished.
         idle_since: When the last unfinished job ended; None while there is one.
+        bridged_job: The last one that a managed API made while no machine was ready: its person goes on waiting for
+            the machine.
     """
 
     id: SessionId
@@ -54,6 +56,7 @@ class Session:
     tries: int = 0
     released_at: datetime | None = None
     idle_since: datetime | None = None
+    bridged_job: JobId | None = None
 
     def moved_to(self, state: SessionState) -> "Session":
         """Move along the table, the only way to move.

@@ -114,7 +114,7 @@ class Life:
             epoch=names.epoch,
             former=names.former,
             clouds=tuple(sorted(clouds)),
-            bridges=tuple(bridges),
+            bridges=bridges,
         )
         async with run_on(shared, outside) as service:
             await do(service)

@@ -20,7 +20,7 @@ from orchestrator.domain.ids import (
     UserId,
     WorkflowName,
 )
-from orchestrator.domain.job import Failure, Job, JobState, OwnLora, Served, Wish
+from orchestrator.domain.job import Failure, Job, JobState, OwnLora, Preference, Served
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.session import Session, SessionState
 from orchestrator.ports.store import Booking, Event
@@ -115,6 +115,7 @@ def session_row(session: Session) -> SqlRow:
         "tries": session.tries,
         "released_at": to_micros_or_null(session.released_at),
         "idle_since": to_micros_or_null(session.idle_since),
+        "bridged_job": session.bridged_job,
     }
 
 
@@ -131,6 +132,7 @@ def session_from(row: Row) -> Session:
         tries=row["tries"],
         released_at=time_or_none(row["released_at"]),
         idle_since=time_or_none(row["idle_since"]),
+        bridged_job=None if row["bridged_job"] is None else JobId(row["bridged_job"]),
     )
 
 
@@ -156,7 +158,7 @@ def job_row(job: Job) -> SqlRow:
         "bridge": job.bridge,
         "bridge_ref": job.bridge_ref,
         "avoids": to_json(job.avoids),
-        "wish": job.wish,
+        "prefers": job.prefers,
         "may_remake": int(job.may_remake),
         "own_lora": to_json(asdict(job.own_lora)) if job.own_lora else None,
         "prompt_id": job.prompt,
@@ -191,7 +193,7 @@ def job_from(row: Row) -> Job:
         bridge=row["bridge"],
         bridge_ref=row["bridge_ref"],
         avoids=tuple(json.loads(row["avoids"])),
-        wish=Wish(row["wish"]),
+        prefers=Preference(row["prefers"]),
         may_remake=bool(row["may_remake"]),
         own_lora=None if row["own_lora"] is None else OwnLora(**known(OwnLora, json.loads(row["own_lora"]))),
         prompt=None if row["prompt_id"] is None else PromptId(row["prompt_id"]),

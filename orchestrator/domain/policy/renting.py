@@ -34,8 +34,11 @@ class FirstUser:
     idle_timeout: timedelta
     name: str = "first-user"
 
-    def wants_machine(self, snapshot: SessionSnapshot, now: datetime) -> bool:  # noqa: ARG002 - others decide by the hour
-        return bool(snapshot.queued)
+    def wants_machine(self, snapshot: SessionSnapshot, now: datetime) -> bool:
+        """Also for who has their picture from an API already: the next one is to come from the machine."""
+        if snapshot.queued or any(job.bridge for job in snapshot.running):
+            return True
+        return snapshot.session.bridged_job is not None and now < self.warm_until(snapshot)
 
     def warm_until(self, snapshot: SessionSnapshot) -> datetime:
         return snapshot.session.last_request_at + self.idle_timeout

@@ -48,6 +48,7 @@ from orchestrator.api import (
     Queued,
     ReleaseOutcome,
     RequestError,
+    Routing,
     Served,
     SessionId,
     SessionState,
@@ -230,6 +231,7 @@ class FakeOrchestrator(Orchestrator):
     room: int = 1000
     draining: bool = False
     bridges: tuple[str, ...] = ()
+    routing: Routing = Routing.HYBRID
     limits: dict[str, MicroUsd | None] = field(default_factory=lambda: {"day": MicroUsd(5_000_000), "month": None})
     _people: FakePeople = field(default_factory=FakePeople)
     _keys: dict[str, JobId] = field(default_factory=dict)
@@ -455,6 +457,7 @@ class FakeOrchestrator(Orchestrator):
             idle_timeout=timedelta(minutes=10),
             clouds=() if self.bridges else ("sandbox",),
             bridges=self.bridges,
+            routing=self.routing,
             max_price=MicroUsdPerHour(800_000),
             max_machines=5,
             hedges_per_hour=4,
@@ -462,6 +465,11 @@ class FakeOrchestrator(Orchestrator):
             day=None,
             month=None,
         )
+
+    async def set_routing(self, name: str) -> None:
+        if name not in set(Routing):
+            raise RequestError("unknown_routing", name=name, closest="", known=", ".join(Routing))
+        self.routing = Routing(name)
 
     async def caps(self) -> tuple[CapView, ...]:
         return tuple(CapView(name=name, limit=limit, spent=MicroUsd(119_000)) for name, limit in self.limits.items())

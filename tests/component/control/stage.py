@@ -175,7 +175,7 @@ async def a_stage(
             installation=InstallationId("abcd1234"),
             epoch=1,
             clouds=clouds,
-            bridges=(),
+            bridges={},
         )
         views, blobs = Views(shared), LocalBlobs(folder / "pictures")
         service = Service(

@@ -16,6 +16,7 @@ import pytest
 from orchestrator.adapters.blobs_local import LocalBlobs
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.api import Running
+from orchestrator.control.bridges import Bridges
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.links import Links
 from orchestrator.control.loop import keep_doing
@@ -150,9 +151,11 @@ async def keep_painting(stage: Stage, hand: Stagehand, pictures: Path) -> None:
             connect_limit=timedelta(seconds=10),
         )
         restarts = Restarts(shared, links=links, agent_source=AGENT_SOURCE, limits=LIMITS)
-        runner = Runner(shared, links=links, restarts=restarts, blobs=LocalBlobs(pictures), bridges={}, group=group)
+        bridges = Bridges(shared)
+        blobs = LocalBlobs(pictures)
+        runner = Runner(shared, links=links, restarts=restarts, blobs=blobs, bridges=bridges, group=group)
         group.create_task(keep_doing("runner", runner.step, wakeup=shared.wakeups.runner))
-        dispatcher = Dispatcher(shared, runner)
+        dispatcher = Dispatcher(shared, runner, bridges)
         group.create_task(keep_doing("dispatcher", dispatcher.step, wakeup=shared.wakeups.dispatcher))
         try:
             await asyncio.Event().wait()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.adapters.blobs_local import LocalBlobs
 from orchestrator.adapters.comfyui import ComfyUiConnector
+from orchestrator.control.bridges import Bridges
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.links import Links
 from orchestrator.control.loop import UNEXPECTED_TRIES, keep_doing
@@ -92,8 +93,10 @@ async def an_attempt(folder: Path) -> tuple[int, EndReason | None, JobState]:
         shared, links = stage.shared, links_to(machines, group)
         machine = await known(stage, await stage.make_ready())
         restarts = Restarts(shared, links=links, agent_source=b"", limits=LIMITS)
-        runner = Runner(shared, links=links, restarts=restarts, blobs=LocalBlobs(folder), bridges={}, group=group)
-        await Dispatcher(shared, runner).step()
+        bridges = Bridges(shared)
+        blobs = LocalBlobs(folder)
+        runner = Runner(shared, links=links, restarts=restarts, blobs=blobs, bridges=bridges, group=group)
+        await Dispatcher(shared, runner, bridges).step()
         loop = group.create_task(keep_doing("runner", runner.step, wakeup=shared.wakeups.runner))
         await asyncio.sleep(600)
         loop.cancel()
