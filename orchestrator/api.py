@@ -83,6 +83,7 @@ __all__ = [
     "Trouble",
     "UserId",
     "Value",
+    "Warming",
     "WorkflowCard",
     "WorkflowName",
     "closest",
@@ -217,11 +218,33 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Warming:
+    """
+    The person's own machine, which gets warm for the next picture.
+
+    Attributes:
+        machine: None until one is ordered.
+        stages: Of its way to readiness, in a fixed order.
+        eta: Until it is ready; None while none is ordered, and once it is.
+    """
+
+    machine: MachineView | None
+    stages: tuple[Stage, ...]
+    eta: Eta | None
+    is_ready: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
-    """Attributes: images: Empty when they are no longer kept."""
+    """
+    Attributes:
+        images: Empty when they are no longer kept.
+        warming: Of the last picture that a managed API made while its person's machine was cold.
+    """
 
     images: tuple[ImageKey, ...]
     served: Served
+    warming: Warming | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,12 @@ import math
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-from orchestrator.api import ColdStart, JobView
+from orchestrator.api import ColdStart, JobView, Succeeded
 from orchestrator.control.shared import Shared
 from orchestrator.control.views import Views
 from orchestrator.domain.ids import JobId
 from orchestrator.domain.notices import Notice
+from orchestrator.ports.store import Books
 
 PACE = timedelta(milliseconds=100)
 """Between two rounds: progress is for people."""
@@ -64,21 +65,34 @@ class Newsroom:
         for view in await self._changed():
             for subscription in self._subscriptions:
                 subscription.put(view)
-        is_warming = any(isinstance(view.status, ColdStart) for view in self._published.values())
-        return LATENESS if is_warming else None
+        return LATENESS if any(_is_warming(view) for view in self._published.values()) else None
 
     async def _changed(self) -> list[JobView]:
         """Of everything that is unfinished, or ended without its person knowing, what looks different now."""
         views: list[JobView] = []
         async with self._shared.store.reading() as books:
-            for session in await books.sessions.busy():
+            watched = dict(await books.sessions.bridged())
+            for session in dict.fromkeys((*await books.sessions.busy(), *watched)):
                 scene = await self._views.scene(books, session)
                 jobs = scene.snapshot.jobs if scene else ()
                 views += [await self._views.job(books, job, scene) for job in jobs]
-            views += [await self._views.job(books, job, None) for job in await books.jobs.unacknowledged()]
+                if session in watched and (job := await books.jobs.get(watched[session])):
+                    views.append(await self._views.job(books, job, scene))
+            views += [
+                await self._views.job(books, job, None)
+                for job in await books.jobs.unacknowledged()
+                if job.id not in watched.values()
+            ]
+            views += await self._no_longer_watched(books, {view.id for view in views})
         changed = [view for view in views if self._is_news(view)]
         self._published = {view.id: view for view in views}
         return changed
+
+    async def _no_longer_watched(self, books: Books, seen: set[JobId]) -> list[JobView]:
+        """Cards that showed a machine getting warm do so no more: that is told once."""
+        gone = [view.id for view in self._published.values() if view.id not in seen and _is_warming(view)]
+        jobs = [await books.jobs.get(name) for name in gone]
+        return [await self._views.job(books, job, None) for job in jobs if job is not None and job.is_over]
 
     def _is_news(self, view: JobView) -> bool:
         return self._published.get(view.id) != view
@@ -107,3 +121,11 @@ class Newsroom:
                     told.add(notice.id)
                     yield notice
             await self._shared.wakeups.notices.wait(None)
+
+
+def _is_warming(view: JobView) -> bool:
+    """Whether it shows a machine that is not ready yet."""
+    status = view.status
+    if isinstance(status, Succeeded):
+        return status.warming is not None and not status.warming.is_ready
+    return isinstance(status, ColdStart)

@@ -124,8 +124,9 @@ class Service(Orchestrator):
             return tuple([await self._view(books, job) for job in page])
 
     async def _view(self, books: Books, job: Job) -> JobView:
-        scene = None if job.is_over else await self._views.scene(books, job.session)
-        return await self._views.job(books, job, scene)
+        if job.is_over and not job.bridge:
+            return await self._views.job(books, job, None)
+        return await self._views.job(books, job, await self._views.scene(books, job.session))
 
     async def rebind(self, job: JobId, origin: str) -> None:
         async with self._shared.store.writing() as books:

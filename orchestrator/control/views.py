@@ -20,6 +20,7 @@ from orchestrator.api import (
     Status,
     Succeeded,
     Trouble,
+    Warming,
 )
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import IllegalTransitionError
@@ -29,6 +30,7 @@ from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, Instanc
 from orchestrator.domain.job import Failure, Job, JobState
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy import keepalive
+from orchestrator.domain.session import ACTIVE, Session
 from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.ports.store import Books
@@ -106,7 +108,7 @@ class Views:
         )
 
     async def job(self, books: Books, job: Job, scene: Scene | None) -> JobView:
-        """*scene* is needed for unfinished jobs alone."""
+        """*scene* is needed for unfinished jobs, and for one whose person waits for a machine all the same."""
         status = self._status(job, scene)
         if isinstance(status, ColdStart):
             stages = status.stages
@@ -169,7 +171,7 @@ class Views:
             return self._running(job, scene) if job.state is JobState.RUNNING else self._waiting(job, scene)
         match job.state:
             case JobState.SUCCEEDED if job.served is not None:
-                return Succeeded(images=job.images, served=job.served)
+                return Succeeded(images=job.images, served=job.served, warming=self._getting_warm(job, scene))
             case JobState.FAILED:
                 return Failed(failure=job.failure or Failure(key="deadline", values={"minutes": 0}))
             case JobState.CANCELLED:
@@ -177,13 +179,29 @@ class Views:
             case _:
                 raise IllegalTransitionError(f"job {job.id} is {job.state} without what that needs")
 
+    def _getting_warm(self, job: Job, scene: Scene | None) -> Warming | None:
+        """The machine of its session, below the last picture that an API made."""
+        if scene is None or not is_watched(scene.snapshot.session, job):
+            return None
+        machine, warmup = current_machine(scene.snapshot), scene.warmup
+        if machine is None and not self._shared.policy.wants_machine(scene.snapshot, scene.now):
+            return None
+        return Warming(
+            machine=machine_view(machine) if machine else None,
+            stages=warmup.stages if warmup else (),
+            eta=_eta(warmup.left.low, warmup.left.high, scene.now) if warmup else None,
+            is_ready=machine is not None and machine.state is InstanceState.READY,
+        )
+
     def _running(self, job: Job, scene: Scene) -> Running:
         painting = self._shared.board.painting(job.id)
         done, of = (painting.done, painting.total) if painting else (0, 0)
         share_left = 1 - done / of if of else 1.0
-        seconds = self._shared.board.seconds_per_image * job.count * share_left
+        api = self._shared.bridges.get(job.bridge)
+        each = api.capabilities.seconds if api else self._shared.board.seconds_per_image
+        seconds = each * job.count * share_left
         machine = next((i for i in scene.snapshot.instances if i.id == job.instance), None)
-        by = job.bridge or (f"your {machine.offer.gpu}" if machine and machine.offer else "")
+        by = api.title if api else job.bridge or (f"your {machine.offer.gpu}" if machine and machine.offer else "")
         eta = _eta(seconds * 0.7, seconds * 1.5, scene.now)
         return Running(done=done, of=of, eta=eta, served_by=by, restarted=self._shared.board.restart(job.id))
 
@@ -264,6 +282,11 @@ class Views:
 def prior_of(machine: Instance, shared: Shared) -> Mapping[Step, Seconds]:
     """What its steps take while nothing was measured."""
     return SANDBOX if machine.cloud in {None, "sandbox"} and "sandbox" in shared.clouds else REAL_CLOUD
+
+
+def is_watched(session: Session, job: Job) -> bool:
+    """Whether the card of *job*, though it is over, goes on showing how the machine of its session gets warm."""
+    return session.bridged_job == job.id and session.state in ACTIVE
 
 
 def current_machine(snapshot: SessionSnapshot) -> Instance | None:

@@ -125,6 +125,10 @@ class Sessions(Protocol):
         """Those with an unfinished job."""
         ...
 
+    async def bridged(self) -> tuple[tuple[SessionId, JobId], ...]:
+        """Those not CLOSED that wait for a machine beside a picture that an API made, with its job."""
+        ...
+
     async def due(self, now: datetime, limit: int) -> tuple[Session, ...]:
         """Not CLOSED and ``due_at`` has come, longest overdue first."""
         ...

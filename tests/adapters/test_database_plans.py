@@ -34,6 +34,7 @@ WHOLE_INDEX = {
     "jobs.COUNT": "job_unfinished_of_user",
     "sessions.NOT_CLOSED": "session_not_closed",
     "sessions.BUSY": "job_unfinished",
+    "sessions.BRIDGED": "session_bridged",
     "instances.STAGE_TIMES": "ready",  # the few machines that its inner query has chosen
     "ledger.RESERVED": "instance_reserved",
     "keeping.SOURCES": "job_unfinished_of_user",

@@ -266,6 +266,16 @@ class TestJobs:
         async with store.reading() as books:
             assert await books.jobs.dispatchable(10) == ()
 
+    async def test_who_waits_for_a_machine_beside_a_picture_is_found_until_the_session_is_closed(
+        self, store: Store
+    ) -> None:
+        waiting, closed = a_session(bridged_job=JobId("j1")), a_session("s2", user=BOB, bridged_job=JobId("j2"))
+        await put(store, waiting, replace(closed, state=SessionState.CLOSED), a_session("s3", user=UserId("web:cyd")))
+
+        async with store.reading() as books:
+            assert await books.sessions.get(SessionId("s1")) == waiting
+            assert await books.sessions.bridged() == (("s1", "j1"),)
+
     async def test_a_job_that_runs_over_a_bridge_does_not_keep_the_machine_busy(self, store: Store) -> None:
         machine = an_instance(state=InstanceState.READY, ready_at=NOW)
         bridged = a_job("j1", state=JobState.RUNNING, bridge="replicate")

@@ -16,7 +16,7 @@ from orchestrator.adapters.database.rows import (
     to_micros,
 )
 from orchestrator.adapters.database.statements import change_row, compare_and_set, insert_into, record
-from orchestrator.domain.ids import SessionId, UserId
+from orchestrator.domain.ids import JobId, SessionId, UserId
 from orchestrator.domain.session import Session
 from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.ports.clock import Clock
@@ -28,6 +28,7 @@ GET = "SELECT * FROM session WHERE id = :session"
 ACTIVE_OF = "SELECT * FROM session WHERE user_id = :user AND state IN ('OPEN', 'WARMING', 'WARM')"
 NOT_CLOSED = "SELECT * FROM session WHERE state <> 'CLOSED' ORDER BY opened_at, id"
 BUSY = "SELECT DISTINCT session_id FROM job WHERE state IN ('QUEUED', 'RUNNING') ORDER BY session_id"
+BRIDGED = "SELECT id, bridged_job FROM session WHERE bridged_job IS NOT NULL AND state <> 'CLOSED' ORDER BY id"
 DUE = "SELECT * FROM session WHERE state <> 'CLOSED' AND due_at <= :now ORDER BY due_at, id LIMIT :limit"
 NEXT_DUE = "SELECT MIN(due_at) AS at FROM session WHERE state <> 'CLOSED'"
 TOUCH = "UPDATE session SET due_at = :due_at WHERE id = :id AND (due_at IS NULL OR due_at > :due_at)"
@@ -56,6 +57,10 @@ class SqlSessions(Sessions):
 
     async def not_closed(self) -> tuple[Session, ...]:
         return _all(await self._sql.rows(NOT_CLOSED))
+
+    async def bridged(self) -> tuple[tuple[SessionId, JobId], ...]:
+        rows = await self._sql.rows(BRIDGED)
+        return tuple((SessionId(row["id"]), JobId(row["bridged_job"])) for row in rows)
 
     async def busy(self) -> tuple[SessionId, ...]:
         return tuple(SessionId(row["session_id"]) for row in await self._sql.rows(BUSY))
