@@ -2,10 +2,15 @@
 
 import pytest
 
+from tests.contract.comfy_endpoint_stage import ComfyEndpointStage
 from tests.contract.sandbox_stage import SandboxStage
 from tests.contract.vast_stage import VastStage
 
-EXEMPT = {"sandbox": SandboxStage.exempt, "vast": VastStage.exempt}
+EXEMPT = {
+    "comfy_endpoint": ComfyEndpointStage.exempt,
+    "sandbox": SandboxStage.exempt,
+    "vast": VastStage.exempt,
+}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,24 +1,31 @@
-"""A ComfyUI by URL, the one bridge so far, keeps the promises of the port."""
+"""
+Every managed API against the rules of ``inference_suite``; one parameter an API.
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import replace
-from datetime import timedelta
+The one in memory, ``memory``, lives in a simulated world: see ``sim/test_inference.py``.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from orchestrator.adapters.inference.comfy_endpoint import ComfyEndpoint
-from tests.adapters.comfyui.conftest import PATIENT
-from tests.adapters.comfyui.replay import ReplayServer, serving_at_a_port
-from tests.contract.inference_suite import InferenceContract, Subject
+from tests.contract.comfy_endpoint_stage import comfy_endpoint_stage
+from tests.contract.inference_suite import InferenceContract, InferenceInTroubleContract, InferenceStage
 
-LIMITS = replace(PATIENT, opening=timedelta(seconds=2))
-"""One rule waits that long for a server that is gone."""
+SUBJECTS: Mapping[str, Callable[[], AbstractAsyncContextManager[InferenceStage]]] = {
+    "comfy_endpoint": comfy_endpoint_stage,
+}
 
 
-class TestComfyEndpoint(InferenceContract):
-    @pytest.fixture
-    async def subject(self) -> AsyncIterator[Subject]:
-        async with AsyncExitStack() as stack:
-            url = await stack.enter_async_context(serving_at_a_port(ReplayServer("flux_lora_second_seed")))
-            yield Subject(api=ComfyEndpoint(url=url, limits=LIMITS), take_down=stack.aclose)
+class TestInference(InferenceContract):
+    @pytest.fixture(params=sorted(SUBJECTS))
+    async def subject(self, request: pytest.FixtureRequest) -> AsyncIterator[InferenceStage]:
+        async with SUBJECTS[request.param]() as stage:
+            yield stage
+
+
+class TestInferenceInTrouble(InferenceInTroubleContract):
+    @pytest.fixture(params=sorted(SUBJECTS))
+    async def subject(self, request: pytest.FixtureRequest) -> AsyncIterator[InferenceStage]:
+        async with SUBJECTS[request.param]() as stage:
+            yield stage

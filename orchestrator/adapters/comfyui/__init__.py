@@ -13,6 +13,7 @@ Behaviour of the server as recorded from ComfyUI 0.3.64 in ``tests/data/comfyui`
 """
 
 from orchestrator.adapters.comfyui.connector import ComfyUiConnector, connect_url
+from orchestrator.adapters.comfyui.http import ComfyRefused
 from orchestrator.adapters.comfyui.limits import ComfyLimits
 
-__all__ = ["ComfyLimits", "ComfyUiConnector", "connect_url"]
+__all__ = ["ComfyLimits", "ComfyRefused", "ComfyUiConnector", "connect_url"]

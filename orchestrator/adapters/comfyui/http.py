@@ -22,6 +22,10 @@ class AnswerLost(ComfyUnavailable):
     """The request may have arrived; its answer did not."""
 
 
+class ComfyRefused(ComfyUnavailable):
+    """What guards it does not take our token."""
+
+
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """
@@ -171,6 +175,8 @@ async def _bounded(response: aiohttp.ClientResponse, rooms: Iterable[Room], path
 
 
 def _good(path: str, status: int, content: bytes) -> bytes:
+    if status in {401, 403}:
+        raise ComfyRefused(f"{path} answered {status}")
     if status != 200:
         raise ComfyUnavailable(f"{path} answered {status}")
     return content

@@ -1,7 +1,11 @@
 """A ComfyUI that runs already, somewhere: no machine is rented, and its pictures cost nothing."""
 
-from orchestrator.adapters.comfyui import ComfyLimits, connect_url
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from orchestrator.adapters.comfyui import ComfyLimits, ComfyRefused, connect_url
 from orchestrator.domain.errors import (
+    ApiOff,
     AttemptInterrupted,
     ComfyUnavailable,
     GraphRejected,
@@ -48,32 +52,36 @@ class ComfyEndpoint(InferenceApi):
         return CAPABILITIES
 
     async def probe(self) -> None:
-        """See the port: connecting is what it takes."""
-        try:
-            async with connect_url(self._url, token=self._token, limits=self._limits):
-                pass
-        except ComfyUnavailable as error:
-            raise InferenceUnavailable(f"{self.title}: {error}") from error
+        """See the port: it answers, and takes our token."""
+        async with self._connected() as comfy:
+            await comfy.stats()
 
     async def generate(self, attempt: Attempt) -> Made:
         job = attempt.job
         try:
-            async with connect_url(self._url, token=self._token, limits=self._limits) as comfy:
+            async with self._connected() as comfy:
+                await comfy.stats()  # a refused token is told here; the event socket only fails to open
                 graph = fill(attempt.workflow, job.values, image=await _uploaded(comfy, job, attempt.source))
                 pictures = await comfy.resume(graph, _prompt(job), on_progress=attempt.on_progress)
         except OutOfVram as error:
             raise GraphRejected(
                 "Your ComfyUI ran out of graphics memory; ask for a smaller picture or for fewer."
             ) from error
-        except (ComfyUnavailable, AttemptInterrupted) as error:
-            raise InferenceUnavailable(f"{self.title}: {error}") from error
         return Made(pictures=pictures, cost=MicroUsd(0))
 
     async def cancel(self, job: Job) -> None:
+        async with self._connected() as comfy:
+            await comfy.interrupt(_prompt(job))
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Comfy]:
+        """A connection whose errors are those of the port."""
         try:
             async with connect_url(self._url, token=self._token, limits=self._limits) as comfy:
-                await comfy.interrupt(_prompt(job))
-        except ComfyUnavailable as error:
+                yield comfy
+        except ComfyRefused as error:
+            raise ApiOff(f"{self.title} refuses the token; see COMFYUI_TOKEN") from error
+        except (ComfyUnavailable, AttemptInterrupted) as error:
             raise InferenceUnavailable(f"{self.title}: {error}") from error
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from orchestrator.adapters.inference.comfy_endpoint import ComfyEndpoint
 from orchestrator.adapters.workflow_files import read_workflows
-from orchestrator.domain.errors import GraphRejected, InferenceUnavailable
+from orchestrator.domain.errors import ApiOff, GraphRejected, InferenceUnavailable
 from orchestrator.domain.ids import ImageKey, PromptId
 from orchestrator.domain.workflows import check_values
 from tests.adapters.comfyui.conftest import HASTY, PATIENT
@@ -107,7 +107,7 @@ async def test_its_token_is_sent(server: ReplayServer) -> None:
     async with serving_at_a_port(server) as url:
         await ComfyEndpoint(url=url, token="t0ken", limits=PATIENT).generate(an_attempt(JOB))
         server.switches.answers["/queue"] = web.Response(status=401)
-        with pytest.raises(InferenceUnavailable) as refused:
+        with pytest.raises(ApiOff) as refused:
             await ComfyEndpoint(url=url, token="t0ken", limits=PATIENT).cancel(JOB)
 
     assert {"Bearer t0ken"} == {headers["Authorization"] for headers in server.headers}
