@@ -91,8 +91,10 @@ def _machine(view: JobView, session: SessionView | None, now: datetime) -> tuple
 
 
 def is_of(view: JobView, session: SessionView) -> bool:
-    """Whether the warm machine of *session* is the one that made it."""
+    """Whether the warm machine of *session* is the one that made it, or was waited for beside it."""
     since = session.ready_since
+    if isinstance(view.status, Succeeded) and view.status.warming is not None:
+        return view.status.warming.is_ready
     return since is not None and view.ended_at is not None and view.ended_at >= since
 
 

@@ -30,6 +30,7 @@ from orchestrator.api import (
     Trouble,
     UserId,
     Value,
+    Warming,
     WorkflowCard,
     WorkflowName,
 )
@@ -176,6 +177,8 @@ def _state(view: JobView) -> CardState:
 def _bar(view: JobView) -> Bar | None:
     match view.status:
         case ColdStart(stages=stages):
+            return cold_start_bar(stages)
+        case Succeeded(warming=Warming(stages=stages)) if stages:
             return cold_start_bar(stages)
         case Running(done=done, of=of):
             return painting_bar(done, of)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.chat.buttons import Action
-from bot.chat.places import Showing
+from bot.chat.places import Filtered, Showing
 from orchestrator.api import InstanceId, JobId, QuietHours
 
 MOST_PICTURES = 10
@@ -191,7 +191,9 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    pass
+    """Attributes: routing: Where pictures are made from now on for who says nothing; None asks."""
+
+    routing: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +224,13 @@ class ShowPictures:
     """Attributes: how: How pictures are shown in this place from now on; None asks how they are."""
 
     how: Showing | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreatFiltered:
+    """Attributes: how: What becomes in this place of what an API keeps back; None asks what does."""
+
+    how: Filtered | None = None
 
 
 JobCommand = Imagine | Again | Vary | Cancel | Press
@@ -257,5 +266,7 @@ class SetBudget:
 
 
 AboutPeople = ShowPerson | ShowBudget | SetBudget
-AdminCommand = Status | Cost | Policy | Sessions | StopMachine | Drain | BlockedWords | ShowPictures | AboutPeople
+AdminCommand = (
+    Status | Cost | Policy | Sessions | StopMachine | Drain | BlockedWords | ShowPictures | TreatFiltered | AboutPeople
+)
 Command = JobCommand | MachineCommand | KeepsakeCommand | ProfileCommand | ReadingCommand | AdminCommand

@@ -23,6 +23,7 @@ from orchestrator.api import (
     SessionView,
     Succeeded,
     Value,
+    Warming,
 )
 
 SAID_AS_A_TIME = timedelta(seconds=90)
@@ -56,7 +57,7 @@ def say(view: JobView, now: datetime, voice: Voice, session: SessionView | None)
                 line=_with_guess(_painting(view, running), running.eta, now), details=again, caption=_asked(view)
             )
         case Succeeded() as succeeded:
-            return _succeeded(view, succeeded, voice, session)
+            return _succeeded(view, succeeded, now, voice, session)
         case Failed(failure=failure):
             return Said(line=sentence(failure.key, failure.values), details=_spent(view.cost), caption=_asked(view))
         case Cancelled() as cancelled:
@@ -128,15 +129,29 @@ def _spent(cost: MicroUsd) -> tuple[str, ...]:
     return (f"so far {price(cost)}",) if cost > 0 else ()
 
 
-def _succeeded(view: JobView, succeeded: Succeeded, voice: Voice, session: SessionView | None) -> Said:
+def _succeeded(view: JobView, succeeded: Succeeded, now: datetime, voice: Voice, session: SessionView | None) -> Said:
     served = succeeded.served
     took = ((view.ended_at or view.submitted_at) - view.submitted_at).total_seconds()
     line = f"{plural(len(succeeded.images), 'picture')} in {span(took)}" if succeeded.images else NO_LONGER_KEPT
     by = served.by
+    if succeeded.warming is not None:
+        line = f"{line} by {by}{_warming(succeeded.warming, now, voice, session)}"
     if session is not None and session.warm_until is not None and is_of(view, session):
         by = f"{by}, warm until {voice.clock(session.warm_until)}"
     facts = (str(view.values.get("prompt", "")), f"seed {view.seed}", span(served.seconds), price(view.cost), by)
-    return Said(line=line, caption=" · ".join(fact for fact in facts if fact))
+    details = (_machine(succeeded.warming.machine),) if succeeded.warming and succeeded.warming.machine else ()
+    return Said(line=line, details=details, caption=" · ".join(fact for fact in facts if fact))
+
+
+def _warming(warming: Warming, now: datetime, voice: Voice, session: SessionView | None) -> str:
+    """How the person's own machine gets on, for the next picture."""
+    own = f" · your own {warming.machine.gpu if warming.machine else 'GPU'}"
+    if warming.is_ready:
+        until = session.warm_until if session is not None else None
+        return f"{own} is warm until {voice.clock(until)}" if until is not None else f"{own} is warm"
+    if warming.eta is None:
+        return f"{own} is being looked for"
+    return f"{own} is getting warm{_ready(warming.eta, now, voice)}"
 
 
 def _cancelled(view: JobView, cancelled: Cancelled) -> str:

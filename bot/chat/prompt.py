@@ -10,6 +10,7 @@ from bot.chat.values import read_lora, read_size, read_value
 from orchestrator.api import (
     Parameter,
     ParameterKind,
+    Preference,
     RequestError,
     Value,
     WorkflowCard,
@@ -23,7 +24,13 @@ LONGEST = 4000
 MOST_JOBS = 40
 MOST_IN_ALL = MOST_JOBS * 10
 NOT_IN_A_PRESET = ("preset", "yes")
-SAME_MATTER = (frozenset({"size", "width", "height", "ar"}), frozenset({"lora", "strength"}))
+PREFERENCES = {str(each): each for each in Preference if each}
+BARE = frozenset({"yes", *PREFERENCES})
+SAME_MATTER = (
+    frozenset({"size", "width", "height", "ar"}),
+    frozenset({"lora", "strength"}),
+    frozenset(PREFERENCES),
+)
 """Options that speak of one thing: whoever types one of them means none of a preset's."""
 
 YES = "--yes"
@@ -32,10 +39,16 @@ YES = "--yes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """One request: what a person said of it, and nothing else."""
+    """
+    One request: what a person said of it, and nothing else.
+
+    Attributes:
+        prefers: Where it is to be made.
+    """
 
     workflow: WorkflowName
     values: Mapping[str, Value]
+    prefers: Preference = Preference.DEFAULT
 
     @property
     def pictures(self) -> int:
@@ -146,17 +159,24 @@ def _wish(card: WorkflowCard, words: str, given: Mapping[str, str]) -> tuple[Wis
     """What is wished for, and how many pictures of it."""
     if card.takes_image:
         raise RequestError("needs_picture", workflow=card.name)
-    options = {flag: raw for flag, raw in given.items() if flag not in {"workflow", *NOT_IN_A_PRESET}}
+    options = {flag: raw for flag, raw in given.items() if flag not in {"workflow", *NOT_IN_A_PRESET, *PREFERENCES}}
     count = _count(card, options)
-    return Wish(workflow=card.name, values={"prompt": words} | _values(card, options)), count
+    values = {"prompt": words} | _values(card, options)
+    return Wish(workflow=card.name, values=values, prefers=_preference(given)), count
+
+
+def _preference(given: Mapping[str, str]) -> Preference:
+    """Where it is to be made, if that was said."""
+    said = [name for name in PREFERENCES if name in given]
+    if len(said) > 1:
+        raise RequestError("one_of_flags", names=" and ".join(f"--{name}" for name in said))
+    return PREFERENCES[said[0]] if said else Preference.DEFAULT
 
 
 def _any_of(workflows: tuple[WorkflowCard, ...]) -> Grammar:
     """Every option of every workflow, for a first look."""
     every = frozenset(flag for card in workflows for flag in _grammar(card).names)
-    return Grammar(
-        names=every, greedy=_greedy(workflows), bare=frozenset({"yes"}), refuse=_refusal(workflows[0], every)
-    )
+    return Grammar(names=every, greedy=_greedy(workflows), bare=BARE, refuse=_refusal(workflows[0], every))
 
 
 def _chosen(text: str, workflows: tuple[WorkflowCard, ...], preset: str = "") -> WorkflowCard:
@@ -174,12 +194,10 @@ def _chosen(text: str, workflows: tuple[WorkflowCard, ...], preset: str = "") ->
 
 
 def _grammar(card: WorkflowCard) -> Grammar:
-    names = {parameter.flag for parameter in card.parameters if parameter.flag} | {"workflow", "preset", "yes", "n"}
+    names = {parameter.flag for parameter in card.parameters if parameter.flag} | {"workflow", "preset", "n", *BARE}
     if _parameter(card, "width") and _parameter(card, "height"):
         names.add("size")
-    return Grammar(
-        names=frozenset(names), greedy=_greedy((card,)), bare=frozenset({"yes"}), refuse=_refusal(card, names)
-    )
+    return Grammar(names=frozenset(names), greedy=_greedy((card,)), bare=BARE, refuse=_refusal(card, names))
 
 
 def _greedy(cards: tuple[WorkflowCard, ...]) -> frozenset[str]:

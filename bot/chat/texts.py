@@ -16,6 +16,7 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
     "empty_prompt": ("Say what to paint, for example: /imagine a lighthouse at dusk.",),
     "too_long": ("{name} is too long: {length} characters, at most {allowed}. Shorten it.", "That is too long."),
     "unknown_flag": ("There is no option {name} for {workflow}.{meant} /workflows lists them.",),
+    "one_of_flags": ("{names} say where it is made; say one of them.",),
     "flag_twice": ("{name} is there twice; say it once.",),
     "missing_value": ("{name} needs a value, for example: {example}.",),
     "unbalanced_quote": ("The value of {name} begins with a quote that never ends; close it.",),
@@ -53,6 +54,7 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
         "Nobody called {name} has asked for anything; say a name, or an account such as /cost lists them.",
     ),
     "several_people": ("Several people are called {name}; say which one: {known}.",),
+    "unknown_routing": ("There is no way called {name}.{meant} Known are: {known}.",),
     "unknown_cap": ("There is no cap {name}.{meant} Known are: {known}.",),
     "not_allowed": ("You are not on the list of those who may use this bot here; ask {contact} to add {user}.",),
     "button_gone": ("That button is from before; send the request again to get a new one.",),
@@ -134,11 +136,15 @@ FAILURES: Mapping[str, tuple[str, ...]] = {
     "account": ("{cloud} refuses our key or our balance; an admin has to look at the account.",),
     "no_cloud": ("No GPU cloud is set up; an admin has to add a key.",),
     "no_offer": ("No cloud has a suitable GPU at an acceptable price; try again later.",),
+    "filtered": (
+        "{api} keeps this picture back as indecent; say it in other words, or add --own to have your own GPU paint it.",
+    ),
     "bridge_failed": ("{api} could not paint it; try again.",),
 }
 
 NOTICES: Mapping[str, tuple[str, ...]] = {
     "cloud_account": ("{cloud} refuses our key or our balance: {problem}. Nothing is rented there meanwhile.",),
+    "bridge_off": ("{api} is switched off: {problem} Nobody is sent there meanwhile.",),
     "orphan_ended": ("A machine at {cloud} ({machine}) carried our label and belonged to nobody; it is being ended.",),
     "machine_will_not_die": (
         "{cloud} still shows the machine {machine}, {minutes} minutes after its end; end it in the cloud's console.",

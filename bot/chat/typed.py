@@ -31,11 +31,12 @@ from bot.chat.commands import (
     ShowSession,
     Status,
     StopMachine,
+    TreatFiltered,
     Vary,
     Why,
     Workflows,
 )
-from bot.chat.places import Showing
+from bot.chat.places import Filtered, Showing
 from orchestrator.api import InstanceId, JobId, RequestError, closest
 
 LONGEST_KEEP = 24 * 60
@@ -157,7 +158,7 @@ def _admin(words: list[str]) -> Command | None:
             return StopMachine(instance=InstanceId(machine))
         case ["drain", "on" | "off" as state]:
             return Drain(on=state == "on")
-        case ["words" | "pictures" | "user" | "budget" as what, *rest]:
+        case ["words" | "pictures" | "filtered" | "user" | "budget" as what, *rest]:
             return _ADMIN[what](rest)
         case _:
             return None
@@ -189,9 +190,24 @@ def _pictures(words: list[str]) -> Command | None:
             return None
 
 
+def _filtered(words: list[str]) -> Command | None:
+    match words:
+        case []:
+            return TreatFiltered()
+        case [how] if how in set(Filtered):
+            return TreatFiltered(how=Filtered(how))
+        case _:
+            return None
+
+
+def _policy(words: list[str]) -> Command | None:
+    return Policy(routing=words[0] if words else None) if len(words) < 2 else None
+
+
 _ADMIN: Mapping[str, Callable[[list[str]], Command | None]] = {
     "words": _words,
     "pictures": _pictures,
+    "filtered": _filtered,
     "user": read_user,
     "budget": read_budget,
 }
@@ -251,11 +267,14 @@ COMMANDS: Mapping[str, Spoken] = {
     ),
     "/cost": Spoken(example="/cost 7", purpose="what the last days cost", read=_cost, is_for_admins=True),
     "/policy": Spoken(
-        example="/policy", purpose="the rule by which machines are rented", read=_alone(Policy()), is_for_admins=True
+        example="/policy",
+        purpose="the rule by which machines are rented; /policy hybrid, own or bridge: where pictures are made meanwhile",
+        read=_policy,
+        is_for_admins=True,
     ),
     "/admin": Spoken(
         example="/admin sessions | stop ID | drain on | drain off | words | words add WORD | words remove WORD"
-        " | pictures plain | pictures spoiler | pictures nsfw-only"
+        " | pictures plain | pictures spoiler | pictures nsfw-only | filtered tell | filtered remake"
         " | user NAME | user ID block | user ID allow | budget | budget day 5 | budget month off",
         purpose="sessions, machines, what is blocked, how pictures are shown, people, budgets",
         read=_admin,

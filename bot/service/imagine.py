@@ -103,12 +103,13 @@ async def _submit(desk: Desk, call: Call, orders: list[Order]) -> Started:
     """
     await places.check(desk, call)
     await words.check(desk, call, [str(order.wish.values.get("prompt", "")) for order in orders])
+    may_remake = await places.may_remake(desk, call)
     cards: list[Card] = []
     note = ""
     for place, order in enumerate(orders):
         key = call.key if len(orders) == 1 else f"{call.key}:{place}"
         try:
-            ticket = await desk.orchestrator.submit(_request(call, order, key))
+            ticket = await desk.orchestrator.submit(_request(call, order, key, may_remake=may_remake))
         except RequestError as error:
             if not cards:
                 raise
@@ -121,7 +122,7 @@ async def _submit(desk: Desk, call: Call, orders: list[Order]) -> Started:
     return Started(cards=tuple(cards), note=note)
 
 
-def _request(call: Call, order: Order, key: str) -> JobRequest:
+def _request(call: Call, order: Order, key: str, *, may_remake: bool) -> JobRequest:
     return JobRequest(
         user=call.person.user,
         surface=call.person.surface,
@@ -130,6 +131,8 @@ def _request(call: Call, order: Order, key: str) -> JobRequest:
         workflow=order.wish.workflow,
         values=order.wish.values,
         source=order.source,
+        prefers=order.wish.prefers,
+        may_remake=may_remake,
     )
 
 

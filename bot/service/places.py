@@ -1,8 +1,8 @@
-"""``/admin pictures``: how pictures are shown in this place, and where they may be made."""
+"""``/admin pictures`` and ``/admin filtered``: how pictures are shown in this place, and where they may be made."""
 
-from bot.chat.commands import ShowPictures
+from bot.chat.commands import ShowPictures, TreatFiltered
 from bot.chat.model import Answer, Call, Reply
-from bot.chat.places import PICTURES, Showing, showing_of
+from bot.chat.places import FILTERED, PICTURES, Filtered, Showing, filtered_of, showing_of
 from bot.service.desk import Desk
 from orchestrator.api import RequestError
 
@@ -33,3 +33,24 @@ async def check(desk: Desk, call: Call) -> None:
         return
     if showing_of(await desk.orchestrator.people.place_setting(call.place, PICTURES)) is Showing.NSFW_ONLY:
         raise RequestError("adults_only")
+
+
+WHEN_FILTERED = {
+    Filtered.TELL: "When an API keeps a picture back here, its person is told.",
+    Filtered.REMAKE: "When an API keeps a picture back here, a machine makes it.",
+}
+
+
+async def treat_filtered(desk: Desk, call: Call, command: TreatFiltered) -> Answer:
+    """As :func:`change`, for what managed APIs keep back."""
+    people = desk.orchestrator.people
+    if command.how is not None:
+        await people.set_place_setting(call.place, FILTERED, command.how)
+    how = filtered_of(await people.place_setting(call.place, FILTERED))
+    return Reply(text=WHEN_FILTERED[how], data={"filtered": str(how)})
+
+
+async def may_remake(desk: Desk, call: Call) -> bool:
+    """Whether a machine may make what an API keeps back, where this was said."""
+    chosen = await desk.orchestrator.people.place_setting(call.place, FILTERED)
+    return filtered_of(chosen) is Filtered.REMAKE

@@ -116,7 +116,7 @@ class Poster:
             self._outbox.done(view.id)
 
     async def _tell(self, view: JobView) -> None:
-        if view.ended_at is None:
+        if view.ended_at is None or view.acknowledged:  # a picture that is there, with news below it
             await show(self._desk, self._surface, view)
         else:
             await deliver(self._desk, self._surface, view)

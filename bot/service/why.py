@@ -1,5 +1,6 @@
 """``/why`` and ``/policy``: how requests are decided, in numbers."""
 
+from bot.chat.commands import Policy
 from bot.chat.model import Answer, Person, Reply
 from bot.chat.texts import STEP_NAMES
 from bot.chat.words import minutes, plural, price, span
@@ -12,6 +13,7 @@ from orchestrator.api import (
     MachineView,
     PolicyView,
     Queued,
+    Routing,
     Running,
     Succeeded,
     dollars,
@@ -41,7 +43,8 @@ def _route(view: JobView, rule: PolicyView) -> list[str]:
     """Which way it went, and why: the person's own machine first, an API only where nothing can be rented."""
     match view.status:
         case Succeeded(served=served) if served.by in rule.bridges:
-            return [f"no machine of yours was ready and none can be rented here, so {served.by} painted it at once"]
+            why = "was ready" if rule.clouds else "was ready and none can be rented here"
+            return [f"no machine of yours {why}, so {served.by} painted it at once"]
         case Succeeded() if not view.stages:
             return ["your machine was warm already: no cold start"]
         case Succeeded() | Running():
@@ -80,8 +83,24 @@ def _choice(rule: PolicyView) -> list[str]:
     ]
 
 
-async def policy(desk: Desk) -> Answer:
-    """The policy in force and everything that bounds it."""
+ROUTED = {
+    Routing.HYBRID: "while a machine is cold {apis} paints for who waits, and batches wait for the machine",
+    Routing.OWN: "everything waits for its machine; {apis} paints for who says --now",
+    Routing.BRIDGE: "while a machine is cold {apis} paints whatever it can",
+}
+
+
+def _bridged(rule: PolicyView) -> list[str]:
+    if not rule.bridges or not rule.clouds:
+        return []
+    told = ROUTED[rule.routing].format(apis=" or ".join(rule.bridges))
+    return [f"{told} (/policy {' | '.join(Routing)})"]
+
+
+async def policy(desk: Desk, command: Policy) -> Answer:
+    """The policy in force and everything that bounds it, after a change if one was asked for."""
+    if command.routing is not None:
+        await desk.orchestrator.set_routing(command.routing)
     rule = await desk.orchestrator.policy()
     caps = [
         f"{words}: {price(cap)}"
@@ -93,10 +112,11 @@ async def policy(desk: Desk) -> Answer:
         lines=(
             *([_rule(rule)] if rule.clouds else []),
             *_choice(rule),
+            *_bridged(rule),
             f"at most {plural(rule.max_machines, 'machine')} at any time",
             f"second machines beside late ones: {rule.hedges_per_hour} an hour",
             f"caps: {', '.join(caps)}" if caps else "no caps are set",
             "what other policies would have cost on the same requests is not kept yet",
         ),
-        data={"policy": rule.name, "idle_timeout_s": rule.idle_timeout.total_seconds()},
+        data={"policy": rule.name, "routing": str(rule.routing), "idle_timeout_s": rule.idle_timeout.total_seconds()},
     )

@@ -112,6 +112,8 @@ class Views:
         status = self._status(job, scene)
         if isinstance(status, ColdStart):
             stages = status.stages
+        elif isinstance(status, Succeeded) and status.warming is not None:
+            stages = status.warming.stages
         else:
             waited_for = await self._waited_for(books, job)
             stages = await books.instances.stages(waited_for.id) if waited_for else ()

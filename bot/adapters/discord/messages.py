@@ -74,6 +74,7 @@ class Messages:
         self._client = client
         self._asked = asked
         self._looks: OrderedDict[JobId, Look] = OrderedDict()
+        self._have_originals: OrderedDict[JobId, None] = OrderedDict()
         self._adopted: OrderedDict[int, JobId] = OrderedDict()
         self._closed: OrderedDict[str, None] = OrderedDict()
 
@@ -89,6 +90,16 @@ class Messages:
         self._looks.move_to_end(card.job)
         if len(self._looks) > MOST_LOOKS:
             self._looks.popitem(last=False)
+
+    def has_original(self, card: Card) -> bool:
+        """Whether its message was made to offer its originals, as far as this life of ours knows."""
+        return card.job in self._have_originals
+
+    def _note_original(self, drawing: Drawing) -> None:
+        if drawing.has_original:
+            self._have_originals[drawing.card.job] = None
+            if len(self._have_originals) > MOST_LOOKS:
+                self._have_originals.popitem(last=False)
 
     # Where it is.
 
@@ -153,7 +164,13 @@ class Messages:
         if at is None:
             return card.handle
         self.note(card)
+        self._note_original(drawing)
         return replace(card.handle, message=str(at))
+
+    async def touch_up(self, card: Card, message: int) -> None:
+        """Change the words below pictures that stay as they are; nothing is made anew where they are gone."""
+        await self._edited(Drawing(card=card, has_original=self.has_original(card)), message)
+        self.note(card)
 
     async def _edited(self, drawing: Drawing, message: int) -> int | None:
         """None when the message is gone."""

@@ -133,7 +133,16 @@ class DiscordSurface(Chat):
                 return self._unwritten(card.handle)
             if message is not None and not self._messages.is_news(card):
                 return self._unwritten(ReplyHandle(surface=NAME, chat=card.handle.chat, message=str(message)))
+            if card.is_over:
+                return await self._touched_up(card, message)
             return await self._messages.put(Drawing(card=card), message)
+
+    async def _touched_up(self, card: Card, message: int | None) -> ReplyHandle:
+        """The pictures are there; what is below them has changed."""
+        if message is None:
+            return self._unwritten(card.handle)
+        await self._messages.touch_up(card, message)
+        return ReplyHandle(surface=NAME, chat=card.handle.chat, message=str(message))
 
     def _unwritten(self, handle: ReplyHandle) -> ReplyHandle:
         self._pace.refund(handle.chat)

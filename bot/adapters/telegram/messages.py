@@ -63,6 +63,7 @@ class Messages:
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
         self._looks: OrderedDict[JobId, Look] = OrderedDict()
+        self._have_originals: OrderedDict[JobId, None] = OrderedDict()
         self._closed: OrderedDict[int, None] = OrderedDict()
 
     # What was seen.
@@ -141,7 +142,28 @@ class Messages:
             if not is_unchanged(error):
                 raise
         self.note(drawing.card)
+        self._note_originals(drawing)
         return True
+
+    async def touch_up(self, card: Card, spot: Spot) -> None:
+        """
+        Change the words below a picture that stays as it is; nothing is made anew where it is gone.
+
+        Raises:
+            Closed: It cannot be written there.
+        """
+        has_originals = card.job in self._have_originals
+        below = Drawing(card=card, is_below_photo=bool(card.images), has_originals=has_originals)
+        try:
+            await self.change(below, spot)
+        except BadRequest:  # the picture was not taken there: its words stand alone
+            await self.change(replace(below, is_below_photo=False), spot)
+
+    def _note_originals(self, drawing: Drawing) -> None:
+        if drawing.has_originals:
+            self._have_originals[drawing.card.job] = None
+            if len(self._have_originals) > MOST_LOOKS:
+                self._have_originals.popitem(last=False)
 
     async def _changed(self, drawing: Drawing, spot: Spot) -> None:
         if drawing.photo is not None:

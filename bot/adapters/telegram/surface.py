@@ -201,6 +201,10 @@ class TelegramSurface(Chat):
 
     async def _shown(self, backend: Backend, card: Card, spot: Spot) -> ReplyHandle:
         """In its message, or in one new one where there is none or it is gone."""
+        if card.is_over:
+            if spot.message is not None:
+                await self._messages.touch_up(card, spot)
+            return spot.handle()
         if spot.message is not None and await self._messages.change(Drawing(card=card), spot):
             return spot.handle()
         people = backend.orchestrator.people

@@ -42,6 +42,7 @@ SESSION_COLUMNS = (
     "tries",
     "released_at",
     "idle_since",
+    "bridged_job",
 )
 JOB_COLUMNS = (
     "id",
@@ -62,6 +63,11 @@ JOB_COLUMNS = (
     "attempts",
     "instance_id",
     "bridge",
+    "bridge_ref",
+    "avoids",
+    "prefers",
+    "may_remake",
+    "own_lora",
     "prompt_id",
     "images",
     "image_count",
