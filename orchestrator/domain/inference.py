@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from orchestrator.domain.job import Job
 from orchestrator.domain.money import MicroUsd
@@ -77,6 +78,7 @@ class Capabilities:
         is_seeded: The same seed gives the same picture again.
         is_filtered: It keeps back pictures that it takes for indecent.
         can_cancel: What runs there can be stopped.
+        lora_price: With a LoRA, where that costs something else.
         seconds: What a picture usually takes, for estimates.
     """
 
@@ -92,6 +94,7 @@ class Capabilities:
     is_filtered: bool = False
     can_cancel: bool = False
     price: Price = FREE
+    lora_price: Price | None = None
     seconds: float = 4.0
 
     def can_make(self, workflow: Workflow, job: Job) -> bool:
@@ -103,8 +106,11 @@ class Capabilities:
         return self._has_lora(workflow, job) and self._fits(job)
 
     def _has_lora(self, workflow: Workflow, job: Job) -> bool:
-        if lora_of(workflow, job) is None:
+        lora = lora_of(workflow, job)
+        if lora is None:
             return True
+        if self.loras is LoraSupport.PUBLIC and not any(map(is_public, lora.urls)):
+            return False
         least, most = self.strengths
         return self.loras is not LoraSupport.NONE and least <= float(job.values.get("strength", 1.0)) <= most
 
@@ -119,7 +125,9 @@ class Capabilities:
     def estimate(self, job: Job) -> MicroUsd:
         """What *job* will cost there at most, as far as that can be told before."""
         width, height = size_of(job)
-        return self.price.of(pictures=job.count, pixels=width * height, seconds=self.seconds * job.count)
+        has_lora = str(job.values.get("lora", NO_LORA)) != NO_LORA
+        price = (self.lora_price if has_lora else None) or self.price
+        return price.of(pictures=job.count, pixels=width * height, seconds=self.seconds * job.count)
 
 
 def size_of(job: Job) -> tuple[int, int]:
@@ -131,3 +139,9 @@ def lora_of(workflow: Workflow, job: Job) -> ModelFile | None:
     """The LoRA of the workflow that *job* names; None for none."""
     name = str(job.values.get("lora", NO_LORA))
     return workflow.loras.get(name)
+
+
+def is_public(url: str) -> bool:
+    """Whether anybody may read *url*: https, and neither a signature nor a password in it."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" and not parts.query and "@" not in parts.netloc

@@ -7,6 +7,7 @@ from typing import Protocol
 import aiohttp
 
 from orchestrator.adapters.inference.comfy_endpoint import comfy_endpoint
+from orchestrator.adapters.inference.replicate import replicate
 from orchestrator.ports.inference import InferenceApi
 
 
@@ -42,4 +43,5 @@ class OpenApi(Protocol):
 
 APIS: Mapping[str, OpenApi] = {
     "comfy_endpoint": lambda access, *, session: comfy_endpoint(access.url or "", access.key),  # noqa: ARG005 - it opens its own
+    "replicate": lambda access, *, session: replicate(access.url, access.key, session),
 }

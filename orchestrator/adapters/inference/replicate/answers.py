@@ -22,6 +22,10 @@ class AnswerLost(InferenceUnavailable):
     """The request may have arrived; what came of it is unknown. Of an order, this never leaves the adapter."""
 
 
+class ModelGone(ApiOff):
+    """It no longer has the model that was asked for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """
@@ -79,7 +83,7 @@ def refusal(answer: Answer, doing: str) -> InferenceError:
         case 402:
             return ApiOff(f"{said}. The account has no credit: add some at replicate.com/account/billing.")
         case 404:
-            return ApiOff(f"{said}. It no longer has this model: switch this bridge off or use another one.")
+            return ModelGone(f"{said}. It no longer has this model: switch this bridge off or use another one.")
         case 429 | 503:
             return InferenceUnavailable(said, retry_after=asked_wait(answer))
         case 400 | 413 | 422:

@@ -1,6 +1,7 @@
 """Orders at Replicate: place one, look at it, stop it, find it again."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -11,7 +12,9 @@ from orchestrator.adapters.inference.replicate.answers import TITLE, AnswerLost,
 from orchestrator.adapters.inference.replicate.client import Client, Request
 from orchestrator.adapters.inference.replicate.limits import Limits
 from orchestrator.adapters.inference.replicate.wire import Prediction, Wanted, is_ours, page, prediction
-from orchestrator.domain.errors import InferenceUnavailable
+from orchestrator.domain.errors import InferenceError, InferenceUnavailable
+
+log = logging.getLogger(__name__)
 
 CLOCKS_DIFFER = timedelta(minutes=2)
 LOOK_AGAIN_S = 1.0
@@ -86,7 +89,7 @@ class Predictions:
 
     async def find(self, wanted: Wanted, since: datetime) -> Prediction | None:
         """The newest order for just this that was placed after *since*, by one look through the listing."""
-        async for it in self._placed(since - CLOCKS_DIFFER):
+        async for it in self.placed(since):
             if wanted.is_made_by(it):
                 return it
         return None
@@ -105,15 +108,19 @@ class Predictions:
                     try:
                         if found := await self.find(wanted, since):
                             return found
-                    except InferenceUnavailable:
-                        pass
+                    except InferenceError as error:
+                        log.info("the list of orders cannot be read: %s", error)
                     await asyncio.sleep(LOOK_AGAIN_S)
         except TimeoutError:
             return None
 
-    async def _placed(self, since: datetime) -> AsyncIterator[Prediction]:
-        """All orders after *since*, newest first: the types of replicate/replicate-python-beta (48e138a)."""
-        url: URL | None = self._client.at("/v1/predictions", {"created_after": since.isoformat()})
+    async def placed(self, since: datetime) -> AsyncIterator[Prediction]:
+        """
+        All orders after *since*, newest first, as far as anybody wants to read.
+
+        ``created_after``, ``next``: the types of replicate/replicate-python-beta (48e138a), prediction_list_params.
+        """
+        url = self._client.at("/v1/predictions", {"created_after": (since - CLOCKS_DIFFER).isoformat()})
         for _ in range(self._limits.pages):
             answer = await self._client.send(self._get(url, "listing"))
             if not answer.is_success:

@@ -112,7 +112,7 @@ class Wanted:
     One picture of a job.
 
     Attributes:
-        model: ``owner/name``.
+        model: ``owner/name``; empty for any.
     """
 
     model: str
@@ -121,7 +121,9 @@ class Wanted:
     def is_made_by(self, it: Prediction) -> bool:
         """Whether *it* was ordered with just this input; they may add to it what was left out."""
         given = it.input or {}
-        return it.model == self.model and all(given.get(name) == value for name, value in self.input.items())
+        return (self.model or it.model) == it.model and all(
+            given.get(name) == value for name, value in self.input.items()
+        )
 
 
 def wanted(workflow: Workflow, job: Job) -> tuple[Wanted, ...]:
@@ -136,6 +138,13 @@ def wanted(workflow: Workflow, job: Job) -> tuple[Wanted, ...]:
     return tuple(
         Wanted(model=model, input={**_common(job), **lora, "seed": job.seed + index}) for index in range(job.count)
     )
+
+
+def traces(job: Job) -> tuple[Wanted, ...]:
+    """What orders for *job* are known by when its workflow is not at hand; none for a size that nobody can order."""
+    if size_of(job) not in SIZES:
+        return ()
+    return tuple(Wanted(model="", input={**_common(job), "seed": job.seed + index}) for index in range(job.count))
 
 
 def _common(job: Job) -> dict[str, Any]:
