@@ -76,7 +76,7 @@ def refusal(answer: Answer, doing: str) -> InferenceError:
     Statuses: replicate.com/docs/topics/predictions/rate-limits for 429; 401, 402, 404 and 422 by public clients.
     What else it may be, a 5xx above all, may come from an order that was carried out.
     """
-    said = f"{TITLE}: {doing}: {answer.told}"
+    said = f"{TITLE}: {doing}: {answer.told.rstrip('.')}"
     match answer.status:
         case 401 | 403:
             return ApiOff(f"{said}. It refuses our key: put a valid one into REPLICATE_API_TOKEN.")

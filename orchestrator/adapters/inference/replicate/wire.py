@@ -205,7 +205,7 @@ def page(body: Any, doing: str) -> Page:
 
 def _unread(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"]))
+    where = ".".join(map(str, first["loc"])) or "all of it"
     return f"an answer that nobody can read ({where}: {first['type']})"
 
 
