@@ -16,6 +16,8 @@ from orchestrator.sandbox.studio import SECONDS, Studio
 NAME = "replicate"
 KEPT = 50
 """So many orders keep their pictures: the real ones are deleted after an hour, and these need memory."""
+LISTED = 500
+"""So many orders that are over are known at all."""
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 FAILURE = "Prediction interrupted; please retry (code: PA)"
 LAG_S = 0.5
@@ -32,6 +34,7 @@ class Account:
         predictions: By id, oldest first.
         seconds: What a picture takes at speed 1.
         page: How many orders one page of the list has.
+        wait_s: When one that asks too often may ask again.
     """
 
     studio: Studio
@@ -41,6 +44,7 @@ class Account:
     predictions: dict[str, Prediction] = field(default_factory=dict)
     seconds: float = SECONDS
     page: int = 100
+    wait_s: int = 30
     _courses: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _group: asyncio.TaskGroup | None = None
 
@@ -67,12 +71,18 @@ class Account:
             form={"JPEG": "jpg"}.get(task.form, task.form.lower()),
         )
         self.predictions[it.id] = it
-        for old in list(self.predictions.values())[:-KEPT]:
-            if old.is_over and not old.data_removed:
-                old.forget()
+        self._tidy_up()
         assert self._group is not None, "open it first"  # noqa: S101
         self._courses[it.id] = self._group.create_task(self._run(it, task, within))
         return it
+
+    def _tidy_up(self) -> None:
+        """Keep no more than there is memory for."""
+        over = [it for it in self.predictions.values() if it.is_over]
+        for old in over[:-KEPT]:
+            old.forget()
+        for old in over[:-LISTED]:
+            del self.predictions[old.id]
 
     def cancel(self, it: Prediction) -> None:
         """Stop an order; what was begun is charged. Silent when it is over."""

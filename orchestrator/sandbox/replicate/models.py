@@ -80,11 +80,22 @@ def _fault(schema: Mapping[str, Any], value: object) -> str:
     kind = schema["type"]
     if not isinstance(value, _KINDS[kind]) or isinstance(value, bool) is not (kind == "boolean"):
         return f"Invalid type. Expected: {kind}"
+    if isinstance(value, str) and not value.isascii() and not _is_text(value):
+        return "Not valid UTF-8"
     if "enum" in schema and value not in schema["enum"]:
         return f"Must be one of {schema['enum']}"
     if isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         return f"Must be from {schema['minimum']} to {schema['maximum']}"
     return ""
+
+
+def _is_text(value: str) -> bool:
+    """Half a surrogate pair can be written in JSON, and nothing can be painted from it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def task_of(given: Mapping[str, Any]) -> Task:

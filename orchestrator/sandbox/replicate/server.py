@@ -107,7 +107,7 @@ class _Api:
     def _refused(self, model: str, given: object) -> web.Response | None:
         strikes = self._account.troubles.take
         if strikes(Trouble.THROTTLED):
-            detail = "Request was throttled. Your rate limit resets in ~30s."
+            detail = f"Request was throttled. Your rate limit resets in ~{self._account.wait_s}s."
             return reply({"detail": detail, "status": 429}, status=429)
         if strikes(Trouble.NO_ROOM):
             return _problem(503, "Service unavailable", "The service is temporarily unavailable.")

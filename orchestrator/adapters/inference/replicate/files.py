@@ -13,7 +13,6 @@ from orchestrator.domain.errors import InferenceFailed, InferenceUnavailable
 
 TRUSTED = ("replicate.delivery", "api.replicate.com")
 TRIES = 3
-PAUSE_S = 0.5
 
 
 class Files:
@@ -45,7 +44,7 @@ class Files:
                     except InferenceUnavailable as error:
                         why = str(error)
                     if left:
-                        await asyncio.sleep(PAUSE_S)
+                        await asyncio.sleep(self._limits.poll.total_seconds())
         except TimeoutError:
             pass
         raise InferenceFailed(f"{TITLE}: the picture was made and cannot be fetched: {why}")

@@ -18,7 +18,7 @@ class Limits:
         queue: How long an order may wait to be begun. Pools that accept and never begin have been met; a healthy
             cold start was 25 s, a warm one is under a second.
         run: From the order to its end; the API is told, and stops it by itself after that.
-        poll: Between two looks at an order.
+        poll: Between two looks at an order, and between two tries to fetch its picture.
         settle: How long an order whose answer was lost is looked for.
         patience: The longest refusal as "too often" that is waited for where several pictures are asked for.
         download: One picture, with all tries.
