@@ -34,8 +34,9 @@ from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VAST
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.database.data_folder import data_lock, home_of
 from orchestrator.adapters.database.store import open_store
-from orchestrator.adapters.inference.comfy_endpoint import comfy_endpoint
+from orchestrator.adapters.inference.registry import APIS, Access
 from orchestrator.adapters.models_index import with_index
+from orchestrator.adapters.sandbox_apis import SandboxProblem, apis_of
 from orchestrator.adapters.ssh import SshConnector, load_or_create_key
 from orchestrator.adapters.system import RandomIds, SystemClock
 from orchestrator.adapters.workflow_files import WorkflowFiles
@@ -203,8 +204,8 @@ async def _outside(settings: Settings, sandbox: SandboxAddress | None, http: aio
     key = await asyncio.to_thread(load_or_create_key, settings.data)
     comfies = ComfyUiConnector()
     return Outside(
-        clouds=clouds_of(settings, sandbox, http),
-        bridges=_bridges(settings, sandbox),
+        clouds=await clouds_of(settings, sandbox, http),
+        bridges=await bridges_of(settings, sandbox, http),
         hosts=SshConnector(key),
         comfies=comfies,
         blobs=LocalBlobs(settings.data / "pictures"),
@@ -214,23 +215,66 @@ async def _outside(settings: Settings, sandbox: SandboxAddress | None, http: aio
     )
 
 
-def clouds_of(
+async def clouds_of(
     settings: Settings, sandbox: SandboxAddress | None, http: aiohttp.ClientSession
 ) -> dict[CloudName, CloudProvider]:
-    """The clouds that these settings rent from; a sandbox excludes every real one."""
-    if sandbox is not None:
-        return {SANDBOX: CLOUDS[SANDBOX](url=sandbox.url, key=sandbox.key, session=http, folder=settings.data)}
-    keys = {VAST: settings.vast_api_key.get_secret_value()}
+    """
+    The clouds that these settings rent from; a sandbox excludes every real one.
+
+    Raises:
+        SandboxProblem: The sandbox has none of that name.
+    """
+    found: dict[CloudName, tuple[str | None, str]] = {}
+    if sandbox is None:
+        found = {CloudName(name): access for name, access in settings.cloud_keys().items()}
+    else:
+        for name in _names(settings.sandbox_clouds):
+            if name == VAST:
+                found[SANDBOX] = sandbox.url, sandbox.key
+            else:
+                urls = (await apis_of(http, sandbox.url, key=sandbox.key)).clouds
+                found[CloudName(name)] = _known(name, urls, "GLOWPLUG_SANDBOX_CLOUDS"), sandbox.key
     return {
-        name: CLOUDS[name](url=None, key=key, session=http, folder=settings.data) for name, key in keys.items() if key
+        name: CLOUDS[name](url=url, key=key, session=http, folder=settings.data) for name, (url, key) in found.items()
     }
 
 
-def _bridges(settings: Settings, sandbox: SandboxAddress | None) -> dict[str, InferenceApi]:
-    if not settings.comfyui_url or sandbox is not None:
+async def bridges_of(
+    settings: Settings, sandbox: SandboxAddress | None, http: aiohttp.ClientSession
+) -> dict[str, InferenceApi]:
+    """
+    The managed APIs that these settings use, best first; with a sandbox only its own.
+
+    Raises:
+        SandboxProblem: The sandbox has none of that name.
+    """
+    wanted = _names(settings.bridge)
+    if "none" in wanted:
         return {}
-    endpoint = comfy_endpoint(settings.comfyui_url, settings.comfyui_token.get_secret_value())
-    return {endpoint.name: endpoint}
+    if sandbox is None:
+        found = {
+            name: Access(url=a.url, key=a.key, secret=a.secret, endpoint=a.endpoint)
+            for name, a in settings.bridge_access().items()
+        }
+    else:
+        names = [name for name in _names(settings.sandbox_bridge) if name != "none"]
+        urls = (await apis_of(http, sandbox.url, key=sandbox.key)).bridges if names else {}
+        found = {
+            name: Access(url=_known(name, urls, "GLOWPLUG_SANDBOX_BRIDGE"), key=sandbox.key, secret=sandbox.key)
+            for name in names
+        }
+    chosen = [name for name in wanted if name in found] if wanted else [*found]
+    return {name: APIS[name](found[name], session=http) for name in chosen}
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _known(name: str, urls: Mapping[str, str], setting: str) -> str:
+    if name not in urls:
+        raise SandboxProblem(f"{setting}: the sandbox has no {name}; it has {', '.join(sorted(urls)) or 'none'}")
+    return urls[name]
 
 
 async def _shared(

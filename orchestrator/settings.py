@@ -4,6 +4,7 @@ The orchestrator's settings: read once, from the environment and ``.env``; nothi
 ``.env.example`` is generated from these fields and those of ``bot/settings.py``; a test holds it equal.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,23 @@ from orchestrator.domain.money import MicroUsd, micro_usd, micro_usd_per_hour
 from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.routing import Routing
 from orchestrator.domain.policy.spend import Caps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class BridgeAccess:
+    """
+    How a managed API is reached.
+
+    Attributes:
+        url: None for its usual address.
+        secret: The second half of a key that has two.
+        endpoint: Which of the account's own endpoints.
+    """
+
+    url: str | None = None
+    key: str = ""
+    secret: str = ""
+    endpoint: str = ""
 
 
 class Settings(BaseSettings):
@@ -221,6 +239,31 @@ class Settings(BaseSettings):
         """Whether a managed API of somebody else, or a ComfyUI, is configured."""
         keys = (self.replicate_api_token, self.together_api_key)
         return bool(self.comfyui_url or self.modal_url) or any(key.get_secret_value() for key in keys)
+
+    def cloud_keys(self) -> dict[str, tuple[str | None, str]]:
+        """Of each real cloud that is configured: where it is, unless at its usual address, and the account's key."""
+        keys = {"vast": self.vast_api_key, "runpod": self.runpod_api_key, "lambda": self.lambda_api_key}
+        found: dict[str, tuple[str | None, str]] = {
+            name: (None, key.get_secret_value()) for name, key in keys.items() if key.get_secret_value()
+        }
+        return found | ({"static": (self.static_hosts, "")} if self.static_hosts else {})
+
+    def bridge_access(self) -> dict[str, BridgeAccess]:
+        """Of each managed API that is configured, what it takes to use it; those that cost least come first."""
+        runpod, found = self.runpod_api_key.get_secret_value(), dict[str, BridgeAccess]()
+        if self.comfyui_url:
+            found["comfy_endpoint"] = BridgeAccess(url=self.comfyui_url, key=self.comfyui_token.get_secret_value())
+        if self.modal_url:
+            key, secret = self.modal_key.get_secret_value(), self.modal_secret.get_secret_value()
+            found["modal"] = BridgeAccess(url=self.modal_url, key=key, secret=secret)
+        if runpod and self.runpod_endpoint:
+            found["runpod_serverless"] = BridgeAccess(key=runpod, endpoint=self.runpod_endpoint)
+        if runpod:
+            found["runpod_public"] = BridgeAccess(key=runpod)
+        for name, token in (("together", self.together_api_key), ("replicate", self.replicate_api_token)):
+            if token.get_secret_value():
+                found[name] = BridgeAccess(key=token.get_secret_value())
+        return found
 
     @property
     def idle_timeout(self) -> timedelta:

@@ -268,7 +268,7 @@ COMMANDS: Mapping[str, Spoken] = {
     "/cost": Spoken(example="/cost 7", purpose="what the last days cost", read=_cost, is_for_admins=True),
     "/policy": Spoken(
         example="/policy",
-        purpose="the rule by which machines are rented; /policy hybrid, own or bridge: where pictures are made meanwhile",
+        purpose="the rule by which machines are rented; /policy hybrid, own or bridge: where pictures are made then",
         read=_policy,
         is_for_admins=True,
     ),

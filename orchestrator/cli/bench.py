@@ -21,8 +21,9 @@ from orchestrator.control.service import Service
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.verdict import Criteria, Judgement, Verdict, judge
 from orchestrator.faults import Profile
+from orchestrator.sandbox.listening import SandboxError
 from orchestrator.sandbox.options import DataFolder, SandboxOptions
-from orchestrator.sandbox.server import SandboxError, open_sandbox
+from orchestrator.sandbox.server import open_sandbox
 from orchestrator.settings import Settings
 
 PROMPT = "a lighthouse at dusk"

@@ -74,7 +74,7 @@ async def _workflows(_: Settings) -> str:
 async def _clouds(settings: Settings) -> str:
     sandbox = await sandbox_of(settings)
     async with aiohttp.ClientSession() as http:
-        clouds = clouds_of(settings, sandbox, http)
+        clouds = await clouds_of(settings, sandbox, http)
         told = []
         for name, cloud in sorted(clouds.items()):
             account = await cloud.account()

@@ -111,7 +111,7 @@ async def _ground(settings: Settings, stack: AsyncExitStack) -> _Ground:
         opened = open_store_readonly(path, clock) if has_bot else open_store(path, clock)
         store = await stack.enter_async_context(opened)
     http = await stack.enter_async_context(aiohttp.ClientSession())
-    clouds = clouds_of(settings, await running_sandbox(settings), http)
+    clouds = await clouds_of(settings, await running_sandbox(settings), http)
     return _Ground(clouds=clouds, own=await _names(settings, store), store=store, has_bot=has_bot)
 
 

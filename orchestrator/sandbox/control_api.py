@@ -8,10 +8,12 @@ from typing import Any
 from aiohttp import web
 
 from orchestrator.faults import SCOPES, Fault, Profile, Scope
+from orchestrator.sandbox.apis import Apis
 from orchestrator.sandbox.cloud import Cloud, Refusal
 from orchestrator.sandbox.mirror import MirrorFault, MirrorFaults
 from orchestrator.sandbox.models import ModelFile
 from orchestrator.sandbox.replies import OURS, Route, read_object, reply
+from orchestrator.sandbox.studio import Studio
 from orchestrator.sandbox.troubles import Pending
 
 HEARTBEAT_S = 0.5
@@ -42,6 +44,8 @@ class ControlApi:
     """
 
     cloud: Cloud
+    studio: Studio
+    apis: Apis
     models: Sequence[ModelFile]
     mirrors: Sequence[Mirror]
     attached: int = 0
@@ -54,6 +58,7 @@ class ControlApi:
         return (
             route("GET", "/sandbox/health", self._health, needs_key=False),
             route("GET", "/sandbox/bill", self._bill),
+            route("GET", "/sandbox/apis", self._apis),
             route("GET", "/sandbox/models", self._models),
             route("GET", "/sandbox/attach", self._attach),
             route("PUT", "/sandbox/profile", self._choose_profile),
@@ -70,7 +75,12 @@ class ControlApi:
         return reply({"ok": True})
 
     async def _bill(self, request: web.Request) -> web.Response:  # noqa: ARG002  (aiohttp's signature)
-        return reply(self.cloud.bill.as_json(self.cloud.now))
+        names = sorted({sale.api for sale in self.studio.sales})
+        bridges = {name: round(self.studio.charged_usd(name), 6) for name in names}
+        return reply({**self.cloud.bill.as_json(self.cloud.now), "bridges_usd": bridges})
+
+    async def _apis(self, request: web.Request) -> web.Response:  # noqa: ARG002  (aiohttp's signature)
+        return reply(asdict(self.apis))
 
     async def _models(self, request: web.Request) -> web.Response:  # noqa: ARG002  (aiohttp's signature)
         files = [

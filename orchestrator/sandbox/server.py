@@ -9,7 +9,6 @@ import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,10 +23,12 @@ from orchestrator.adapters.system import SystemClock
 from orchestrator.faults import Profile
 from orchestrator.sandbox import reaper
 from orchestrator.sandbox.account_api import AccountApi
+from orchestrator.sandbox.apis import open_apis
 from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.control_api import ControlApi, Mirror
 from orchestrator.sandbox.gate import Gate, loopback_only
 from orchestrator.sandbox.instances_api import InstancesApi
+from orchestrator.sandbox.listening import SandboxError, bind, listening
 from orchestrator.sandbox.machine import Ground
 from orchestrator.sandbox.market import Market, usual_hosts
 from orchestrator.sandbox.mirror import MIRROR_FAULTS, mirror_app
@@ -35,7 +36,7 @@ from orchestrator.sandbox.models import ModelFile, make_models
 from orchestrator.sandbox.offers_api import OffersApi
 from orchestrator.sandbox.options import DataFolder, SandboxOptions
 from orchestrator.sandbox.processes import ended
-from orchestrator.sandbox.sshd import LOOPBACK
+from orchestrator.sandbox.studio import Studio
 from orchestrator.sandbox.troubles import Troubles
 
 MIRRORS = 2
@@ -47,10 +48,6 @@ LOCK_LIMIT_S = 5.0
 END_LIMIT_S = 10.0
 LOOK_EVERY_S = 0.1
 LARGEST_BODY = 1024 * 1024
-
-
-class SandboxError(Exception):
-    """The sandbox cannot start; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +80,16 @@ async def open_sandbox(folder: DataFolder, options: SandboxOptions) -> AsyncIter
         models = await asyncio.to_thread(_furnish, folder)
         mark = secrets.token_hex(16)
         await stack.enter_async_context(_watched(folder.machines, mark, lock))
-        bound = stack.enter_context(_bind(options.port))
+        bound = stack.enter_context(bind(options.port))
         mirrors = [await stack.enter_async_context(_mirror(folder.models, options.speed)) for _ in range(MIRRORS)]
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         cloud = _make_cloud(folder, options, mark=mark, tasks=tasks)
         stack.push_async_callback(_end_machines, cloud)
-        control = ControlApi(cloud=cloud, models=models, mirrors=mirrors)
         gate = Gate(key=options.key or secrets.token_hex(32), cloud=cloud, has_limits=options.rate_limits)
-        url = await stack.enter_async_context(_listening(_make_app(gate, cloud, control), bound))
+        studio = Studio(speed=options.speed)
+        apis = await stack.enter_async_context(open_apis(cloud, studio, gate.key))
+        control = ControlApi(cloud=cloud, studio=studio, apis=apis, models=models, mirrors=mirrors)
+        url = await stack.enter_async_context(listening(_make_app(gate, cloud, control), bound))
         stack.callback(control.end)
         sandbox = Sandbox(url=url, key=gate.key, cloud=cloud, gate=gate, control=control)
         stack.enter_context(_announced(folder.info, sandbox, mirrors, options.faults))
@@ -185,35 +184,6 @@ async def _end_machines(cloud: Cloud) -> None:
             await cloud.end_all()
 
 
-def _bind(port: int) -> socket.socket:
-    """
-    Take a port before anything is started that would have to be ended again.
-
-    Raises:
-        SandboxError: Somebody else has it.
-    """
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a killed sandbox comes back where it was
-    try:
-        bound.bind((LOOPBACK, port))
-    except OSError as error:
-        bound.close()
-        told = f"cannot listen on {LOOPBACK}:{port} ({error.strerror}); choose another --port"
-        raise SandboxError(told) from error
-    return bound
-
-
-@asynccontextmanager
-async def _listening(app: web.Application, bound: socket.socket) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
-    await runner.setup()
-    try:
-        await web.SockSite(runner, bound).start()
-        yield f"http://{LOOPBACK}:{bound.getsockname()[1]}"
-    finally:
-        await runner.cleanup()
-
-
 @asynccontextmanager
 async def _mirror(models: Path, speed: float) -> AsyncIterator[Mirror]:
     app = mirror_app(
@@ -221,7 +191,7 @@ async def _mirror(models: Path, speed: float) -> AsyncIterator[Mirror]:
         bytes_per_s=int(MIRROR_BYTES_PER_S * speed),
         bytes_per_s_per_connection=int(CONNECTION_BYTES_PER_S * speed),
     )
-    async with _listening(app, _bind(0)) as url:
+    async with listening(app, bind(0)) as url:
         yield Mirror(url, app[MIRROR_FAULTS])
 
 

@@ -1,0 +1,43 @@
+"""Other vendors' ways of asking for the same machines, and managed APIs: each at an address of its own."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from orchestrator.sandbox import replicate
+from orchestrator.sandbox.cloud import Cloud
+from orchestrator.sandbox.listening import bind, listening
+from orchestrator.sandbox.studio import Studio
+
+CLOUDS: Mapping[str, Callable[[Cloud, str], web.Application]] = {}
+BRIDGES: Mapping[str, Callable[[Studio, str], web.Application]] = {
+    "replicate": replicate.app,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apis:
+    """
+    Where they are, by the name of the adapter that speaks with them; all take the sandbox's one key.
+
+    Attributes:
+        bridges: Managed APIs.
+    """
+
+    clouds: Mapping[str, str]
+    bridges: Mapping[str, str]
+
+
+@asynccontextmanager
+async def open_apis(cloud: Cloud, studio: Studio, key: str) -> AsyncIterator[Apis]:
+    """Serve all of them inside the block."""
+    async with AsyncExitStack() as stack:
+
+        async def served(app: web.Application) -> str:
+            return await stack.enter_async_context(listening(app, bind(0)))
+
+        clouds = {name: await served(make(cloud, key)) for name, make in CLOUDS.items()}
+        bridges = {name: await served(make(studio, key)) for name, make in BRIDGES.items()}
+        yield Apis(clouds=clouds, bridges=bridges)
