@@ -110,11 +110,17 @@ async def bot(folder: Path, cloud: Running | None, **settings: str) -> Running:
     """
     A bot on *cloud* (or on its embedded sandbox), started and answering; the caller ends it.
 
-    It tries no second machine unless told to: a test that counts machines must not depend on how busy a computer is.
+    It tries no second machine and no bridge unless told to: a test that counts machines must not depend on how busy a
+    computer is.
     """
     port = free_port()
     env = clean_environment(
-        **{"GLOWPLUG_DATA": str(folder / "data"), "GLOWPLUG_WEB_PORT": str(port), "GLOWPLUG_HEDGES_PER_HOUR": "0"}
+        **{
+            "GLOWPLUG_DATA": str(folder / "data"),
+            "GLOWPLUG_WEB_PORT": str(port),
+            "GLOWPLUG_HEDGES_PER_HOUR": "0",
+            "GLOWPLUG_BRIDGE": "none",
+        }
         | ({"GLOWPLUG_SANDBOX_URL": cloud.url, "GLOWPLUG_SANDBOX_KEY": KEY} if cloud else {})
         | settings
     )

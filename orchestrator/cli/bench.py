@@ -122,7 +122,7 @@ def _row(trial: Trial) -> dict[str, Any]:
 
 async def _run(settings: Settings, cloud: str, runs: int, faults: Profile, *, quiet: bool) -> Bench:
     if cloud != "sandbox":
-        own = settings.model_copy(update={"data": settings.data / "bench", "installation": "", "comfyui_url": ""})
+        own = settings.model_copy(update={"data": settings.data / "bench", "installation": "", "bridge": "none"})
         return await _measure(own, None, runs, quiet=quiet)
     async with _own_sandbox(settings, runs, faults) as (own, sandbox):
         return await _measure(own, sandbox, runs, quiet=quiet)
@@ -144,7 +144,7 @@ async def _own_sandbox(
     folder = await asyncio.to_thread(_new_folder, settings.data / "bench")
     try:
         async with open_sandbox(DataFolder(folder / "sandbox"), options) as sandbox:
-            own = {"data": folder, "installation": "", "comfyui_url": "", "sandbox_url": sandbox.url}
+            own = {"data": folder, "installation": "", "bridge": "none", "sandbox_url": sandbox.url}
             limit = {"job_deadline_s": min(settings.job_deadline_s, LONGEST_ON_SANDBOX_S)}
             yield settings.model_copy(update=own | limit), SandboxAddress(url=sandbox.url, key=sandbox.key)
     finally:

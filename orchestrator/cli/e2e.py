@@ -41,7 +41,7 @@ def e2e(
 
 async def _run(settings: Settings, cloud: str, prompt: str, path: Path | None, *, quiet: bool) -> dict[str, Any]:
     sandbox = await sandbox_of(settings, wanted=True) if cloud == "sandbox" else None
-    own = settings.model_copy(update={"data": settings.data / "e2e", "installation": "", "comfyui_url": ""})
+    own = settings.model_copy(update={"data": settings.data / "e2e", "installation": "", "bridge": "none"})
     await asyncio.to_thread(shutil.rmtree, own.data / "pictures", ignore_errors=True)
     async with open_orchestrator(own, sandbox) as service:
         with watching("asking the cloud", quiet=quiet) as tell:

@@ -24,20 +24,26 @@ class Apis:
 
     Attributes:
         bridges: Managed APIs.
+        apps: The servers themselves, by the same names, for whoever makes trouble in them.
     """
 
     clouds: Mapping[str, str]
     bridges: Mapping[str, str]
+    apps: Mapping[str, web.Application]
 
 
 @asynccontextmanager
 async def open_apis(cloud: Cloud, studio: Studio, key: str) -> AsyncIterator[Apis]:
     """Serve all of them inside the block."""
+    clouds = {name: make(cloud, key) for name, make in CLOUDS.items()}
+    bridges = {name: make(studio, key) for name, make in BRIDGES.items()}
     async with AsyncExitStack() as stack:
-
-        async def served(app: web.Application) -> str:
-            return await stack.enter_async_context(listening(app, bind(0)))
-
-        clouds = {name: await served(make(cloud, key)) for name, make in CLOUDS.items()}
-        bridges = {name: await served(make(studio, key)) for name, make in BRIDGES.items()}
-        yield Apis(clouds=clouds, bridges=bridges)
+        urls = {
+            name: await stack.enter_async_context(listening(app, bind(0)))
+            for name, app in (*clouds.items(), *bridges.items())
+        }
+        yield Apis(
+            clouds={name: urls[name] for name in clouds},
+            bridges={name: urls[name] for name in bridges},
+            apps={**clouds, **bridges},
+        )

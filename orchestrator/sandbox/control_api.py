@@ -80,7 +80,7 @@ class ControlApi:
         return reply({**self.cloud.bill.as_json(self.cloud.now), "bridges_usd": bridges})
 
     async def _apis(self, request: web.Request) -> web.Response:  # noqa: ARG002  (aiohttp's signature)
-        return reply(asdict(self.apis))
+        return reply({"clouds": dict(self.apis.clouds), "bridges": dict(self.apis.bridges)})
 
     async def _models(self, request: web.Request) -> web.Response:  # noqa: ARG002  (aiohttp's signature)
         files = [

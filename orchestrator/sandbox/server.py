@@ -23,7 +23,7 @@ from orchestrator.adapters.system import SystemClock
 from orchestrator.faults import Profile
 from orchestrator.sandbox import reaper
 from orchestrator.sandbox.account_api import AccountApi
-from orchestrator.sandbox.apis import open_apis
+from orchestrator.sandbox.apis import Apis, open_apis
 from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.control_api import ControlApi, Mirror
 from orchestrator.sandbox.gate import Gate, loopback_only
@@ -59,6 +59,7 @@ class Sandbox:
     cloud: Cloud
     gate: Gate
     control: ControlApi
+    apis: Apis
 
     def is_idle(self, seconds: float) -> bool:
         """Whether there has been neither a client nor a machine for so long."""
@@ -91,7 +92,7 @@ async def open_sandbox(folder: DataFolder, options: SandboxOptions) -> AsyncIter
         control = ControlApi(cloud=cloud, studio=studio, apis=apis, models=models, mirrors=mirrors)
         url = await stack.enter_async_context(listening(_make_app(gate, cloud, control), bound))
         stack.callback(control.end)
-        sandbox = Sandbox(url=url, key=gate.key, cloud=cloud, gate=gate, control=control)
+        sandbox = Sandbox(url=url, key=gate.key, cloud=cloud, gate=gate, control=control, apis=apis)
         stack.enter_context(_announced(folder.info, sandbox, mirrors, options.faults))
         yield sandbox
 

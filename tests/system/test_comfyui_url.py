@@ -22,7 +22,7 @@ async def test_a_comfyui_that_runs_already_serves_the_page(tmp_path: Path) -> No
         "-m", "orchestrator.sandbox.comfyui", *where, folder=tmp_path, name="comfyui", url=url, env=environment
     )
     await until_ok(comfyui, "/system_stats")
-    running = await bot(tmp_path, None, COMFYUI_URL=url)
+    running = await bot(tmp_path, None, COMFYUI_URL=url, GLOWPLUG_BRIDGE="")
     async with aiohttp.ClientSession() as http:
         client = Client(http, running.url)
         asked = await client.say("/imagine a lighthouse at dusk --seed 7")

@@ -39,6 +39,7 @@ async def bot_on_a_small_disk(folder: Path, cloud: Running) -> Running:
         GLOWPLUG_DATA=str(data),
         GLOWPLUG_WEB_PORT=str(port),
         GLOWPLUG_HEDGES_PER_HOUR="0",
+        GLOWPLUG_BRIDGE="none",
         GLOWPLUG_SANDBOX_URL=cloud.url,
         GLOWPLUG_SANDBOX_KEY=KEY,
     )

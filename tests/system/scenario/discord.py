@@ -79,6 +79,7 @@ async def discord_seat(folder: Path, cloud: Running, **settings: str) -> AsyncIt
         "GLOWPLUG_SANDBOX_URL": cloud.url,
         "GLOWPLUG_SANDBOX_KEY": KEY,
         "GLOWPLUG_HEDGES_PER_HOUR": "0",
+        "GLOWPLUG_BRIDGE": "none",
     }
     own = Settings.model_validate(given | settings)
     address = SandboxAddress(url=cloud.url, key=KEY)
