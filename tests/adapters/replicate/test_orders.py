@@ -1,7 +1,7 @@
 """What is ordered at Replicate, and that nothing is ordered twice."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,14 +10,14 @@ import pytest
 
 from orchestrator.adapters.inference.replicate.api import CAPABILITIES
 from orchestrator.adapters.inference.replicate.wire import ASPECTS, SIZES
-from orchestrator.domain.errors import ApiOff, InferenceError, InferenceFailed, InferenceUncertain
+from orchestrator.domain.errors import ApiOff, InferenceFailed, InferenceUncertain
 from orchestrator.domain.ids import PromptId
 from orchestrator.domain.money import MicroUsd
 from orchestrator.ports.comfy import Painting
 from orchestrator.ports.inference import Made
 from orchestrator.sandbox.replicate import Trouble
 from tests.adapters.replicate.jobs import LORA, a_job, with_lora_at
-from tests.contract.inference_suite import WORKFLOW, an_attempt
+from tests.contract.inference_suite import WORKFLOW, an_attempt, failure_of
 from tests.contract.replicate_stage import IMPATIENT, QUICK, ReplicateStage
 
 
@@ -259,14 +259,6 @@ async def test_cancel_stops_what_runs_whether_its_name_is_known_or_not(stage: Re
 
     assert isinstance(failing.result(), InferenceFailed)
     assert {it.status for it in stage.account.predictions.values()} == {"canceled"}
-
-
-async def failure_of(making: Coroutine[None, None, Made]) -> InferenceError | None:
-    try:
-        await making
-    except InferenceError as error:
-        return error
-    return None
 
 
 async def until(is_so: Callable[[], bool]) -> None:
