@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.adapters.inference.replicate.api import CAPABILITIES
 from orchestrator.adapters.inference.replicate.wire import ASPECTS, SIZES
-from orchestrator.domain.errors import ApiOff, InferenceFailed, InferenceUncertain
+from orchestrator.domain.errors import ApiOff, InferenceFailed, InferenceUncertain, StaleWrite
 from orchestrator.domain.ids import PromptId
 from orchestrator.domain.money import MicroUsd
 from orchestrator.ports.comfy import Painting
@@ -216,6 +216,14 @@ async def test_what_cannot_be_found_after_a_crash_is_not_ordered(stage: Replicat
 
     assert caught.value.cost == 3000
     assert await stage.orders() == 0
+
+
+async def test_a_note_that_cannot_be_written_is_told_as_it_was(stage: ReplicateStage) -> None:
+    async def note_ref(_: str) -> None:
+        raise StaleWrite("somebody moved first")
+
+    with pytest.raises(StaleWrite):
+        await stage.api.generate(an_attempt(a_job(count=2), note_ref=note_ref))
 
 
 # Several pictures of which one cannot be had.
