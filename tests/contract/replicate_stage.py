@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
 import aiohttp
 from aiohttp.test_utils import TestServer
@@ -13,13 +12,14 @@ from orchestrator.adapters.inference.replicate import Replicate
 from orchestrator.adapters.inference.replicate.limits import Limits
 from orchestrator.domain.money import MicroUsd, micro_usd
 from orchestrator.ports.inference import InferenceApi
-from orchestrator.sandbox.replicate import ACCOUNT, Trouble, app
+from orchestrator.sandbox.replicate import ACCOUNT, app
 from orchestrator.sandbox.replicate.account import Account
+from orchestrator.sandbox.replicate.troubles import Trouble as Struck
 from orchestrator.sandbox.studio import SECONDS, Studio
 from tests.adapters.replicate.specification import Witness
+from tests.contract.inference_suite import INTRUDERS_KEY, Trouble
 
 KEY = "r8_thekeyofthisaccount0000000000000000000"
-INTRUDERS_KEY = "r8_thekeyofsomebodyelse00000000000000000"
 SHORT = timedelta(seconds=0.3)
 QUICK = Limits(
     settle=timedelta(seconds=3),
@@ -28,23 +28,27 @@ QUICK = Limits(
     answer_bytes=2**20,
     picture_bytes=2**18,
 )
-IMPATIENT = Limits(order=SHORT, read=SHORT, settle=SHORT, queue=SHORT, poll=SHORT, run=SHORT, download=SHORT)
+IMPATIENT = Limits(
+    order=SHORT, read=SHORT, settle=SHORT, queue=SHORT, poll=SHORT, run=SHORT, download=SHORT, answer_bytes=2**20
+)
 
-TROUBLES: Mapping[str, Trouble] = {
-    "ANSWER_LOST": Trouble.ANSWER_LOST,
-    "NO_ROOM": Trouble.THROTTLED,
-    "OUT_OF_ORDER": Trouble.OUT_OF_ORDER,
-    "SILENT": Trouble.SILENT,
-    "GARBLED": Trouble.GARBLED,
-    "TOO_LONG": Trouble.TOO_LONG,
-    "FILTERED": Trouble.FILTERED,
-    "FAILS": Trouble.FAILS,
-    "NO_MONEY": Trouble.NO_MONEY,
-    "MODEL_GONE": Trouble.MODEL_GONE,
-    "TOO_FEW": Trouble.TOO_FEW,
-    "NO_PICTURE": Trouble.NO_PICTURE,
+TROUBLES: Mapping[Trouble, Struck] = {
+    Trouble.ANSWER_LOST: Struck.ANSWER_LOST,
+    Trouble.NO_ROOM: Struck.THROTTLED,
+    Trouble.OUT_OF_ORDER: Struck.OUT_OF_ORDER,
+    Trouble.SILENT: Struck.SILENT,
+    Trouble.GARBLED: Struck.GARBLED,
+    Trouble.TOO_LONG: Struck.TOO_LONG,
+    Trouble.FILTERED: Struck.FILTERED,
+    Trouble.FAILS: Struck.FAILS,
+    Trouble.NO_MONEY: Struck.NO_MONEY,
+    Trouble.MODEL_GONE: Struck.MODEL_GONE,
+    Trouble.TOO_FEW: Struck.TOO_FEW,
+    Trouble.NO_PICTURE: Struck.NO_PICTURE,
+    Trouble.ENDLESS: Struck.ENDLESS,
 }
-"""The suite's troubles, by name. What falls on every answer falls on the looking for lost ones, too."""
+ALL_ANSWERS = frozenset({Struck.SILENT, Struck.OUT_OF_ORDER, Struck.GARBLED, Struck.TOO_LONG})
+"""What falls on every answer falls on the looking for lost ones, too."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,10 +76,12 @@ class ReplicateStage:
         self.api: InferenceApi = self.open(limits=QUICK)
         self.intruder: InferenceApi = self.open(key=INTRUDERS_KEY)
 
-    async def strike(self, trouble: StrEnum) -> None:
-        struck = TROUBLES[trouble.name]
-        self.account.troubles.strike(struck, times=1 if struck is Trouble.ANSWER_LOST else None)
-        if struck in {Trouble.SILENT, Trouble.OUT_OF_ORDER, Trouble.GARBLED, Trouble.TOO_LONG}:
+    async def strike(self, trouble: Trouble) -> None:
+        struck = TROUBLES[trouble]
+        self.account.troubles.strike(struck, times=1 if struck is Struck.ANSWER_LOST else None)
+        if struck is Struck.ENDLESS:
+            self.account.troubles.strike(Struck.SLOW)  # the answer names the order before it is over
+        if struck in ALL_ANSWERS:
             self.api = self.open(limits=IMPATIENT)
 
     async def recover(self) -> None:

@@ -11,9 +11,11 @@ import pytest
 
 from tests.contract.comfy_endpoint_stage import comfy_endpoint_stage
 from tests.contract.inference_suite import InferenceContract, InferenceInTroubleContract, InferenceStage
+from tests.contract.replicate_stage import replicate_stage
 
 SUBJECTS: Mapping[str, Callable[[], AbstractAsyncContextManager[InferenceStage]]] = {
     "comfy_endpoint": comfy_endpoint_stage,
+    "replicate": replicate_stage,
 }
 
 

@@ -114,6 +114,8 @@ class Account:
             it.end("aborted", self.now())
             return
         it.begin(self.now())
+        if strikes(Trouble.ENDLESS):
+            await asyncio.Event().wait()
         if strikes(Trouble.CANCELED):
             self.cancel(it)
             return

@@ -21,6 +21,7 @@ class Trouble(StrEnum):
     SLOW = "slow"  # 202 at once, whatever was preferred
     # The course of an order.
     STUCK = "stuck"  # never begun
+    ENDLESS = "endless"  # begun and never done
     EARLY_OUTPUT = "early_output"  # the picture is there and the status lags behind
     ABORTED = "aborted"
     CANCELED = "canceled"

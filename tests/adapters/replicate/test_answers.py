@@ -54,10 +54,9 @@ def test_words_are_one_short_printable_line() -> None:
     assert len(tidy("c" * 999)) == 203
 
 
-@settings(max_examples=50)
-@given(st.integers(min_value=300, max_value=599), st.recursive(st.none() | st.text() | st.integers(), st.lists))
-def test_every_refusal_is_an_error_of_ours(status: int, body: Any) -> None:
-    assert isinstance(refusal(an_answer(status, body), "asking"), InferenceError)
+@pytest.mark.parametrize("body", [None, [], "no", 7, {"detail": ["a", {"b": 1}]}, {"title": None, "detail": 5}])
+def test_every_refusal_is_an_error_of_ours(body: Any) -> None:
+    assert all(isinstance(refusal(an_answer(status, body), "asking"), InferenceError) for status in range(300, 600))
 
 
 ANY_JSON = st.recursive(

@@ -1,7 +1,7 @@
 """What is ordered at Replicate, and that nothing is ordered twice."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,14 +10,14 @@ import pytest
 
 from orchestrator.adapters.inference.replicate.api import CAPABILITIES
 from orchestrator.adapters.inference.replicate.wire import ASPECTS, SIZES
-from orchestrator.domain.errors import ApiOff, InferenceError, InferenceFailed, InferenceUncertain
+from orchestrator.domain.errors import ApiOff, InferenceFailed, InferenceUncertain, StaleWrite
 from orchestrator.domain.ids import PromptId
 from orchestrator.domain.money import MicroUsd
 from orchestrator.ports.comfy import Painting
 from orchestrator.ports.inference import Made
 from orchestrator.sandbox.replicate import Trouble
 from tests.adapters.replicate.jobs import LORA, a_job, with_lora_at
-from tests.contract.inference_suite import WORKFLOW, an_attempt
+from tests.contract.inference_suite import WORKFLOW, an_attempt, failure_of
 from tests.contract.replicate_stage import IMPATIENT, QUICK, ReplicateStage
 
 
@@ -218,6 +218,14 @@ async def test_what_cannot_be_found_after_a_crash_is_not_ordered(stage: Replicat
     assert await stage.orders() == 0
 
 
+async def test_a_note_that_cannot_be_written_is_told_as_it_was(stage: ReplicateStage) -> None:
+    async def note_ref(_: str) -> None:
+        raise StaleWrite("somebody moved first")
+
+    with pytest.raises(StaleWrite):
+        await stage.api.generate(an_attempt(a_job(count=2), note_ref=note_ref))
+
+
 # Several pictures of which one cannot be had.
 
 
@@ -259,14 +267,6 @@ async def test_cancel_stops_what_runs_whether_its_name_is_known_or_not(stage: Re
 
     assert isinstance(failing.result(), InferenceFailed)
     assert {it.status for it in stage.account.predictions.values()} == {"canceled"}
-
-
-async def failure_of(making: Coroutine[None, None, Made]) -> InferenceError | None:
-    try:
-        await making
-    except InferenceError as error:
-        return error
-    return None
 
 
 async def until(is_so: Callable[[], bool]) -> None:

@@ -55,9 +55,12 @@ class Batch:
             InferenceError: The worst that happened to one of them, with the cost of all.
         """
         places = asyncio.Semaphore(self.maker.limits.at_once)
-        async with asyncio.TaskGroup() as tasks:
-            for index in range(len(self.wanted)):
-                tasks.create_task(self._make(index, places))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for index in range(len(self.wanted)):
+                    tasks.create_task(self._make(index, places))
+        except ExceptionGroup as group:  # a note that could not be written: whoever takes notes knows what it means
+            raise group.exceptions[0] from None
         cost = MicroUsd(self.maker.price * len(self._pictures) + sum(error.cost for error in self._errors))
         if self._errors:
             raise self._told(cost)
