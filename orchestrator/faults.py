@@ -89,6 +89,7 @@ class WorldFault(StrEnum):
     ORDERS_DOUBLED = "orders-doubled"  # by something between us and the cloud: two machines with one label
     LISTING_DOUBLED = "listing-doubled"  # each machine is shown twice
     LISTING_404 = "listing-404"
+    CLOUD_DOWN = "cloud-down"  # of several clouds one after another answers nothing
     BRIDGE_FAILS = "bridge-fails"
     BRIDGE_LOSES_ANSWERS = "bridge-loses-answers"  # painted and charged, and the answer is lost
 

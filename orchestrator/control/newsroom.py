@@ -78,11 +78,8 @@ class Newsroom:
                 views += [await self._views.job(books, job, scene) for job in jobs]
                 if session in watched and (job := await books.jobs.get(watched[session])):
                     views.append(await self._views.job(books, job, scene))
-            views += [
-                await self._views.job(books, job, None)
-                for job in await books.jobs.unacknowledged()
-                if job.id not in watched.values()
-            ]
+            ends = [job for job in await books.jobs.unacknowledged() if job.id not in watched.values()]
+            views += [await self._views.job(books, job, None) for job in ends]
             views += await self._no_longer_watched(books, {view.id for view in views})
         changed = [view for view in views if self._is_news(view)]
         self._published = {view.id: view for view in views}

@@ -82,7 +82,8 @@ class Runner:
         self._attempts.cancel(job.id)
         started = self._seen.pop(job.id, None)
         if job.state is JobState.CANCELLED and started is not None:
-            self._interrupts.ensure(job.id, lambda: self._interrupt(started))
+            known = replace(started, bridge_ref=job.bridge_ref)  # noted down since it was begun
+            self._interrupts.ensure(job.id, lambda: self._interrupt(known))
 
     async def _interrupt(self, job: Job) -> None:
         try:

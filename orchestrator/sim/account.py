@@ -43,6 +43,8 @@ class SimAccount:
     What is true at the cloud: machines, what they cost, and what is left to spend.
 
     Args:
+        place: Which of the world's clouds it is, and how many there are.
+        has_switch: Machines can end themselves.
         on_change: Told of each change of each machine, with what happened.
     """
 
@@ -55,6 +57,8 @@ class SimAccount:
         weather: Weather,
         dice: random.Random,
         balance: MicroUsd,
+        place: tuple[int, int] = (0, 1),
+        has_switch: bool = True,
         on_change: Callable[[SimMachine, str], None],
     ) -> None:
         self.name = name
@@ -63,6 +67,8 @@ class SimAccount:
         self.weather = weather
         self.dice = dice
         self.balance = balance
+        self.place = place
+        self.has_switch = has_switch
         self.machines: dict[CloudRef, SimMachine] = {}
         self._on_change = on_change
         self._listings: deque[tuple[float, tuple[Rental, ...]]] = deque()
@@ -126,13 +132,13 @@ class SimAccount:
         machine = SimMachine(
             timeline=self.timeline,
             dice=random.Random(self.dice.random()),
-            ref=CloudRef(str(70_000 + self._count)),
+            ref=CloudRef(str(70_000 + 1_000 * self.place[0] + self._count)),
             label=label,
             host=host,
             offer=offer,
             price_factor=2 if Fault.DEARER_THAN_OFFERED in faults else 1,
             faults=frozenset(faults),
-            dead_man=order.dead_man,
+            dead_man=order.dead_man if self.has_switch else None,
             ordered_at=self.timeline.now,
             unlisted_at=self.told_at,
             on_change=self._on_change,

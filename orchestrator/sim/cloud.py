@@ -66,7 +66,7 @@ class SimCloud(CloudProvider):
         account, weather = self._account, self._account.weather
         wire = self._wire()
         await asyncio.sleep(wire.there)
-        trouble = weather.any_on(API, self._now)
+        trouble = self._trouble()
         if not self._key_is_good or trouble is Fault.KEY_REVOKED:
             raise AccountProblem(self.name, "key refused")
         if trouble in {Fault.API_429, Fault.API_429_RETRY_AFTER, Fault.API_QUOTA}:
@@ -165,6 +165,12 @@ class SimCloud(CloudProvider):
             machine.told(lives=lives, at=at)
         return at
 
+    def _trouble(self) -> Fault | WorldFault | None:
+        account = self._account
+        if account.weather.is_down(*account.place, self._now):
+            return WorldFault.CLOUD_DOWN
+        return account.weather.any_on(API, self._now)
+
     def _wire(self) -> Wire:
         slow = 30.0 if self._account.weather.is_on(WorldFault.ANSWERS_LATE, self._now) else 1.0
         return Wire(there=self._dice.uniform(0.02, 0.25) * slow, back=self._dice.uniform(0.02, 0.25) * slow)
@@ -177,7 +183,7 @@ class SimCloud(CloudProvider):
         await asyncio.sleep(wire.there)
         if not self._key_is_good:
             raise AccountProblem(self.name, "key refused")
-        trouble = self._account.weather.any_on(API, self._now)
+        trouble = self._trouble()
         if trouble is Fault.API_HANGS:
             await asyncio.sleep(HANGS_S)
         if trouble is not None:

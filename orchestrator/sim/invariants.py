@@ -150,9 +150,9 @@ class Watch:
         return [*found, ("day", int(caps.day), sum(booked.values()), sum(reserved.values()))]
 
     def _charged_once(self, name: str) -> None:
-        ((count,),) = self._rows("SELECT count(*) FROM booking WHERE job_id = ?", name)
-        if count > 1:
-            self.fail("twice", f"job {name} is charged {count} times")
+        for cloud, count in self._rows("SELECT cloud, count(*) FROM booking WHERE job_id = ? GROUP BY 1", name):
+            if count > 1:
+                self.fail("twice", f"job {name} is charged {count} times by {cloud}")
 
     def machine_changed(self, machine: SimMachine, what: str) -> None:
         limit = self._world.around.rules.limits.max_machines
@@ -196,7 +196,7 @@ class Watch:
                     self.fail(
                         "leak", f"machine {machine.ref} is nobody's for {in_fair:.0f} s, and nothing else is amiss"
                     )
-                if whole > MOST_UNOWNED_S and not machine.is_dead:
+                if whole > MOST_UNOWNED_S and not machine.is_dead and machine.dead_man is not None:
                     self.fail("leak", f"machine {machine.ref} is nobody's for {whole:.0f} s")
 
     def _one_warm(self) -> None:
@@ -261,6 +261,10 @@ class Watch:
                 if abs(booked - billed) > unseen + CENT / 4:
                     self.fail("leak", f"machine {machine.ref} ({machine.end_by}): {booked} booked, {billed} billed")
                 total, slack = total + booked - billed, slack + unseen
+        bridge = self._world.bridge
+        ((booked,),) = self._rows("SELECT coalesce(sum(amount), 0) FROM booking WHERE cloud = ?", bridge.name)
+        if booked < bridge.charged:  # what is perhaps charged is booked as spent: it may be too much, never too little
+            self.fail("leak", f"{bridge.name} has charged {bridge.charged}, and {booked} is booked")
         if abs(total) > slack:
             self.fail("leak", f"the ledger is {total / 1e6:.4f} dollars above the bill")
 
@@ -288,7 +292,8 @@ def _unseen(machine: SimMachine) -> int:
     if machine.end_by == "destroyed" and machine.ended_at is not None:  # at our word, so we know how long it lived
         began = machine.ended_at
     known = machine.missed_at if machine.missed_at is not None else machine.timeline.now
-    longest = math.inf if Fault.GOES_OFFLINE in machine.faults else MOST_UNOWNED_S
+    ends_itself = machine.dead_man is not None and Fault.GOES_OFFLINE not in machine.faults
+    longest = MOST_UNOWNED_S if ends_itself else math.inf
     return _price(machine, min(known - began, longest))
 
 

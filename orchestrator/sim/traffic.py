@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from orchestrator.api import JobRequest, Orchestrator
+from orchestrator.api import JobRequest, Orchestrator, Preference
 from orchestrator.domain.errors import OrchestratorError, RequestError
 from orchestrator.domain.ids import JobId, UserId
 from orchestrator.faults import WorldFault
@@ -18,6 +18,8 @@ ASK_AGAIN_S = 7.0
 BURST_GAP_S = (5.0, 240.0)
 LONG_AFTER_S = 900.0
 FEWEST_PEOPLE = 3
+PREFERENCES = (*[Preference.DEFAULT] * 7, Preference.NOW, Preference.OWN, Preference.CHEAP)
+"""Most people say nothing about it."""
 
 
 class Wants(StrEnum):
@@ -45,6 +47,7 @@ class Wish:
     wants: Wants
     key: str
     count: int = 1
+    prefers: Preference = Preference.DEFAULT
     of: "Wish | None" = None
     is_done: bool = False
     job: JobId | None = None
@@ -103,6 +106,7 @@ class People:
             idempotency_key=wish.key,
             workflow=None,
             values={"prompt": f"a cat {wish.key}", "count": wish.count},
+            prefers=wish.prefers,
         )
 
 
@@ -118,7 +122,8 @@ def draw(dice: random.Random, weather: Weather, *, jobs: int, people: int) -> li
         at, person = dice.uniform(0, weather.active_s * 0.95), names[len(wishes) % people]
         for _ in range(dice.choice((1, 1, 3, 5, 8))):
             key = f"{len(wishes):03d}"
-            wishes.append(Wish(at=at, person=person, wants=Wants.PICTURES, key=key, count=dice.choice((1, 1, 2, 4))))
+            count, prefers = dice.choice((1, 1, 2, 4)), dice.choice(PREFERENCES)
+            wishes.append(Wish(at=at, person=person, wants=Wants.PICTURES, key=key, count=count, prefers=prefers))
             at = min(at + dice.uniform(*BURST_GAP_S), weather.active_s)
     return wishes + [extra for wish in wishes for extra in _beside(wish, dice, weather)]
 

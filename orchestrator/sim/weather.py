@@ -25,6 +25,7 @@ WINDOWED = frozenset(
         WorldFault.ANSWERS_LATE,
         WorldFault.LISTING_DOUBLED,
         WorldFault.LISTING_404,
+        WorldFault.CLOUD_DOWN,
         WorldFault.BRIDGE_FAILS,
         WorldFault.BRIDGE_LOSES_ANSWERS,
     },
@@ -34,7 +35,7 @@ WINDOWED = frozenset(
 SPELLS = frozenset(fault for fault, scope in SCOPES.items() if scope in {Scope.MACHINE, Scope.MIRROR})
 """Machines that are ordered while it lasts may have it."""
 
-LONG = frozenset({WorldFault.SURFACE_DOWN})
+LONG = frozenset({WorldFault.SURFACE_DOWN, WorldFault.CLOUD_DOWN})
 SHORT = frozenset({WorldFault.STORE_BUSY})
 
 
@@ -70,6 +71,17 @@ class Weather:
             return False
         self.struck[fault] += 1
         return True
+
+    def is_down(self, place: int, of: int, now: float) -> bool:
+        """Whether the cloud at *place* of so many answers nothing: in each stretch it is another one's turn."""
+        windows = self.windows.get(WorldFault.CLOUD_DOWN, ())
+        for window in windows:
+            if window.begin <= now < window.end:
+                turn = int((now - window.begin) * of / (window.end - window.begin))
+                if turn % of == place:
+                    self.struck[WorldFault.CLOUD_DOWN] += 1
+                    return True
+        return False
 
     @property
     def ends_at(self) -> float:

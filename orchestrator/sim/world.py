@@ -50,7 +50,15 @@ WRITES_DOWN_WITHIN_S = 5.0
 """What the bot heard so shortly before it was killed may be lost with it."""
 
 MINUTE = 60.0
-CLOUD = CloudName("sim")
+CLOUDS = tuple(map(CloudName, ("sim", "sim-b", "sim-c")))
+WITHOUT_SWITCH = 1
+"""The place of the cloud whose machines cannot end themselves."""
+
+SEVERAL = 0.4
+"""How likely a world has more than one cloud."""
+
+BESIDE = 0.5
+"""How likely a world with clouds has an API beside them."""
 BRIDGED = frozenset({WorldFault.BRIDGE_FAILS, WorldFault.BRIDGE_LOSES_ANSWERS})
 CRASHES = frozenset({WorldFault.CRASH, WorldFault.CRASH_TWICE, WorldFault.CRASH_IN_RECOVERY, WorldFault.DOWN_FOR_HOURS})
 FATE = 0.03
@@ -167,18 +175,26 @@ class World:
         share = self.dice.random()  # jobs go over a bridge where nothing can be rented, so its faults need that
         if share < (0.25 if self.weather.faults & BRIDGED else 0.05):
             return ()
+        several = self.dice.random() < SEVERAL
+        count = self.dice.randint(2, 3) if several or self.weather.has(WorldFault.CLOUD_DOWN) else 1
+        return tuple(self._make_account(place, count) for place in range(count))
+
+    def _make_account(self, place: int, of: int) -> SimAccount:
+        """The second cloud has no switch that its machines could end themselves by."""
         poor = self.weather.has(WorldFault.BALANCE_RUNS_OUT)
-        market = SimMarket(CLOUD, seed=self.seed, size=self.dice.randint(15, 60), profile=self.weather.profile)
-        account = SimAccount(
-            CLOUD,
+        name = CLOUDS[place]
+        market = SimMarket(name, seed=self.seed, size=self.dice.randint(15, 60), profile=self.weather.profile)
+        return SimAccount(
+            name,
             timeline=self.timeline,
             market=market,
             weather=self.weather,
-            dice=self._dice("account"),
+            dice=self._dice("account" if place == 0 else f"account/{place}"),
             balance=MicroUsd(self.dice.randint(50_000, 800_000) if poor else 1_000_000_000),
+            place=(place, of),
+            has_switch=place != WITHOUT_SWITCH,
             on_change=self._on_change,
         )
-        return (account,)
 
     def _surroundings(self) -> Surroundings:
         capped = self.dice.random() < 0.3
@@ -189,7 +205,7 @@ class World:
             ids=SimIds(self._dice("ids")),
             dice=self._dice("bot"),
             accounts=self.accounts,
-            bridges=() if self.accounts else (self.bridge,),
+            bridges=(self.bridge,) if not self.accounts or self.dice.random() < BESIDE else (),
             blobs=SimBlobs(lambda: self.weather.is_on(WorldFault.STORE_FULL, self.timeline.now)),
             rules=Rules(
                 policy=FirstUser(idle_timeout=timedelta(minutes=10)),
