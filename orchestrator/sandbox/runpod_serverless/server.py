@@ -19,7 +19,7 @@ from orchestrator.sandbox.studio import Studio
 RUN_BYTES, RUNSYNC_BYTES = 10_000_000, 20_000_000
 WAIT_S, LONGEST_WAIT_S = 90.0, 300.0
 LOOK_S = 0.02
-LONG = b" " * (64 * 1024 * 1024)
+LONG = b" " * (4 * 1024 * 1024)
 DESK = web.AppKey("desk", Desk)
 _ENDPOINT = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 Operation = Callable[[web.Request, str], Awaitable[web.StreamResponse]]

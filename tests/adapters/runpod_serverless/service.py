@@ -24,7 +24,6 @@ SHORT = timedelta(seconds=0.3)
 QUICK = Limits(
     poll=timedelta(seconds=0.01),
     longest_poll=timedelta(seconds=0.03),
-    patience=SHORT,
     queue=timedelta(seconds=1),
     json_bytes=2**16,
 )
@@ -42,11 +41,6 @@ class Sketchbook(Studio):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """
-    Attributes:
-        url: With the ``/v2`` that RunPod's own address ends in.
-    """
-
     url: str
     desk: Desk
     witness: Witness
@@ -68,5 +62,5 @@ async def serving() -> AsyncIterator[Service]:
         TestServer(made, handler_cancellation=True, shutdown_timeout=0.2) as server,
         aiohttp.ClientSession() as session,
     ):
-        yield Service(url=f"http://127.0.0.1:{server.port}/v2", desk=made[DESK], witness=witness, session=session)
+        yield Service(url=f"http://127.0.0.1:{server.port}", desk=made[DESK], witness=witness, session=session)
     assert not witness.faults, witness.faults

@@ -64,7 +64,7 @@ class JobClient:
     """The job API of one endpoint, request by request."""
 
     def __init__(self, *, url: str, endpoint: str, key: str, session: aiohttp.ClientSession, limits: Limits) -> None:
-        self._base = URL(url.rstrip("/")) / endpoint
+        self._base = URL(url.rstrip("/")) / "v2" / endpoint
         self._key = key.strip()
         self._session = session
         self._limits = limits

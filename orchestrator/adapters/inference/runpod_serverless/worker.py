@@ -29,7 +29,9 @@ from orchestrator.ports.inference import Attempt, InferenceApi, Made
 
 log = logging.getLogger(__name__)
 
-ADDRESS = "https://api.runpod.ai/v2"
+ADDRESS = "https://api.runpod.ai"
+UNNAMED = "worker"
+"""An endpoint where none is named: the sandbox takes any."""
 PER_SECOND = MicroUsd(310)
 """A flex worker with a 4090 (docs.runpod.io/serverless/pricing, 2026-08), in micro-dollars."""
 IDLE_S = 5
@@ -87,7 +89,7 @@ class RunPodServerless(InferenceApi):
         attempt.on_progress(Painting(done=0, total=attempt.job.count))
         ended = await self._jobs.follow(ref, worst=self._worst)
         cost = cost_of(ended)
-        if _lacks_model(ended, attempt.workflow):
+        if is_model_missing(ended, attempt.workflow):
             raise ApiOff(f"{self.title} lacks a model: {ended.state.error}", cost=cost)
         failed = jobs.failure(ended, self.title, cost=cost)
         if failed is not None:
@@ -155,7 +157,7 @@ def _price(seconds: float) -> MicroUsd:
     return MicroUsd((math.ceil(round(seconds, 3)) + IDLE_S) * PER_SECOND)
 
 
-def _lacks_model(ended: Ended, workflow: Workflow) -> bool:
+def is_model_missing(ended: Ended, workflow: Workflow) -> bool:
     """
     Whether the graph was refused because a model of the workflow is not there.
 
@@ -168,4 +170,4 @@ def _lacks_model(ended: Ended, workflow: Workflow) -> bool:
 
 def runpod_serverless(url: str | None, endpoint: str, key: str, session: aiohttp.ClientSession) -> InferenceApi:
     """Open your own endpoint by its id."""
-    return RunPodServerless(url=url or ADDRESS, endpoint=endpoint, key=key, session=session)
+    return RunPodServerless(url=url or ADDRESS, endpoint=endpoint or UNNAMED, key=key, session=session)
