@@ -51,7 +51,9 @@ def off(reply: Reply, title: str, *, cost: MicroUsd = NOTHING) -> ApiOff | None:
 
 def gone(title: str) -> ApiOff:
     """No such endpoint."""
-    return ApiOff(f"{title} is not there any more; see RUNPOD_ENDPOINT and console.runpod.io/serverless")
+    return ApiOff(
+        f"{title}: there is no such endpoint any more; see console.runpod.io, and RUNPOD_ENDPOINT if it is yours"
+    )
 
 
 def order_refused(reply: Reply, title: str, *, worst: MicroUsd) -> InferenceError:
