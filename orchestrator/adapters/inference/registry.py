@@ -8,6 +8,7 @@ import aiohttp
 
 from orchestrator.adapters.inference.comfy_endpoint import comfy_endpoint
 from orchestrator.adapters.inference.replicate import replicate
+from orchestrator.adapters.inference.runpod_serverless import runpod_public, runpod_serverless
 from orchestrator.ports.inference import InferenceApi
 
 
@@ -44,4 +45,6 @@ class OpenApi(Protocol):
 APIS: Mapping[str, OpenApi] = {
     "comfy_endpoint": lambda access, *, session: comfy_endpoint(access.url or "", access.key),  # noqa: ARG005 - it opens its own
     "replicate": lambda access, *, session: replicate(access.url, access.key, session),
+    "runpod_public": lambda access, *, session: runpod_public(access.url, access.key, session),
+    "runpod_serverless": lambda access, *, session: runpod_serverless(access.url, access.endpoint, access.key, session),
 }
