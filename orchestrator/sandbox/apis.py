@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from orchestrator.sandbox import replicate
+from orchestrator.sandbox import replicate, runpod_serverless
 from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.listening import bind, listening
 from orchestrator.sandbox.studio import Studio
@@ -14,6 +14,8 @@ from orchestrator.sandbox.studio import Studio
 CLOUDS: Mapping[str, Callable[[Cloud, str], web.Application]] = {}
 BRIDGES: Mapping[str, Callable[[Studio, str], web.Application]] = {
     "replicate": replicate.app,
+    "runpod_serverless": runpod_serverless.app,
+    "runpod_public": runpod_serverless.app,
 }
 
 
