@@ -136,7 +136,7 @@ def _succeeded(view: JobView, succeeded: Succeeded, now: datetime, voice: Voice,
     by = served.by
     if succeeded.warming is not None:
         line = f"{line} by {by}{_warming(succeeded.warming, now, voice, session)}"
-    if session is not None and session.warm_until is not None and is_of(view, session):
+    elif session is not None and session.warm_until is not None and is_of(view, session):
         by = f"{by}, warm until {voice.clock(session.warm_until)}"
     facts = (str(view.values.get("prompt", "")), f"seed {view.seed}", span(served.seconds), price(view.cost), by)
     details = (_machine(succeeded.warming.machine),) if succeeded.warming and succeeded.warming.machine else ()

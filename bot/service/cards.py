@@ -68,7 +68,9 @@ class CardBook(CardReader):
             return None
         at, session = self._sessions.get(view.user, (None, None))
         now = self._now()
-        if at is not None and now - at < FRESH:
+        is_known = session is not None and session.warm_until is not None
+        just_ready = view.status.warming is not None and view.status.warming.is_ready and not is_known
+        if at is not None and now - at < FRESH and not just_ready:
             return session
         session = await self._orchestrator.session(view.user)
         if len(self._sessions) >= MOST_SESSIONS:

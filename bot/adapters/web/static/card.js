@@ -74,12 +74,22 @@ export class Card {
     this.lines = lines.join("\n");
   }
 
+  /** Below a picture that an API made, the person's own machine goes on getting warm. */
   #progress(card) {
-    this.wire.element.hidden = isOver(card) || (card.state === "queued" && !card.view.bar);
+    const isWarming = isOver(card) && Boolean(card.view.bar);
+    const isQuiet = isOver(card) && !isWarming;
+    this.wire.element.hidden = isQuiet || (card.state === "queued" && !card.view.bar);
     if (!this.wire.element.hidden) this.wire.update(card.view.bar);
-    this.steps.element.hidden = isOver(card) || card.state === "running" || card.stages.length === 0;
+    this.steps.element.hidden = isQuiet || card.state === "running" || card.stages.length === 0;
     this.steps.update(card.stages);
+    if (isWarming) this.stop ??= everySecond(() => this.#tick());
+    else if (isOver(card)) this.#rest();
     this.#tick();
+  }
+
+  #rest() {
+    this.stop?.();
+    this.stop = null;
   }
 
   #tick() {
