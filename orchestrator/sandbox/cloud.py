@@ -150,8 +150,11 @@ class Cloud:
         if rig.contracts:
             faults.add(Fault.OFFER_SOLD_TWICE)
         meter = Meter(
-            gpu_usd_hour=rig.dph_base * factor,
-            disk_usd_hour=storage_usd_hour(order.disk_gb, rig.storage_cost) * factor,
+            gpu_usd_hour=(rig.dph_base if order.usd_hour is None else order.usd_hour) * factor,
+            disk_usd_hour=storage_usd_hour(
+                order.disk_gb, rig.storage_cost if order.storage_cost is None else order.storage_cost
+            )
+            * factor,
             started=self.now,
         )
         number = self.number()

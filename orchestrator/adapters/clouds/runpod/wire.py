@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
 
 from orchestrator.adapters.clouds.runpod.answers import tidy
 from orchestrator.adapters.clouds.runpod.asking import Kind, Tier, disk_gb
@@ -54,7 +55,7 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class _Row(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True, alias_generator=to_camel)
 
 
 class _Prices(_Row):
@@ -98,13 +99,13 @@ class _Pod(_Row):
     cpu: dict[str, Any] | None = None
     ssh: _Ssh | None = None
     cost: Usd
-    createdAt: str | None = None
-    startedAt: str | None = None
+    created_at: str | None = None
+    started_at: str | None = None
 
 
 class _Pagination(_Row):
-    nextCursor: str | None = None
-    hasNextPage: bool = False
+    next_cursor: str | None = None
+    has_next_page: bool = False
 
 
 class _Page(_Row):
@@ -117,7 +118,7 @@ class _Ordered(_Row):
 
 
 class _Myself(_Row):
-    clientBalance: Balance
+    client_balance: Balance
 
 
 class _MyselfData(_Row):
@@ -179,11 +180,11 @@ def read_page(cloud: CloudName, body: Any) -> Page:
     """Read pods; those that have ended are left out: they cost nothing and never come back."""
     page = _read(cloud, "list", _Page, body)
     pagination = page.pagination or _Pagination()
-    if pagination.hasNextPage and not pagination.nextCursor:
+    if pagination.has_next_page and not pagination.next_cursor:
         raise CloudProtocolError(cloud, "list: pagination.nextCursor: missing, and there are more pages")
     return Page(
         rentals=tuple(_rental(cloud, pod) for pod in page.pods if pod.status != ENDED),
-        following=pagination.nextCursor if pagination.hasNextPage else None,
+        following=pagination.next_cursor if pagination.has_next_page else None,
     )
 
 
@@ -195,7 +196,7 @@ def read_rental(cloud: CloudName, body: Any, ref: CloudRef) -> Rental | None:
 
 
 def read_account(cloud: CloudName, body: Any) -> Account:
-    return Account(balance=micro_usd(_read(cloud, "account", _Graphql, body).data.myself.clientBalance))
+    return Account(balance=micro_usd(_read(cloud, "account", _Graphql, body).data.myself.client_balance))
 
 
 def _read(cloud: CloudName, doing: str, shape: type[Shape], body: Any) -> Shape:
@@ -263,7 +264,7 @@ def _rental(cloud: CloudName, pod: _Pod) -> Rental:
         address=_address(pod) if state is RentalState.RUNNING else None,
         gpu=pod.gpu.id if pod.gpu is not None else "",
         price=MicroUsdPerHour(micro_usd_per_hour(pod.cost) + _disk_price(pod.disk or 0)),
-        started_at=_time(pod.startedAt) or _time(pod.createdAt),
+        started_at=_time(pod.started_at) or _time(pod.created_at),
         detail=detail,
     )
 
