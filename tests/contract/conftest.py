@@ -3,11 +3,13 @@
 import pytest
 
 from tests.contract.comfy_endpoint_stage import ComfyEndpointStage
+from tests.contract.runpod_stage import RunPodStage
 from tests.contract.sandbox_stage import SandboxStage
 from tests.contract.vast_stage import VastStage
 
 EXEMPT = {
     "comfy_endpoint": ComfyEndpointStage.exempt,
+    "runpod": RunPodStage.exempt,
     "sandbox": SandboxStage.exempt,
     "vast": VastStage.exempt,
 }

@@ -111,6 +111,8 @@ class RestApi:
             return reply({}, status=201)
         if self._troubles.take(Trouble.ANSWER_5XX):
             raise Problem(500, "internal error")
+        if self._troubles.take(Trouble.ANSWER_5XX_NAMES_POD):
+            return reply({**Problem(500, "internal error").body, "id": row["id"]}, status=500)
         answer = reply(row, status=201)
         if self._troubles.take(Trouble.ANSWER_CUT):
             answer.headers["Content-Length"] = str(MUCH_LONGER * len(json.dumps(row)))

@@ -13,6 +13,7 @@ class Trouble(StrEnum):
     ANSWER_GARBLED = "answer-garbled"
     ANSWER_EMPTY = "answer-empty"  # accepted, and the answer names no pod
     ANSWER_5XX = "answer-5xx"  # accepted, and answered with an error
+    ANSWER_5XX_NAMES_POD = "answer-5xx-names-pod"
     NO_CAPACITY = "no-capacity"  # 400, in the words that were seen
     RULE_BROKEN = "rule-broken"  # 400 in other words, of the same shape
     NO_MONEY = "no-money"

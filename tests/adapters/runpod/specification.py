@@ -28,8 +28,7 @@ DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
             {"name": "cursor", "in": "query", "required": False, "schema": {"type": "string"}},
             {"name": "limit", "in": "query", "required": False, "schema": {"type": "integer"}},
         ],
-        "listings have pages since a later version of the API (read by third parties in 2026-09): "
-        "`cursor`, `limit`, and `pagination` beside `pods`",
+        "later API, read by third parties in 2026-09: `cursor`, `limit`, and `pagination` beside `pods`",
     ),
 )
 
@@ -50,7 +49,9 @@ def operations() -> Mapping[str, Any]:
 def operation_of(method: str, path: str) -> str | None:
     """Name what a request is for; None where REST v2 has no such operation."""
     parts = path.strip("/").split("/")
-    shape = f"{method.lower()} /" + "/".join([*parts[:2], *(["{id}"] if parts[1:2] == ["pods"] else parts[2:3]), *parts[3:]])
+    shape = f"{method.lower()} /" + "/".join(
+        [*parts[:2], *(["{id}"] if parts[1:2] == ["pods"] else parts[2:3]), *parts[3:]]
+    )
     exact = f"{method.lower()} {path}"
     return next((name for name, known in OPERATIONS.items() if known in {exact, shape}), None)
 
@@ -87,7 +88,8 @@ def _typed(schema: Any, value: str) -> Any:
             return value == "true"
         case "array":
             return value.split(",")
-    return value
+        case _:
+            return value
 
 
 def _faults(schema: Any, value: Any) -> list[str]:

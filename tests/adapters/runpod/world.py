@@ -5,7 +5,6 @@ import json
 import random
 import secrets
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,8 +17,10 @@ from aiohttp.test_utils import TestServer
 
 from orchestrator.adapters.clouds.runpod.cloud import RunPodCloud
 from orchestrator.adapters.clouds.runpod.limits import Limits
+from orchestrator.adapters.system import SystemClock
 from orchestrator.domain.ids import CloudRef
 from orchestrator.faults import Profile
+from orchestrator.ports.clock import Clock
 from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.machine import Ground, Machine
 from orchestrator.sandbox.market import Market
@@ -59,8 +60,10 @@ class World:
     seen: list[Seen]
     faults: list[str]
 
-    def open(self, *, key: str = KEY, limits: Limits | None = None, pace: float = 0) -> RunPodCloud:
-        return RunPodCloud(url=self.url, key=key, session=self.session, limits=limits, pace=pace)
+    def open(
+        self, *, key: str = KEY, limits: Limits | None = None, pace: float = 0, clock: Clock | None = None
+    ) -> RunPodCloud:
+        return RunPodCloud(url=self.url, key=key, session=self.session, limits=limits, pace=pace, clock=clock)
 
     def count(self, operation: str) -> int:
         return sum(seen.operation == operation for seen in self.seen)
@@ -115,12 +118,15 @@ async def world(*, hosts: int = HOSTS, speed: float = SPEED, balance_usd: float 
     """Serve it; the machines end with the block."""
     with tempfile.TemporaryDirectory() as folder:
         async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
+            clock = SystemClock()
+
+            def now() -> float:
+                return clock.now().timestamp()
+
             cloud = Cloud(
-                ground=Ground(
-                    folder=Path(folder), mark=secrets.token_hex(16), speed=speed, comfyui={}, now=time.time
-                ),
+                ground=Ground(folder=Path(folder), mark=secrets.token_hex(16), speed=speed, comfyui={}, now=now),
                 market=Market(seed=1, hosts=hosts),
-                troubles=MachineTroubles(profile=Profile.NONE, seed=1, now=time.time),
+                troubles=MachineTroubles(profile=Profile.NONE, seed=1, now=now),
                 balance_usd=balance_usd,
                 first_contract=1_600_000_000,
                 tasks=tasks,

@@ -35,7 +35,7 @@ if [ -z "$GLOWPLUG_ROOT" ]; then
   mkdir -p /run/sshd
   ssh-keygen -A
   "$(command -v sshd)" -o PermitRootLogin=prohibit-password -o PasswordAuthentication=no \\
-    -o PermitUserEnvironment=yes -o PubkeyAuthentication=yes
+    -o PermitUserEnvironment=yes -o PubkeyAuthentication=yes -o StrictModes=no
 fi
 exec sleep infinity
 """
