@@ -25,6 +25,7 @@ BOOT_ERROR = (
     "Error response from daemon: failed to create task for container: OCI runtime create failed: "
     "unable to start container process: error during container init: nvidia-container-cli: driver error"
 )
+VAST = "vast"
 COMFYUI_FAULTS = {Fault.COMFYUI_DIES: "dies", Fault.COMFYUI_HANGS: "hangs", Fault.COMFYUI_OOM: "oom"}
 
 
@@ -44,6 +45,7 @@ class Order:
     Attributes:
         starts: False for a machine that is to be made and left stopped.
         is_dropped_if_taken: False makes a stopped machine, which bills its disk, of an offer that is taken.
+        seller: Which of the vendors that the sandbox plays has sold it: the others do not list it.
         usd_hour: What it was sold for, where that is not the rig's own price.
         storage_cost: The same for a GB of disk and month.
         has_own_keys: Whether the machine's own file of keys lets in, as where its start command is what serves SSH.
@@ -60,6 +62,7 @@ class Order:
     args: tuple[str, ...] = ()
     starts: bool = True
     is_dropped_if_taken: bool = True
+    seller: str = VAST
     usd_hour: float | None = None
     storage_cost: float | None = None
     has_own_keys: bool = False

@@ -14,6 +14,7 @@ from orchestrator.sandbox.sshd import LOOPBACK
 
 Row = dict[str, Any]
 DATA_CENTER = "SB-LOCAL-1"
+SELLER = "runpod"
 ACTIONS = {
     "PROVISIONING": ["stop", "terminate"],
     "STARTING": ["stop", "terminate"],
@@ -181,6 +182,7 @@ def _order(wish: Wish, shelf: Shelf) -> Order:
         env=wish.env,
         onstart=_command(wish.args),
         runtype="args",
+        seller=SELLER,
         usd_hour=shelf.usd_hour,
         storage_cost=DISK_USD_A_MONTH,
         has_own_keys=True,

@@ -57,6 +57,12 @@ async def test_one_kind_can_be_ordered_until_no_machine_of_it_is_free(runpod: Wo
     assert len(await cloud.offers(NEEDS)) == before - 1
 
 
+async def test_a_pod_is_no_machine_of_another_vendor(runpod: World, cloud: RunPodCloud) -> None:
+    await launched(cloud)
+
+    assert runpod.cloud.rows() == []
+
+
 async def test_all_who_wait_for_pods_share_one_listing(runpod: World) -> None:
     cloud = runpod.open(pace=1)
     refs = [await launched(cloud) for _ in range(3)]
