@@ -119,7 +119,14 @@ class _Reader:
             return found
         if word in CONSTANTS:
             return CONSTANTS[word]
-        return json.loads(word) if word[0] in '"-0123456789' else word
+        return _literal(word) if word[0] in '"-0123456789' else word
+
+
+def _literal(word: str) -> Any:
+    try:
+        return json.loads(word)
+    except ValueError as error:
+        raise GraphqlError(f"Syntax Error: Unexpected {word!r}.") from error
 
 
 def _tokens(text: str) -> Iterator[str]:

@@ -67,6 +67,8 @@ class _Gate:
                 answer = await self._misbehave() or await handle(request)
             except Problem as problem:
                 answer = _problem(problem)
+            except ValueError:  # a number in the query that is none
+                answer = _problem(Problem(400, "bad request"))
             left = NONE_LEFT if answer.status == 429 or self.troubles.take(Trouble.QUOTA_ENDS) else LEFT
             answer.headers.update({"RateLimit-Policy": POLICY, "RateLimit": left})
             return answer
