@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from orchestrator.sandbox import replicate, runpod_serverless
+from orchestrator.sandbox import replicate, runpod, runpod_serverless
 from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.listening import bind, listening
 from orchestrator.sandbox.studio import Studio
 
-CLOUDS: Mapping[str, Callable[[Cloud, str], web.Application]] = {}
+CLOUDS: Mapping[str, Callable[[Cloud, str], web.Application]] = {
+    "runpod": runpod.app,
+}
 BRIDGES: Mapping[str, Callable[[Studio, str], web.Application]] = {
     "replicate": replicate.app,
     "runpod_serverless": runpod_serverless.app,

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.faults import Fault
 from orchestrator.sandbox.bill import Bill, Meter, storage_usd_hour
-from orchestrator.sandbox.machine import Ground, Machine, Order, Wanted
+from orchestrator.sandbox.machine import VAST, Ground, Machine, Order, Wanted
 from orchestrator.sandbox.market import Market, Rig
 from orchestrator.sandbox.query import check_filters, matches, ordered
 from orchestrator.sandbox.troubles import Troubles
@@ -113,9 +113,9 @@ class Cloud:
             machine.want(Wanted.GONE)
 
     def rows(self) -> list[Row]:
-        """List the account's machines, as the cloud sees them at the moment."""
+        """List the machines of the account at Vast, as it sees them at the moment."""
         credit = round(self.credit_usd, 4)
-        listed = [machine for machine in self.machines.values() if machine.is_listed]
+        listed = [each for each in self.machines.values() if each.is_listed and each.order.seller == VAST]
         return [instance_row(machine, now=self.now, credit=credit) for machine in listed]
 
     def freeze_rows(self) -> None:
@@ -150,8 +150,11 @@ class Cloud:
         if rig.contracts:
             faults.add(Fault.OFFER_SOLD_TWICE)
         meter = Meter(
-            gpu_usd_hour=rig.dph_base * factor,
-            disk_usd_hour=storage_usd_hour(order.disk_gb, rig.storage_cost) * factor,
+            gpu_usd_hour=(rig.dph_base if order.usd_hour is None else order.usd_hour) * factor,
+            disk_usd_hour=storage_usd_hour(
+                order.disk_gb, rig.storage_cost if order.storage_cost is None else order.storage_cost
+            )
+            * factor,
             started=self.now,
         )
         number = self.number()
@@ -162,7 +165,7 @@ class Cloud:
             meter=meter,
             ground=self.ground,
             dice=random.Random(self.dice.getrandbits(64)),
-            account_keys=tuple(key.text for key in self.ssh_keys.values()),
+            account_keys=() if order.has_own_keys else tuple(key.text for key in self.ssh_keys.values()),
             faults=faults,
             wanted=Wanted.RUNNING if order.starts else Wanted.STOPPED,
         )

@@ -25,6 +25,7 @@ BOOT_ERROR = (
     "Error response from daemon: failed to create task for container: OCI runtime create failed: "
     "unable to start container process: error during container init: nvidia-container-cli: driver error"
 )
+VAST = "vast"
 COMFYUI_FAULTS = {Fault.COMFYUI_DIES: "dies", Fault.COMFYUI_HANGS: "hangs", Fault.COMFYUI_OOM: "oom"}
 
 
@@ -44,6 +45,12 @@ class Order:
     Attributes:
         starts: False for a machine that is to be made and left stopped.
         is_dropped_if_taken: False makes a stopped machine, which bills its disk, of an offer that is taken.
+        seller: Which of the vendors that the sandbox plays has sold it: the others do not list it.
+        usd_hour: What it was sold for, where that is not the rig's own price.
+        storage_cost: The same for a GB of disk and month.
+        has_own_keys: Whether the machine's own file of keys lets in, as where its start command is what serves SSH.
+        own_environment: What the machine finds in its environment beside *env*, from its number and key; without it
+            what Vast.ai puts there.
     """
 
     image: str
@@ -55,6 +62,11 @@ class Order:
     args: tuple[str, ...] = ()
     starts: bool = True
     is_dropped_if_taken: bool = True
+    seller: str = VAST
+    usd_hour: float | None = None
+    storage_cost: float | None = None
+    has_own_keys: bool = False
+    own_environment: Callable[[int, str], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +119,7 @@ class Machine:
     wanted: Wanted = Wanted.RUNNING
     is_listed: bool = True
     _is_lost: bool = False
+    _is_moving: bool = False
     ssh_port: int = field(init=False)
     _bound: socket.socket = field(init=False)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -163,6 +176,11 @@ class Machine:
         self.is_listed = False
         self.want(Wanted.GONE)
 
+    def move(self) -> None:
+        """Start anew somewhere else: another port, an empty disk, the same name."""
+        self._is_moving = True
+        self._changed.set()
+
     def lose_touch(self) -> None:
         """Be dead, but listed until somebody destroys it."""
         self._is_lost = True
@@ -197,6 +215,10 @@ class Machine:
                 await self._changed.wait()
                 stay.cancel()
             await self._processes.end_all()
+            if self._is_moving:
+                self._is_moving = False
+                await asyncio.to_thread(shutil.rmtree, self.root, ignore_errors=True)
+                await asyncio.to_thread(self._furnish)
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
         self._bound.close()
 
@@ -262,8 +284,12 @@ class Machine:
             self.meter.rest(self.ground.now())
 
     def _is_welcome(self, offered: bytes) -> bool:
-        known = (*self.account_keys, *self.instance_keys.values())
+        known = (*self.account_keys, *self.instance_keys.values(), *self._own_keys())
         return Fault.SSH_REFUSES_KEY not in self.faults and any(public_data(text) == offered for text in known)
+
+    def _own_keys(self) -> tuple[str, ...]:
+        file = self.root / ".ssh" / "authorized_keys"
+        return tuple(file.read_text().splitlines()) if self.order.has_own_keys and file.exists() else ()
 
     def _shape(self) -> None:
         """Let the faults that need nothing but a setting take hold."""
@@ -287,16 +313,20 @@ class Machine:
         self._shape()
 
     def _environment(self) -> dict[str, str]:
-        own = {
+        told = self.order.own_environment
+        own = told(self.id, self.key) if told is not None else self._usual_environment()
+        return make_environment(
+            root=self.root, programs=self.programs, mark=self.mark, of_machine=own, of_order=self.order.env
+        )
+
+    def _usual_environment(self) -> dict[str, str]:
+        return {
             "CONTAINER_ID": str(self.id),
             "CONTAINER_API_KEY": self.key,
             "VAST_CONTAINERLABEL": f"C.{self.id}",
             "PUBLIC_IPADDR": LOOPBACK,
             "GPU_COUNT": "1",
         }
-        return make_environment(
-            root=self.root, programs=self.programs, mark=self.mark, of_machine=own, of_order=self.order.env
-        )
 
 
 def public_data(text: str) -> bytes | None:

@@ -4,12 +4,14 @@ import pytest
 
 from tests.contract.comfy_endpoint_stage import ComfyEndpointStage
 from tests.contract.runpod_serverless_stage import RunPodServerlessStage
+from tests.contract.runpod_stage import RunPodStage
 from tests.contract.sandbox_stage import SandboxStage
 from tests.contract.vast_stage import VastStage
 
 EXEMPT = {
     "comfy_endpoint": ComfyEndpointStage.exempt,
     "runpod_serverless": RunPodServerlessStage.exempt,
+    "runpod": RunPodStage.exempt,
     "sandbox": SandboxStage.exempt,
     "vast": VastStage.exempt,
 }

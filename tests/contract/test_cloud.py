@@ -5,18 +5,22 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
+from tests.adapters.runpod.world import KEY as RUNPOD_KEY
 from tests.adapters.vast.scripted import KEY, recorded
 from tests.contract.cloud_suite import CloudInTroubleSuite, CloudSuite, Stage, TroubledStage
+from tests.contract.runpod_stage import runpod_stage
 from tests.contract.sandbox_stage import SANDBOX_KEY, sandbox_stage
 from tests.contract.vast_stage import INTRUDERS_KEY, vast_stage
 
 STAGES: Mapping[str, Callable[[], AbstractAsyncContextManager[TroubledStage]]] = {
     "vast": vast_stage,
     "sandbox": sandbox_stage,
+    "runpod": runpod_stage,
 }
 SECRETS = {
     "vast": (KEY, INTRUDERS_KEY, recorded("launched")["instance_api_key"]),
     "sandbox": (SANDBOX_KEY, INTRUDERS_KEY),
+    "runpod": (RUNPOD_KEY, INTRUDERS_KEY),
 }
 
 

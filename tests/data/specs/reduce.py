@@ -2,6 +2,7 @@
 Cut a vendor's OpenAPI file down to what we use of it: paths, fields, types, enums, what is required; no prose.
 
     python tests/data/specs/reduce.py vast FULL.yaml > tests/data/specs/vast.json
+    python tests/data/specs/reduce.py runpod FULL.json > tests/data/specs/runpod.json
     python tests/data/specs/reduce.py discord FULL.json > tests/data/specs/discord.json
     python tests/data/specs/reduce.py telegram FULL.json > tests/data/specs/telegram.json
 """
@@ -25,6 +26,14 @@ OPERATIONS = {
         "post /api/v0/ssh",
         "post /api/v0/instances/{id}/ssh",
         "get /api/v0/users/current",
+    ),
+    "runpod": (
+        "get /v2/catalog/gpus",
+        "get /v2/pods",
+        "post /v2/pods",
+        "get /v2/pods/{id}",
+        "delete /v2/pods/{id}",
+        "post /v2/pods/{id}/action",
     ),
 }
 BODIES = {
@@ -81,6 +90,11 @@ KEPT = frozenset(
         "maxLength",
         "minItems",
         "maxItems",
+        "pattern",
+        "if",
+        "then",
+        "not",
+        "unevaluatedProperties",
     },
 )
 
@@ -163,16 +177,21 @@ def _renamed(schema: Any) -> Any:
 def _operation(full: Mapping[str, Any], method: str, path: str) -> dict[str, Any]:
     operation = full["paths"][path][method]
     body = operation.get("requestBody", {})
+    answers = {status: _resolved(full, answer or {}) for status, answer in operation["responses"].items()}
     return {
         "parameters": [_parameter(full, parameter) for parameter in operation.get("parameters", [])],
         "body": next(_schemas(full, body), None),
-        "answers": {
-            status: next(_schemas(full, answer or {}), None) for status, answer in operation["responses"].items()
-        },
+        "answers": {status: next(_schemas(full, answer), None) for status, answer in answers.items()},
     }
 
 
+def _resolved(full: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _referred(full, answer["$ref"]) if "$ref" in answer else answer
+
+
 def _parameter(full: Mapping[str, Any], parameter: Mapping[str, Any]) -> dict[str, Any]:
+    if "$ref" in parameter:
+        return _parameter(full, _referred(full, parameter["$ref"]))
     kept = {name: parameter[name] for name in ("name", "in", "required") if name in parameter}
     return {**kept, "schema": _schema(full, parameter["schema"])}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.gpu import cuda_of, has_vram, is_same_gpu
+from orchestrator.domain.gpu import capability_of, cuda_of, has_vram, is_same_gpu
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,31 @@ def test_memory_may_be_a_little_less_than_promised() -> None:
 )
 def test_a_driver_knows_the_cuda_of_its_branch(driver: str, cuda: float | None) -> None:
     assert cuda_of(driver) == cuda
+
+
+@pytest.mark.parametrize(
+    ("name", "capability"),
+    [
+        ("NVIDIA GeForce RTX 5090", 12.0),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", 12.0),
+        ("NVIDIA B200", 10.0),
+        ("NVIDIA H100 80GB HBM3", 9.0),
+        ("NVIDIA H200", 9.0),
+        ("RTX 4090", 8.9),
+        ("NVIDIA RTX 5000 Ada Generation", 8.9),
+        ("NVIDIA RTX 4000 SFF Ada Generation", 8.9),
+        ("NVIDIA L40S", 8.9),
+        ("NVIDIA L4", 8.9),
+        ("NVIDIA GeForce RTX 3080 Ti", 8.6),
+        ("NVIDIA RTX A6000", 8.6),
+        ("NVIDIA A40", 8.6),
+        ("NVIDIA A10", 8.6),
+        ("NVIDIA A100-SXM4-80GB", 8.0),
+        ("Tesla V100-PCIE-16GB", 7.0),
+        ("Quadro RTX 5000", 7.5),
+        ("Tesla P40", 6.1),
+        ("AMD Instinct MI300X OAM", 0.0),
+    ],
+)
+def test_a_cards_generation_is_known_by_its_name(name: str, capability: float) -> None:
+    assert capability_of(name) == capability

@@ -67,6 +67,12 @@ def test_a_machine_or_host_that_is_ours_already_is_not_ordered_again() -> None:
     assert ranked(an_offer("a", 0.1), sibling, an_offer("b", 0.3), taken=(taken,)) == ["b"]
 
 
+def test_a_kind_may_be_ordered_while_one_of_it_is_ours() -> None:
+    taken = Taken(cloud=VAST, machine=MachineId("m-a"), host=HostId("h-a"))
+
+    assert ranked(an_offer("a", 0.1, is_kind=True), taken=(taken,)) == ["a"]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
