@@ -39,6 +39,11 @@ CAPABILITIES = (
 """Compute capabilities by a card's name, the first that fits: developer.nvidia.com/cuda-gpus and its legacy page."""
 
 
+def short_name(name: str) -> str:
+    """How people call a card: without its maker."""
+    return name.removeprefix("NVIDIA ").removeprefix("GeForce ")
+
+
 def capability_of(name: str) -> float:
     """The compute capability of a card, however a cloud spells its name; 0 where the name is new to us."""
     words = " ".join(re.split(r"[^a-z0-9]+", name.lower()))

@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from orchestrator.adapters.clouds.runpod.answers import tidy
 from orchestrator.adapters.clouds.runpod.asking import Kind, Tier, disk_gb
 from orchestrator.domain.errors import CloudProtocolError
-from orchestrator.domain.gpu import capability_of
+from orchestrator.domain.gpu import capability_of, short_name
 from orchestrator.domain.ids import CloudName, CloudRef, HostId, MachineId
 from orchestrator.domain.instance import Address
 from orchestrator.domain.money import MicroUsdPerHour, micro_usd, micro_usd_per_hour
@@ -228,7 +228,7 @@ def _offer(cloud: CloudName, gpu: _Gpu, tier: Tier, requirements: Requirements) 
         id=kind.id,
         machine=MachineId(kind.id),
         host=HostId(kind.id),
-        gpu=gpu.id,
+        gpu=short_name(gpu.id),
         vram_mib=gpu.memory * MIB_PER_GB,
         disk_gib=disk_gb(requirements.disk_gib),
         tariff=Tariff(running=micro_usd_per_hour(price), always=_disk_price(disk_gb(requirements.disk_gib))),
@@ -262,7 +262,7 @@ def _rental(cloud: CloudName, pod: _Pod) -> Rental:
         label=pod.name,
         state=state,
         address=_address(pod) if state is RentalState.RUNNING else None,
-        gpu=pod.gpu.id if pod.gpu is not None else "",
+        gpu=short_name(pod.gpu.id) if pod.gpu is not None else "",
         price=MicroUsdPerHour(micro_usd_per_hour(pod.cost) + _disk_price(pod.disk or 0)),
         started_at=_time(pod.started_at) or _time(pod.created_at),
         detail=detail,
