@@ -22,7 +22,7 @@ run: install ## run the bot: the local page, on the embedded sandbox unless .env
 
 # More at once than there are cores: many of these tests wait for real processes.
 test: .venv/.dev ## run the tests, then the simulated worlds; leaves out, by name, what needs `make system`
-	@$(BIN)/pytest -n $${JOBS:-4} --dist loadgroup --ignore=tests/simulation $(ARGS)
+	@$(BIN)/pytest -n $${JOBS:-5} --dist loadgroup --ignore=tests/simulation $(ARGS)
 	@$(MAKE) --no-print-directory test-worlds
 
 # By itself, since measuring about doubles the time of every process that a test starts.
