@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8600
 
-.PHONY: help install run test test-worlds test-fast check format bench bench-ack chaos simulate simulate-mutants fuzz system lock env-example states card-pictures clean
+.PHONY: help install run test coverage test-worlds test-fast check format bench bench-ack chaos simulate simulate-mutants fuzz system lock env-example states card-pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -24,16 +24,20 @@ run: install ## run the bot: the local page, on the embedded sandbox unless .env
 	@exec $(BIN)/glowplug run
 
 # More at once than there are cores: many of these tests wait for real processes.
-test: .venv/.dev .venv/.peers ## run the tests with coverage, then the simulated worlds without; leaves out, by name, what needs `make system`
+test: .venv/.dev .venv/.peers ## run the tests, then the simulated worlds; leaves out, by name, what needs `make system`
+	@$(BIN)/pytest -n $${JOBS:-4} --dist loadgroup --ignore=tests/simulation $(ARGS)
+	@$(MAKE) --no-print-directory test-worlds
+
+# By itself, since measuring takes a good part of the time of every process that a test starts.
+coverage: .venv/.dev .venv/.peers ## run the tests without the simulated worlds, and say which lines they leave out
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n $${JOBS:-4} --dist loadgroup --ignore=tests/simulation $(ARGS)
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
-	@$(MAKE) --no-print-directory test-worlds
 
-test-worlds: .venv/.dev ## the simulated worlds of the suite; nothing here is measured for coverage, which would double its time
+test-worlds: .venv/.dev ## the simulated worlds of the suite
 	@$(BIN)/pytest -q -n $${JOBS:-2} --dist loadgroup tests/simulation
 
-test-fast: .venv/.dev ## the tests that need no processes, without coverage
+test-fast: .venv/.dev ## the tests that need no processes
 	@$(BIN)/pytest -q tests/unit tests/contract tests/component $(ARGS)
 
 check: .venv/.dev ## formatting, lint, types, import arrows

@@ -20,9 +20,6 @@ from datetime import timedelta
 from rich.console import Console
 
 from bot.adapters.charts import cost_chart
-from bot.adapters.discord.surface import DiscordOptions, DiscordSurface
-from bot.adapters.telegram.polling import Webhook
-from bot.adapters.telegram.surface import TelegramOptions, TelegramSurface
 from bot.adapters.web.server import WebOptions, run_web
 from bot.adapters.web.site import Site
 from bot.adapters.web.surface import WebSurface
@@ -155,31 +152,38 @@ async def _finished(chat: Chat) -> None:
 
 
 def _chats(settings: BotSettings) -> list[Chat]:
-    """The chats that there is a token for."""
+    """The chats that there is a token for; the library of one that there is none for is never loaded."""
     chats: list[Chat] = []
     if settings.discord_token:
-        chats.append(DiscordSurface(_discord(settings)))
+        chats.append(_discord(settings))
     if settings.telegram_token:
-        chats.append(TelegramSurface(_telegram(settings)))
+        chats.append(_telegram(settings))
     return chats
 
 
-def _telegram(settings: BotSettings) -> TelegramOptions:
+def _telegram(settings: BotSettings) -> Chat:
+    from bot.adapters.telegram.polling import Webhook  # noqa: PLC0415 - a quarter of a start, see _chats
+    from bot.adapters.telegram.surface import TelegramOptions, TelegramSurface  # noqa: PLC0415
+
     webhook = Webhook(url=settings.telegram_webhook, port=settings.telegram_webhook_port)
-    return TelegramOptions(
+    options = TelegramOptions(
         token=settings.telegram_token.get_secret_value(),
         access=settings.telegram_access,
         api=settings.telegram_api,
         webhook=webhook if settings.telegram_webhook else None,
     )
+    return TelegramSurface(options)
 
 
-def _discord(settings: BotSettings) -> DiscordOptions:
-    return DiscordOptions(
+def _discord(settings: BotSettings) -> Chat:
+    from bot.adapters.discord.surface import DiscordOptions, DiscordSurface  # noqa: PLC0415
+
+    options = DiscordOptions(
         token=settings.discord_token.get_secret_value(),
         access=settings.discord_access,
         admin_channel=settings.discord_admin_channel,
     )
+    return DiscordSurface(options)
 
 
 async def _run(chat: Chat, backend: Backend) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.fuzz.harness import Subject, fuzzed
 from tests.fuzz.subjects import SUBJECTS
 
-ANSWERS = 2000
+ANSWERS = 1000
 SEED = 1
 
 
