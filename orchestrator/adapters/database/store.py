@@ -30,43 +30,39 @@ SET_FACT = """
 
 
 class SqlBooks(Books):
+    """Most transactions ask one or two tables; those are made when they are asked."""
+
     def __init__(self, transaction: Transaction, clock: Clock) -> None:
         self._sql = transaction
-        self._jobs = SqlJobs(transaction, clock)
-        self._sessions = SqlSessions(transaction, clock)
-        self._instances = SqlInstances(transaction, clock)
-        self._ledger = SqlLedger(transaction)
-        self._notices = SqlNotices(transaction)
-        self._people = SqlPeople(transaction)
-        self._keeping = SqlKeeping(transaction)
+        self._clock = clock
 
     @property
     def jobs(self) -> Jobs:
-        return self._jobs
+        return SqlJobs(self._sql, self._clock)
 
     @property
     def sessions(self) -> Sessions:
-        return self._sessions
+        return SqlSessions(self._sql, self._clock)
 
     @property
     def instances(self) -> Instances:
-        return self._instances
+        return SqlInstances(self._sql, self._clock)
 
     @property
     def ledger(self) -> Ledger:
-        return self._ledger
+        return SqlLedger(self._sql)
 
     @property
     def notices(self) -> Notices:
-        return self._notices
+        return SqlNotices(self._sql)
 
     @property
     def people(self) -> People:
-        return self._people
+        return SqlPeople(self._sql)
 
     @property
     def keeping(self) -> Keeping:
-        return self._keeping
+        return SqlKeeping(self._sql)
 
     async def events(self, subject: str) -> tuple[Event, ...]:
         return tuple(event_from(row) for row in await self._sql.rows(EVENTS, subject=subject))
