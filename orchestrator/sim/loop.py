@@ -12,11 +12,12 @@ import itertools
 import math
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from orchestrator.sim.timeline import Timeline
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 TURN_S = 1e-6
 """Work takes time: without that, whoever waits for the clock to move on might turn in a circle."""
@@ -116,7 +117,7 @@ class SimLoop(asyncio.BaseEventLoop):
     _scheduled: list[tuple[float, asyncio.TimerHandle]]  # timers compare slowly, and numbers do not
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         timer = asyncio.TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._scheduled, (when, timer))
