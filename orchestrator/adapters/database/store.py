@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from types import TracebackType
 
 from orchestrator.adapters.database import aiosqlite_db, inline_db
 from orchestrator.adapters.database.database import Database, Transaction
@@ -82,15 +83,27 @@ class SqlStore(Store):
         self._database = database
         self._clock = clock
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Books]:
-        async with self._database.reading() as transaction:
-            yield SqlBooks(transaction, self._clock)
+    def reading(self) -> AbstractAsyncContextManager[Books]:
+        return _Opened(self._database.reading(), self._clock)
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Books]:
-        async with self._database.writing() as transaction:
-            yield SqlBooks(transaction, self._clock)
+    def writing(self) -> AbstractAsyncContextManager[Books]:
+        return _Opened(self._database.writing(), self._clock)
+
+
+class _Opened(AbstractAsyncContextManager[Books]):
+    """The books of a transaction, while that is open."""
+
+    def __init__(self, opening: AbstractAsyncContextManager[Transaction], clock: Clock) -> None:
+        self._opening = opening
+        self._clock = clock
+
+    async def __aenter__(self) -> Books:
+        return SqlBooks(await self._opening.__aenter__(), self._clock)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._opening.__aexit__(kind, error, trace)
 
 
 @asynccontextmanager
