@@ -155,10 +155,10 @@ class SqlInstances(Instances):
 
     async def stage_seconds(self, cloud: CloudName, limit: int) -> Mapping[str, tuple[float, ...]]:
         """Of each step, the newest machine's time first."""
-        seconds: dict[str, tuple[float, ...]] = {}
+        seconds: dict[str, list[float]] = {}
         for row in await self._sql.rows(STAGE_TIMES, cloud=cloud, limit=limit):
-            seconds[row["step"]] = (*seconds.get(row["step"], ()), row["micros"] / 1_000_000)
-        return seconds
+            seconds.setdefault(row["step"], []).append(row["micros"] / 1_000_000)
+        return {step: tuple(times) for step, times in seconds.items()}
 
 
 def _first(rows: Rows) -> Instance | None:
