@@ -155,8 +155,7 @@ class Service(Orchestrator):
 
     async def _session_view(self, books: Books, snapshot: SessionSnapshot) -> SessionView:
         now = self._shared.clock.now()
-        page = await books.jobs.page(user=snapshot.session.user, before=None, limit=200)
-        images = sum(len(job.images) for job in page if job.session == snapshot.session.id)
+        images = await books.jobs.count_images(snapshot.session, of_last=200)
         cost = MicroUsd(sum(instance.cost(now) for instance in snapshot.instances))
         return self._views.session(snapshot, images=images, cost=cost)
 
