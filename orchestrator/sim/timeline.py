@@ -41,7 +41,8 @@ class Timeline:
             at, _, happen = heapq.heappop(self._events)
             self.now = max(self.now, at)
             happen()
-        self.now = max(self.now, when)
+        if when > self.now:
+            self.now = when
 
     def date(self) -> datetime:
         """The true time, aware, in UTC; no clock in this world need show it."""
