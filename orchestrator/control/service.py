@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from orchestrator.api import (
     CancelOutcome,
@@ -189,6 +190,10 @@ class Service(Orchestrator):
     # Workflows.
 
     def workflows(self) -> tuple[WorkflowCard, ...]:
+        return self._workflow_cards
+
+    @cached_property
+    def _workflow_cards(self) -> tuple[WorkflowCard, ...]:
         return tuple(_card(workflow) for workflow in self._shared.catalog.all())
 
     def seconds_per_image(self) -> float:

@@ -41,8 +41,7 @@ class Timeline:
             at, _, happen = heapq.heappop(self._events)
             self.now = max(self.now, at)
             happen()
-        if when > self.now:
-            self.now = when
+        self.now = max(self.now, when)
 
     def date(self) -> datetime:
         """The true time, aware, in UTC; no clock in this world need show it."""
