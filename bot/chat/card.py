@@ -120,8 +120,9 @@ def draw(view: JobView, telling: Telling, previous: Card | None = None) -> Card:
     """
     if previous is None:
         return _drawn(view, telling)
-    spent = view.cost if view.ended_at else max(view.cost, previous.cost)
-    return _after(previous, _drawn(replace(view, cost=spent), telling))
+    if view.ended_at is None and view.cost < previous.cost:
+        view = replace(view, cost=previous.cost)
+    return _after(previous, _drawn(view, telling))
 
 
 def _drawn(view: JobView, telling: Telling) -> Card:
@@ -207,7 +208,7 @@ def _after(previous: Card, card: Card) -> Card:
     """Hold *card* to what *previous* has already said."""
     if card.revision < previous.revision or (previous.is_over and card.state is not previous.state):
         return previous
-    known = replace(card, attempt=max(previous.attempt, card.attempt))
+    known = card if card.attempt >= previous.attempt else replace(card, attempt=previous.attempt)
     if card.is_over:
         return known
     if _is_new_machine(previous, card):

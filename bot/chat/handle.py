@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class ReplyHandle:
         return json.dumps([self.surface, self.chat, self.message])
 
     @classmethod
+    @lru_cache(maxsize=512)  # it is read again with every version of its card
     def decode(cls, origin: str) -> "ReplyHandle":
         """Read what :meth:`encode` wrote; anything else is a handle to nowhere, which no surface claims."""
         try:

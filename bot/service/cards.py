@@ -46,7 +46,7 @@ class CardBook(CardReader):
         )
         card = draw(view, telling, self._unfinished.get(view.id))
         moved = self._moved.get(view.id)
-        if moved is not None:  # the view may have been made before that was written down
+        if moved is not None and moved != card.handle:  # the view may have been made before that was written down
             card = replace(card, handle=moved)
         if card.is_over:
             self._unfinished.pop(view.id, None)

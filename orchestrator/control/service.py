@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from orchestrator.api import (
     CancelOutcome,
@@ -170,8 +171,7 @@ class Service(Orchestrator):
 
     async def _session_view(self, books: Books, snapshot: SessionSnapshot) -> SessionView:
         now = self._shared.clock.now()
-        page = await books.jobs.page(user=snapshot.session.user, before=None, limit=200)
-        images = sum(len(job.images) for job in page if job.session == snapshot.session.id)
+        images = await books.jobs.count_images(snapshot.session, of_last=200)
         cost = MicroUsd(sum(instance.cost(now) for instance in snapshot.instances))
         return self._views.session(snapshot, images=images, cost=cost)
 
@@ -205,6 +205,10 @@ class Service(Orchestrator):
     # Workflows.
 
     def workflows(self) -> tuple[WorkflowCard, ...]:
+        return self._workflow_cards
+
+    @cached_property
+    def _workflow_cards(self) -> tuple[WorkflowCard, ...]:
         return tuple(_card(workflow) for workflow in self._shared.catalog.all())
 
     def seconds_per_image(self) -> float:

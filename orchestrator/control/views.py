@@ -64,6 +64,7 @@ class Scene:
 
     Attributes:
         given_up: Machines that were ordered and given up since the oldest unfinished job was submitted.
+        stages: Of the machine that warms up, and of those that were given up last before it.
     """
 
     snapshot: SessionSnapshot
@@ -87,13 +88,13 @@ class Views:
         now = self._shared.clock.now()
         since = min((job.submitted_at for job in snapshot.jobs), default=now)
         given_up = await books.instances.given_up(session, since)
-        told = (*snapshot.instances, *given_up[-1:], *([snapshot.last_end] if snapshot.last_end else []))
-        stages = {name: await books.instances.stages(name) for name in dict.fromkeys(machine.id for machine in told)}
         machine = current_machine(snapshot)
-        warmup = None
-        if machine is not None and machine.state is not InstanceState.READY:
-            history = await books.instances.stage_seconds(machine.cloud, HISTORY) if machine.cloud else {}
-            warmup = self._warmup(machine, stages.get(machine.id, ()), history, now)
+        if machine is None or machine.state is InstanceState.READY:
+            return Scene(snapshot=snapshot, given_up=given_up, stages={}, warmup=None, now=now)
+        told = (machine, *given_up[-1:], *([snapshot.last_end] if snapshot.last_end else []))
+        stages = {name: await books.instances.stages(name) for name in dict.fromkeys(each.id for each in told)}
+        history = await books.instances.stage_seconds(machine.cloud, HISTORY) if machine.cloud else {}
+        warmup = self._warmup(machine, stages[machine.id], history, now)
         return Scene(snapshot=snapshot, given_up=given_up, stages=stages, warmup=warmup, now=now)
 
     def _warmup(
@@ -110,12 +111,12 @@ class Views:
     async def job(self, books: Books, job: Job, scene: Scene | None) -> JobView:
         """*scene* is needed for unfinished jobs, and for one whose person waits for a machine all the same."""
         status = self._status(job, scene)
+        waited_for = await self._waited_for(books, job)
         if isinstance(status, ColdStart):
             stages = status.stages
         elif isinstance(status, Succeeded) and status.warming is not None:
             stages = status.warming.stages
         else:
-            waited_for = await self._waited_for(books, job)
             stages = await books.instances.stages(waited_for.id) if waited_for else ()
         return JobView(
             id=job.id,
@@ -130,25 +131,14 @@ class Views:
             ended_at=job.ended_at,
             status=status,
             stages=stages,
-            cost=await self._cost(books, job, status, scene),
+            cost=_cost(status, waited=_cold_start_cost(waited_for), lost=await self.lost(books, job, scene)),
             acknowledged=job.acknowledged_at is not None,
             revision=next(self._revisions),
         )
 
-    async def _cost(self, books: Books, job: Job, status: Status, scene: Scene | None) -> MicroUsd:
-        match status:
-            case Cancelled(cost=cost):  # all of it: added up when it was cancelled
-                return cost
-            case ColdStart(cost=cost):
-                return MicroUsd(cost + await self.lost(books, job, scene))
-            case Succeeded(served=served):
-                return MicroUsd(served.cost + await self.waited(books, job, scene))
-            case _:
-                return await self.waited(books, job, scene)
-
-    async def waited(self, books: Books, job: Job, scene: Scene | None = None) -> MicroUsd:
+    async def waited(self, books: Books, job: Job) -> MicroUsd:
         """What it cost until a machine was ready for *job*: those that were lost, and the cold start of its own."""
-        return MicroUsd(_cold_start_cost(await self._waited_for(books, job)) + await self.lost(books, job, scene))
+        return MicroUsd(_cold_start_cost(await self._waited_for(books, job)) + await self.lost(books, job))
 
     async def lost(self, books: Books, job: Job, scene: Scene | None = None) -> MicroUsd:
         """What the machines cost that were ordered, and lost between the submission of *job* and its end."""
@@ -356,6 +346,18 @@ def _share(machine: Instance, job: Job, until: datetime) -> int:
 
 def _is_warm_already(machine: Instance, job: Job) -> bool:
     return machine.ready_at is not None and machine.ready_at <= job.submitted_at
+
+
+def _cost(status: Status, *, waited: MicroUsd, lost: MicroUsd) -> MicroUsd:
+    match status:
+        case Cancelled(cost=cost):  # all of it: added up when it was cancelled
+            return cost
+        case ColdStart(cost=cost):
+            return MicroUsd(cost + lost)
+        case Succeeded(served=served):
+            return MicroUsd(served.cost + waited + lost)
+        case _:
+            return MicroUsd(waited + lost)
 
 
 def _cold_start_cost(instance: Instance | None) -> MicroUsd:

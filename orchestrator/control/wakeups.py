@@ -1,6 +1,7 @@
 """Wakeups: "look again", never what changed. Losing one costs time, not correctness."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -20,11 +21,10 @@ class Wakeup:
 
     async def wait(self, limit: timedelta | None) -> None:
         """Return when woken, or after *limit*; wakeups that came while nobody waited count."""
-        try:
-            async with asyncio.timeout(limit.total_seconds() if limit is not None else None):
-                await self._event.wait()
-        except TimeoutError:
-            pass
+        if not self._event.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limit.total_seconds() if limit is not None else None):
+                    await self._event.wait()
         self._event.clear()
 
 

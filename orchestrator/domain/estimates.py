@@ -86,9 +86,10 @@ def slow_step(
     """Find the running step that takes longer than it nearly always does; of several the one that began last."""
     found: Slow | None = None
     for stage in stages:
+        if stage.state is not StageState.RUNNING:
+            continue
         _, high = _usual(stage.step, history, prior)
-        has_begun = stage.state is StageState.RUNNING and high > 0
-        if has_begun and (stage.seconds(now) or 0) > max(high, WONDERS_AFTER):
+        if high > 0 and (stage.seconds(now) or 0) > max(high, WONDERS_AFTER):
             found = Slow(stage=stage, is_measured=len(history.get(stage.step, ())) >= FEWEST)
     return found
 

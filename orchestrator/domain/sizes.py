@@ -1,6 +1,7 @@
 """How an aspect and a size become a width and a height: decided here and nowhere else."""
 
 import math
+from functools import lru_cache
 
 PIXELS = 1024 * 1024
 """What Flux and its relatives were trained on: about one megapixel."""
@@ -18,6 +19,7 @@ def ratio_of(aspect: str) -> float:
     return int(width) / int(height)
 
 
+@lru_cache(maxsize=64)
 def size_of(aspect: str, *, multiple: int = MULTIPLE) -> tuple[int, int]:
     """
     The best width and height for a shape: close to it, about a megapixel, both multiples of *multiple*.

@@ -5,7 +5,6 @@ The files are read by ``adapters/workflow_files.py``; here are the values and th
 checking what a person asked for, and filling it into the graph.
 """
 
-import copy
 import difflib
 import math
 from collections.abc import Mapping
@@ -271,7 +270,7 @@ def fill(workflow: Workflow, values: Mapping[str, Value], *, image: str = "") ->
     Raises:
         GraphRejected: The job names a LoRA that the workflow no longer has.
     """
-    graph: Graph = copy.deepcopy(workflow.graph)
+    graph: Graph = {name: {**node, "inputs": dict(node["inputs"])} for name, node in workflow.graph.items()}
     for parameter in workflow.parameters:
         value = image if parameter.kind is ParameterKind.IMAGE else values.get(parameter.name, parameter.default)
         if parameter.kind is ParameterKind.LORA:

@@ -105,6 +105,10 @@ class Jobs(Protocol):
 
     async def count_unfinished(self, user: UserId | None) -> int: ...
 
+    async def count_images(self, session: Session, *, of_last: int) -> int:
+        """Pictures of this session's jobs, as far as they are among its person's so many newest."""
+        ...
+
 
 class Sessions(Protocol):
     async def add(self, session: Session, *, reason: str) -> None: ...

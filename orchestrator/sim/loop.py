@@ -9,13 +9,15 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import math
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from orchestrator.sim.timeline import Timeline
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 TURN_S = 1e-6
 """Work takes time: without that, whoever waits for the clock to move on might turn in a circle."""
@@ -112,12 +114,19 @@ class SimLoop(asyncio.BaseEventLoop):
     # What asyncio leaves to a loop. https://github.com/python/cpython/blob/3.11/Lib/asyncio/base_events.py
 
     _ready: Any
-    _scheduled: list[asyncio.TimerHandle]
+    _scheduled: list[tuple[float, asyncio.TimerHandle]]  # timers compare slowly, and numbers do not
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, (when, timer))
+        return timer
 
     def _run_once(self) -> None:
         self.timeline.move_to(self.timeline.now + self._turn_s if self._ready else self._next_at())
-        while self._scheduled and self._scheduled[0].when() <= self.timeline.now:
-            self._ready.append(heapq.heappop(self._scheduled))
+        while self._scheduled and self._scheduled[0][0] <= self.timeline.now:
+            self._ready.append(heapq.heappop(self._scheduled)[1])
         for _ in range(len(self._ready)):
             handle = self._ready.popleft()
             if handle.cancelled():
@@ -130,13 +139,13 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def _next_at(self) -> float:
         """The next timer of this life or the next event of the world, whichever is earlier."""
-        while self._scheduled and self._scheduled[0].cancelled():
+        while self._scheduled and self._scheduled[0][1].cancelled():
             heapq.heappop(self._scheduled)
-        timer = self._scheduled[0].when() if self._scheduled else None
-        event = self.timeline.next_at
-        if timer is None and event is None:
+        timer = self._scheduled[0][0] if self._scheduled else math.inf
+        when = min(timer, self.timeline.next_at)
+        if when == math.inf:
             raise Stuck
-        return min(when for when in (timer, event) if when is not None)
+        return when
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """It stays in the heap until its time comes; worlds are short."""

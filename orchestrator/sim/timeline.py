@@ -1,6 +1,7 @@
 """The world's own time and what is to happen in it: it goes on while nobody runs the bot."""
 
 import heapq
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -30,8 +31,9 @@ class Timeline:
         self.at(self.now + seconds, happen)
 
     @property
-    def next_at(self) -> float | None:
-        return self._events[0][0] if self._events else None
+    def next_at(self) -> float:
+        """When the next event is due; never, if nothing will happen by itself."""
+        return self._events[0][0] if self._events else math.inf
 
     def move_to(self, when: float) -> None:
         """Let everything up to *when* happen, in order."""

@@ -61,6 +61,7 @@ BESIDE = 0.5
 """How likely a world with clouds has an API beside them."""
 BRIDGED = frozenset({WorldFault.BRIDGE_FAILS, WorldFault.BRIDGE_LOSES_ANSWERS})
 CRASHES = frozenset({WorldFault.CRASH, WorldFault.CRASH_TWICE, WorldFault.CRASH_IN_RECOVERY, WorldFault.DOWN_FOR_HOURS})
+EDGES = ("BEGIN", "COMMIT")
 FATE = 0.03
 """How likely the bot is killed just after an order was taken or an end was shown, in a world with crashes."""
 
@@ -230,7 +231,7 @@ class World:
 
     def _one_life(self) -> None:
         self._lives += 1
-        loop = self._loop = SimLoop(self.timeline, after_step=self._after_step)
+        loop = self._loop = SimLoop(self.timeline, after_step=self.watch.after_step)
         life = self.life = Life(self.around, self._before_statement)
         if self._planned:
             loop.kill_at = self._planned.pop()
@@ -276,9 +277,6 @@ class World:
                 self._stop.set()
         else:
             self.timeline.after(MINUTE, self._each_minute)
-
-    def _after_step(self) -> None:
-        self.watch.after_step()
 
     def _on_change(self, machine: SimMachine, what: str) -> None:
         self.note(f"machine {machine.ref} [{', '.join(sorted(machine.faults))}] {what}")
@@ -340,14 +338,14 @@ class World:
 
     async def _before_statement(self, statement: Statement) -> None:
         """Where a real database would make its caller wait, others run on."""
+        if not statement.sql.startswith(EDGES):
+            return
         sky, now = self.weather, self.timeline.now
-        is_edge = statement.sql.startswith(("BEGIN", "COMMIT"))
-        if is_edge:
-            await asyncio.sleep(0)
-            if sky.is_on(WorldFault.STORE_BUSY, now):
-                await asyncio.sleep(self.dice.uniform(0.05, 5.0))
-                if self.dice.random() < 0.2:
-                    raise StoreError("another program keeps the database busy")
+        await asyncio.sleep(0)
+        if sky.is_on(WorldFault.STORE_BUSY, now):
+            await asyncio.sleep(self.dice.uniform(0.05, 5.0))
+            if self.dice.random() < 0.2:
+                raise StoreError("another program keeps the database busy")
         if statement.sql == "COMMIT":
             if sky.is_on(WorldFault.STORE_FULL, now):
                 raise DiskFull("the disk is full; make room")

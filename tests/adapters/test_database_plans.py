@@ -32,6 +32,7 @@ WHOLE_INDEX = {
     "jobs.RUNNING": "job_running",
     "jobs.BRIDGEABLE": "job_queued",
     "jobs.COUNT": "job_unfinished_of_user",
+    "jobs.COUNT_IMAGES": "newest",  # as many jobs as its inner query has chosen
     "sessions.NOT_CLOSED": "session_not_closed",
     "sessions.BUSY": "job_unfinished",
     "sessions.BRIDGED": "session_bridged",

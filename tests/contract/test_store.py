@@ -361,6 +361,24 @@ class TestJobs:
             assert names(await books.jobs.page(user=None, before=JobId("j2"), limit=9)) == ["j1"]
             assert await books.jobs.page(user=None, before=JobId("nobody"), limit=9) == ()
 
+    async def test_pictures_of_a_session_are_counted_among_its_persons_newest_jobs(self, store: Store) -> None:
+        two = (ImageKey("one"), ImageKey("two"))
+        await put(
+            store,
+            a_session(state=SessionState.CLOSED),
+            a_session("s2"),
+            a_job("j1", session=SessionId("s2"), images=two),
+            a_job("j2", images=two),
+            a_job("j3", session=SessionId("s2"), images=two),
+            a_job("j4", session=SessionId("s2"), images=two, forgotten_at=NOW),
+        )
+
+        async with store.reading() as books:
+            second = await books.sessions.get(SessionId("s2"))
+            assert second is not None
+            assert await books.jobs.count_images(second, of_last=9) == 4
+            assert await books.jobs.count_images(second, of_last=2) == 2
+
     async def test_unacknowledged_are_ends_not_yet_told_oldest_end_first(self, store: Store) -> None:
         late, early = NOW + seconds(9), NOW + seconds(5)
         await put(

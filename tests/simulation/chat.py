@@ -21,6 +21,7 @@ from orchestrator.faults import WorldFault
 from orchestrator.sim.world import World
 
 NAME = "sim"
+RATE = Rate(writes=5, per=timedelta(seconds=20), kept_back=2)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class SimChat:
     def __init__(self, world: World) -> None:
         self._world = world
         self._dice = random.Random(f"chat/{world.seed}")
-        self.pace = Pace(lambda _: Rate(writes=5, per=timedelta(seconds=20), kept_back=2))
+        self.pace = Pace(lambda _: RATE)
         self.messages: dict[str, Message] = {}
         self.notes: list[Note] = []
 

@@ -4,7 +4,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from orchestrator.adapters.database.database import Rows, Statement
-from orchestrator.adapters.database.sqlite import Access, Durability, in_our_words, open_connection, run_one
+from orchestrator.adapters.database.sqlite import (
+    SQLITE_ERRORS,
+    Access,
+    Durability,
+    in_our_words,
+    open_connection,
+    run_one,
+    store_error,
+)
 from orchestrator.adapters.database.transactions import Connection, SqliteDatabase
 
 READERS = 3
@@ -26,18 +34,22 @@ class InlineConnection(Connection):
 
     async def run(self, statements: Sequence[Statement]) -> Sequence[Rows]:
         answers: list[Rows] = []
-        with in_our_words(self._path):
+        try:
             for statement in statements:
                 await self._before_statement(statement)
                 answers.append(run_one(self._raw, statement))
                 if statement.must_match and not answers[-1]:
                     break
+        except SQLITE_ERRORS as error:
+            raise store_error(error, self._path) from error
         return answers
 
     async def roll_back(self) -> None:
         if self._is_open:  # what is left of a process that was killed undoes nothing
-            with in_our_words(self._path):
+            try:
                 self._raw.rollback()
+            except SQLITE_ERRORS as error:
+                raise store_error(error, self._path) from error
 
     async def close(self) -> None:
         self.abandon()

@@ -76,7 +76,7 @@ def instance_row(instance: Instance) -> SqlRow:
         "version": instance.version,
         "cloud": instance.cloud,
         "launch_key": instance.launch_key,
-        "offer": to_json(asdict(offer)) if offer else None,
+        "offer": _offer_json(offer) if offer else None,
         "machine": offer.machine if offer else None,
         "host": offer.host if offer else None,
         "ref": instance.ref,
@@ -132,6 +132,12 @@ def instance_from(row: Row) -> Instance:
 def read_instance(row: Row) -> Instance:
     """The same for a row of SQLite's own, which is compared by all that is in it; most are read again unchanged."""
     return instance_from(row)
+
+
+@lru_cache(maxsize=256)
+def _offer_json(offer: Offer) -> str:
+    """As :func:`_offer`: a row is also written far more often than that."""
+    return to_json(asdict(offer))
 
 
 @lru_cache(maxsize=256)

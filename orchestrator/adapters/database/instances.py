@@ -1,5 +1,6 @@
 """Machines of ours in SQL, with the steps of their cold starts."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -155,10 +156,10 @@ class SqlInstances(Instances):
 
     async def stage_seconds(self, cloud: CloudName, limit: int) -> Mapping[str, tuple[float, ...]]:
         """Of each step, the newest machine's time first."""
-        seconds: dict[str, tuple[float, ...]] = {}
+        seconds: defaultdict[str, list[float]] = defaultdict(list)
         for row in await self._sql.rows(STAGE_TIMES, cloud=cloud, limit=limit):
-            seconds[row["step"]] = (*seconds.get(row["step"], ()), row["micros"] / 1_000_000)
-        return seconds
+            seconds[row["step"]].append(row["micros"] / 1_000_000)
+        return {step: tuple(times) for step, times in seconds.items()}
 
 
 def _first(rows: Rows) -> Instance | None:

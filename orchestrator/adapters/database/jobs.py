@@ -10,6 +10,7 @@ from orchestrator.adapters.database.statements import change_row, compare_and_se
 from orchestrator.domain.ids import JobId, SessionId, UserId
 from orchestrator.domain.instance import Instance
 from orchestrator.domain.job import Job
+from orchestrator.domain.session import Session
 from orchestrator.ports.clock import Clock
 from orchestrator.ports.store import Details, Jobs
 
@@ -65,6 +66,14 @@ UNACKNOWLEDGED = """
 """
 COUNT = "SELECT COUNT(*) AS number FROM job WHERE state IN ('QUEUED', 'RUNNING')"
 COUNT_OF_USER = "SELECT COUNT(*) AS number FROM job WHERE user_id = :user AND state IN ('QUEUED', 'RUNNING')"
+COUNT_IMAGES = """
+    SELECT COALESCE(SUM(image_count), 0) AS number FROM (
+        SELECT session_id, image_count FROM job
+        WHERE user_id = :user AND forgotten_at IS NULL
+        ORDER BY submitted_at DESC, id DESC LIMIT :limit
+    ) AS newest
+    WHERE session_id = :session
+"""
 
 _AFTER_EVERY_JOB = (2**63 - 1, "")
 
@@ -128,6 +137,10 @@ class SqlJobs(Jobs):
 
     async def count_unfinished(self, user: UserId | None) -> int:
         rows = await (self._sql.rows(COUNT) if user is None else self._sql.rows(COUNT_OF_USER, user=user))
+        return int(rows[0]["number"])
+
+    async def count_images(self, session: Session, *, of_last: int) -> int:
+        rows = await self._sql.rows(COUNT_IMAGES, user=session.user, session=session.id, limit=of_last)
         return int(rows[0]["number"])
 
 

@@ -29,6 +29,7 @@ SqlRow = dict[str, SqlValue]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 SESSION_COLUMNS = (
     "id",
@@ -96,7 +97,7 @@ def time_or_none(micros: int | None) -> datetime | None:
 
 
 def to_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _JSON.encode(value)
 
 
 def known(kind: type, raw: Mapping[str, Any]) -> dict[str, Any]:

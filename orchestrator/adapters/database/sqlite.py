@@ -89,12 +89,15 @@ _SENTENCES = {
 _TAKEN = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 
 
+SQLITE_ERRORS = (sqlite3.Error, sqlite3.Warning)
+
+
 @contextmanager
 def in_our_words(path: Path) -> Iterator[None]:
     """Let no error of sqlite3's own out."""
     try:
         yield
-    except (sqlite3.Error, sqlite3.Warning) as error:
+    except SQLITE_ERRORS as error:
         raise store_error(error, path) from error
 
 

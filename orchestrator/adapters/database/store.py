@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from types import TracebackType
 
 from orchestrator.adapters.database import aiosqlite_db, inline_db
 from orchestrator.adapters.database.database import Database, Transaction
@@ -30,43 +31,39 @@ SET_FACT = """
 
 
 class SqlBooks(Books):
+    """Most transactions ask one or two tables; those are made when they are asked."""
+
     def __init__(self, transaction: Transaction, clock: Clock) -> None:
         self._sql = transaction
-        self._jobs = SqlJobs(transaction, clock)
-        self._sessions = SqlSessions(transaction, clock)
-        self._instances = SqlInstances(transaction, clock)
-        self._ledger = SqlLedger(transaction)
-        self._notices = SqlNotices(transaction)
-        self._people = SqlPeople(transaction)
-        self._keeping = SqlKeeping(transaction)
+        self._clock = clock
 
     @property
     def jobs(self) -> Jobs:
-        return self._jobs
+        return SqlJobs(self._sql, self._clock)
 
     @property
     def sessions(self) -> Sessions:
-        return self._sessions
+        return SqlSessions(self._sql, self._clock)
 
     @property
     def instances(self) -> Instances:
-        return self._instances
+        return SqlInstances(self._sql, self._clock)
 
     @property
     def ledger(self) -> Ledger:
-        return self._ledger
+        return SqlLedger(self._sql)
 
     @property
     def notices(self) -> Notices:
-        return self._notices
+        return SqlNotices(self._sql)
 
     @property
     def people(self) -> People:
-        return self._people
+        return SqlPeople(self._sql)
 
     @property
     def keeping(self) -> Keeping:
-        return self._keeping
+        return SqlKeeping(self._sql)
 
     async def events(self, subject: str) -> tuple[Event, ...]:
         return tuple(event_from(row) for row in await self._sql.rows(EVENTS, subject=subject))
@@ -86,15 +83,27 @@ class SqlStore(Store):
         self._database = database
         self._clock = clock
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Books]:
-        async with self._database.reading() as transaction:
-            yield SqlBooks(transaction, self._clock)
+    def reading(self) -> AbstractAsyncContextManager[Books]:
+        return _Opened(self._database.reading(), self._clock)
 
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Books]:
-        async with self._database.writing() as transaction:
-            yield SqlBooks(transaction, self._clock)
+    def writing(self) -> AbstractAsyncContextManager[Books]:
+        return _Opened(self._database.writing(), self._clock)
+
+
+class _Opened(AbstractAsyncContextManager[Books]):
+    """The books of a transaction, while that is open."""
+
+    def __init__(self, opening: AbstractAsyncContextManager[Transaction], clock: Clock) -> None:
+        self._opening = opening
+        self._clock = clock
+
+    async def __aenter__(self) -> Books:
+        return SqlBooks(await self._opening.__aenter__(), self._clock)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._opening.__aexit__(kind, error, trace)
 
 
 @asynccontextmanager

@@ -8,6 +8,8 @@ from typing import Protocol
 from orchestrator.adapters.database.database import Database, Rows, SqlValue, Statement, Transaction
 from orchestrator.domain.errors import StoreError
 
+_READ = Statement(sql="BEGIN")
+_WRITE = Statement(sql="BEGIN IMMEDIATE")
 _COMMIT = Statement(sql="COMMIT")
 
 
@@ -33,9 +35,9 @@ class Connection(Protocol):
 class SqlTransaction(Transaction):
     """A transaction that begins with its first statement, in the same trip."""
 
-    def __init__(self, connection: Connection, *, begin: str) -> None:
+    def __init__(self, connection: Connection, *, begin: Statement) -> None:
         self._connection = connection
-        self._begin = Statement(sql=begin)
+        self._begin = begin
         self._has_begun = False
         self._has_failed = False
         self._is_over = False
@@ -93,7 +95,7 @@ class SqliteDatabase(Database):
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         reader = await self._idle.get()
-        transaction = SqlTransaction(reader, begin="BEGIN")
+        transaction = SqlTransaction(reader, begin=_READ)
         try:
             yield transaction
         finally:
@@ -110,7 +112,7 @@ class SqliteDatabase(Database):
             raise RuntimeError("a task that writes already would wait for itself for ever")
         async with self._turn:
             self._owner = asyncio.current_task()
-            transaction = SqlTransaction(self._writer, begin="BEGIN IMMEDIATE")
+            transaction = SqlTransaction(self._writer, begin=_WRITE)
             try:
                 yield transaction
                 await transaction.commit()
