@@ -351,7 +351,7 @@ async def test_comfyui_that_stays_silent_is_given_up(stage: Stagehand, host: Hos
     program(stage, "comfyui", "#!/bin/sh\nexec sleep 1000\n")
 
     with pytest.raises(PreparationFailed) as caught:
-        await stage.prepare(host, comfyui=SOON)
+        await stage.prepare(host, comfyui=timedelta(seconds=3))
 
     assert (caught.value.step, caught.value.code) == (Step.COMFYUI, "comfyui_silent")
 
