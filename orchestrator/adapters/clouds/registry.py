@@ -6,6 +6,7 @@ from typing import Protocol
 
 import aiohttp
 
+from orchestrator.adapters.clouds.lambda_labs.cloud import LAMBDA, lambda_labs
 from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VAST, vast, vast_in_a_sandbox
 from orchestrator.domain.ids import CloudName
 from orchestrator.ports.cloud import CloudProvider
@@ -30,4 +31,5 @@ class OpenCloud(Protocol):
 CLOUDS: Mapping[CloudName, OpenCloud] = {
     VAST: vast,
     SANDBOX: vast_in_a_sandbox,
+    LAMBDA: lambda_labs,
 }
