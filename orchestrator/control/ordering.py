@@ -115,7 +115,9 @@ class Ordering:
         )
         async with shared.store.writing() as books:
             taken = await self._taken(books)
-            if any(offer.cloud == t.cloud and (offer.machine == t.machine or offer.host == t.host) for t in taken):
+            if not offer.is_kind and any(
+                offer.cloud == t.cloud and (offer.machine == t.machine or offer.host == t.host) for t in taken
+            ):
                 return None
             if not shared.gate.is_open:
                 return await end_instance(books, instance, EndReason.SHUTDOWN, now)

@@ -23,6 +23,27 @@ CUDA_OF_DRIVERS = (
 )
 """Driver branches for Linux and the CUDA each came with, newest first: the CUDA Toolkit's release notes, table 3."""
 
+CAPABILITIES = (
+    (r"\b(b300|gb300)\b", 10.3),
+    (r"\b(b200|gb200)\b", 10.0),
+    (r"\brtx pro \d{4}|\bblackwell\b|\brtx 50[5-9]0", 12.0),
+    (r"\b(h100|h200|gh200|h800)\b", 9.0),
+    (r"\b(l4|l40s?)\b|\b\d{4} (sff )?ada\b|\brtx 40[5-9]0", 8.9),
+    (r"\b(a100|a800|a30)\b", 8.0),
+    (r"\b(a2|a10g?|a16|a40)\b|\brtx a\d{4}\b|\brtx 30[5-9]0", 8.6),
+    (r"\bt4\b|\bquadro rtx\b|\brtx [68]000\b|\brtx 20[6-8]0|\bgtx 16\d\d", 7.5),
+    (r"\bv100\b|\btitan v\b", 7.0),
+    (r"\bp100\b", 6.0),
+    (r"\bp\d0\b|\bgtx 10\d\d", 6.1),
+)
+"""Compute capabilities by a card's name, the first that fits: developer.nvidia.com/cuda-gpus and its legacy page."""
+
+
+def capability_of(name: str) -> float:
+    """The compute capability of a card, however a cloud spells its name; 0 where the name is new to us."""
+    words = " ".join(re.split(r"[^a-z0-9]+", name.lower()))
+    return next((capability for pattern, capability in CAPABILITIES if re.search(pattern, words)), 0.0)
+
 
 def is_same_gpu(ordered: str, found: str) -> bool:
     """

@@ -77,6 +77,8 @@ class Offer:
     cuda: float = 0.0
     compute_capability: float = 0.0
     """0 where the cloud does not say."""
+    is_kind: bool = False
+    """Whether it stands for any of several like machines: whoever has one of them may order another."""
 
     def charged(self, price: MicroUsdPerHour) -> "Offer":
         """The same machine for what its cloud really takes; disk costs what it was said to cost."""

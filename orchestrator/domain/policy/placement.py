@@ -62,8 +62,7 @@ def rank_offers(
         offer
         for offer in offers
         if is_acceptable(offer, requirements, max_price=max_price)
-        and (offer.cloud, offer.machine) not in busy
-        and (offer.cloud, offer.host) not in busy
+        and (offer.is_kind or not busy & {(offer.cloud, offer.machine), (offer.cloud, offer.host)})
         and not memory.is_resting(offer.cloud, offer.machine)
     ]
 

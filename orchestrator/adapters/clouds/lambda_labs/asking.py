@@ -7,7 +7,6 @@ from orchestrator.domain.ids import LaunchKey, OfferId
 from orchestrator.ports.cloud import LaunchOrder
 
 LABEL_TAG = "glowplug"
-PLACE_TAG = "glowplug-place"
 LONGEST_NAME = 64
 """Of a machine and of an SSH key, in characters."""
 
@@ -27,7 +26,7 @@ def place_of(offer: OfferId) -> tuple[str, str]:
     Raises:
         ValueError: It is none of ours.
     """
-    type_name, region, _ = offer.split("/")
+    type_name, region = offer.split("/")
     return type_name, region
 
 
@@ -44,7 +43,7 @@ def order_body(offer: OfferId, key: LaunchKey, ssh_key_name: str) -> dict[str, A
         "instance_type_name": type_name,
         "ssh_key_names": [ssh_key_name],
         "name": key[:LONGEST_NAME],
-        "tags": [{"key": LABEL_TAG, "value": key}, {"key": PLACE_TAG, "value": offer}],
+        "tags": [{"key": LABEL_TAG, "value": key}],
         "user_data": USER_DATA,
     }
 

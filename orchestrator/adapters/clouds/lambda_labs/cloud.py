@@ -80,15 +80,13 @@ class LambdaCloud(CloudProvider):
         return LAMBDA
 
     async def offers(self, requirements: Requirements) -> tuple[Offer, ...]:
-        """See the port. What has capacity is asked last: it holds for a minute or two (third parties' reports)."""
-        places = frozenset[str]().union(*[page.places for page in await self._pages_in_time()])
+        """See the port. What has capacity is only likely to: it changes within a minute (third parties' reports)."""
         answer = await self._ask(
             Request(method="GET", path="/instance-types", doing="list types", limit=self._limits.read)
         )
         return wire.read_offers(
             LAMBDA,
             answer.body,
-            taken=places,
             vram_mib=int(requirements.vram_mib * VRAM_SLACK),
             disk_gib=requirements.disk_gib,
             compute_capability=requirements.compute_capability,

@@ -14,9 +14,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.adapters.clouds.lambda_labs.answers import tidy
-from orchestrator.adapters.clouds.lambda_labs.asking import LABEL_TAG, PLACE_TAG
-from orchestrator.domain.cards import card_of
+from orchestrator.adapters.clouds.lambda_labs.asking import LABEL_TAG
 from orchestrator.domain.errors import CloudProtocolError
+from orchestrator.domain.gpu import capability_of
 from orchestrator.domain.ids import CloudName, CloudRef, HostId, MachineId, OfferId
 from orchestrator.domain.instance import Address
 from orchestrator.domain.money import micro_usd_per_hour
@@ -144,26 +144,20 @@ class Page:
     One page of a listing.
 
     Attributes:
-        places: Of our own orders in it, see :func:`read_offers`.
         following: What asks for the next page; None on the last one, and where listings have no pages.
     """
 
     rentals: tuple[Rental, ...]
-    places: frozenset[str]
     following: str | None
 
 
 def read_offers(
-    cloud: CloudName, body: Any, *, taken: frozenset[str], vram_mib: int, disk_gib: int, compute_capability: float
+    cloud: CloudName, body: Any, *, vram_mib: int, disk_gib: int, compute_capability: float
 ) -> tuple[Offer, ...]:
     """
-    Read the types that have one card, a processor that our machines have, and capacity somewhere.
+    Read the types that have one card, a processor that our programs run on, and capacity somewhere.
 
-    Lambda sells types in regions, not machines. An offer is one place there, numbered: the first that none of our
-    machines has, so that a second one may be ordered beside it, and a place where a machine failed is known again.
-
-    Args:
-        taken: Places of machines that are there now.
+    Lambda sells types in regions, not machines: an offer stands for all that are left there.
     """
     offers: list[Offer] = []
     unreadable: CloudProtocolError | None = None
@@ -173,7 +167,7 @@ def read_offers(
         except CloudProtocolError as error:
             unreadable = error
             continue
-        offers += _offers(cloud, item, taken)
+        offers += _offers(cloud, item)
     if unreadable is not None and not offers:
         raise unreadable
     return tuple(
@@ -199,7 +193,6 @@ def read_page(cloud: CloudName, body: Any) -> Page:
     rows = [row for row in page.data if row.status != "terminated"]
     return Page(
         rentals=tuple(_rental(cloud, row) for row in rows),
-        places=frozenset(place for row in rows if (place := row.tag(PLACE_TAG))),
         following=page.page_token or None,
     )
 
@@ -239,15 +232,14 @@ def _read(cloud: CloudName, doing: str, shape: type[Shape], body: Any) -> Shape:
     raise CloudProtocolError(cloud, message)
 
 
-def _offers(cloud: CloudName, item: _Item, taken: frozenset[str]) -> Iterator[Offer]:
+def _offers(cloud: CloudName, item: _Item) -> Iterator[Offer]:
     sold = item.instance_type
     memory = _MEMORY.search(sold.gpu_description)
     if sold.specs.gpus != 1 or memory is None or _is_arm(sold) or not _PATH_SAFE.fullmatch(sold.name):
         return
     gpu = _gpu(sold)
-    card = card_of(gpu)
     for region in item.regions_with_capacity_available:
-        place = _free_place(f"{sold.name}/{tidy(region.name)}", taken)
+        place = f"{sold.name}/{tidy(region.name)}"
         yield Offer(
             cloud=cloud,
             id=OfferId(place),
@@ -260,16 +252,13 @@ def _offers(cloud: CloudName, item: _Item, taken: frozenset[str]) -> Iterator[Of
             reliability=RELIABILITY,
             inet_down_mbps=INET_DOWN_MBPS,
             location=tidy(region.name),
-            compute_capability=card.compute_capability if card is not None else 0.0,
+            compute_capability=capability_of(gpu),
+            is_kind=True,
         )
 
 
 def _is_arm(sold: _Type) -> bool:
     return sold.architecture not in {None, "x86_64"} or ARM.search(sold.gpu_description) is not None
-
-
-def _free_place(pool: str, taken: frozenset[str]) -> str:
-    return next(place for number in range(1, len(taken) + 2) if (place := f"{pool}/{number}") not in taken)
 
 
 def _gpu(sold: _Type) -> str:
