@@ -19,7 +19,7 @@ from orchestrator.sandbox.image import install_comfyui, install_programs
 from orchestrator.sandbox.market import SMALL_GPU, Gpu, Rig
 from orchestrator.sandbox.misfortune import suffer
 from orchestrator.sandbox.processes import FULL_DISK_BLOCKS, SHELL, Processes, make_environment
-from orchestrator.sandbox.sshd import LOOPBACK, SshService, reserve_port, serving_ssh
+from orchestrator.sandbox.sshd import LOOPBACK, ROOT, SshService, reserve_port, serving_ssh
 
 BOOT_ERROR = (
     "Error response from daemon: failed to create task for container: OCI runtime create failed: "
@@ -44,6 +44,7 @@ class Order:
     Attributes:
         starts: False for a machine that is to be made and left stopped.
         is_dropped_if_taken: False makes a stopped machine, which bills its disk, of an offer that is taken.
+        user: Who may log in.
     """
 
     image: str
@@ -55,6 +56,7 @@ class Order:
     args: tuple[str, ...] = ()
     starts: bool = True
     is_dropped_if_taken: bool = True
+    user: str = ROOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,12 @@ class Machine:
         self.label = self.order.label
         self._reserve_port()
         self._processes = Processes(mark=self.mark, root=self.root, environment=self._environment())
-        self._ssh = SshService(host_key=self._host_key, processes=self._processes, is_welcome=self._is_welcome)
+        self._ssh = SshService(
+            host_key=self._host_key,
+            processes=self._processes,
+            is_welcome=self._is_welcome,
+            user=self.order.user,
+        )
 
     @property
     def gpu(self) -> Gpu:
@@ -293,6 +300,7 @@ class Machine:
             "VAST_CONTAINERLABEL": f"C.{self.id}",
             "PUBLIC_IPADDR": LOOPBACK,
             "GPU_COUNT": "1",
+            "USER": self.order.user,
         }
         return make_environment(
             root=self.root, programs=self.programs, mark=self.mark, of_machine=own, of_order=self.order.env

@@ -2,6 +2,7 @@
 Cut a vendor's OpenAPI file down to what we use of it: paths, fields, types, enums, what is required; no prose.
 
     python tests/data/specs/reduce.py vast FULL.yaml > tests/data/specs/vast.json
+    python tests/data/specs/reduce.py lambda FULL.json > tests/data/specs/lambda.json
     python tests/data/specs/reduce.py discord FULL.json > tests/data/specs/discord.json
     python tests/data/specs/reduce.py telegram FULL.json > tests/data/specs/telegram.json
 """
@@ -25,6 +26,15 @@ OPERATIONS = {
         "post /api/v0/ssh",
         "post /api/v0/instances/{id}/ssh",
         "get /api/v0/users/current",
+    ),
+    "lambda": (
+        "get /api/v1/instance-types",
+        "post /api/v1/instance-operations/launch",
+        "get /api/v1/instances",
+        "get /api/v1/instances/{id}",
+        "post /api/v1/instance-operations/terminate",
+        "get /api/v1/ssh-keys",
+        "post /api/v1/ssh-keys",
     ),
 }
 BODIES = {
@@ -81,6 +91,7 @@ KEPT = frozenset(
         "maxLength",
         "minItems",
         "maxItems",
+        "pattern",
     },
 )
 
@@ -163,7 +174,8 @@ def _renamed(schema: Any) -> Any:
 def _operation(full: Mapping[str, Any], method: str, path: str) -> dict[str, Any]:
     operation = full["paths"][path][method]
     body = operation.get("requestBody", {})
-    return {
+    named = {"id": operation["operationId"]} if "operationId" in operation else {}
+    return named | {
         "parameters": [_parameter(full, parameter) for parameter in operation.get("parameters", [])],
         "body": next(_schemas(full, body), None),
         "answers": {

@@ -81,9 +81,7 @@ class LambdaCloud(CloudProvider):
 
     async def offers(self, requirements: Requirements) -> tuple[Offer, ...]:
         """See the port. What has capacity is only likely to: it changes within a minute (third parties' reports)."""
-        answer = await self._ask(
-            Request(method="GET", path="/instance-types", doing="list types", limit=self._limits.read)
-        )
+        answer = await self._types("list types")
         return wire.read_offers(
             LAMBDA,
             answer.body,
@@ -149,8 +147,11 @@ class LambdaCloud(CloudProvider):
 
     async def account(self) -> Account:
         """See the port. Lambda sends a bill each week and tells no balance: what is learnt is that the key works."""
-        await self._listed_keys("account")
+        wire.check_types(LAMBDA, (await self._types("account")).body)
         return Account(balance=None)
+
+    async def _types(self, doing: str) -> Answer:
+        return await self._ask(Request(method="GET", path="/instance-types", doing=doing, limit=self._limits.read))
 
     async def _ask(self, request: Request) -> Answer:
         """Send *request* and raise whatever is no success."""
@@ -225,8 +226,8 @@ class LambdaCloud(CloudProvider):
             return name
         raise refusal(LAMBDA, answer, "register key")
 
-    async def _listed_keys(self, doing: str = "register key") -> dict[str, str]:
-        request = Request(method="GET", path="/ssh-keys", doing=doing, limit=self._limits.read)
+    async def _listed_keys(self) -> dict[str, str]:
+        request = Request(method="GET", path="/ssh-keys", doing="register key", limit=self._limits.read)
         return dict(wire.read_keys(LAMBDA, (await self._ask(request)).body))
 
 

@@ -179,6 +179,16 @@ def read_offers(
     )
 
 
+def check_types(cloud: CloudName, body: Any) -> None:
+    """
+    See that it is a list of types.
+
+    Raises:
+        CloudProtocolError: It is none, so that nobody knows whether the key was taken.
+    """
+    _read(cloud, "account", _Types, body)
+
+
 def launched_ref(body: Any) -> CloudRef | None:
     """Find the machine that an answer to an order names."""
     try:
