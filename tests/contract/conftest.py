@@ -3,6 +3,7 @@
 import pytest
 
 from tests.contract.comfy_endpoint_stage import ComfyEndpointStage
+from tests.contract.lambda_stage import LambdaStage
 from tests.contract.runpod_serverless_stage import RunPodServerlessStage
 from tests.contract.sandbox_stage import SandboxStage
 from tests.contract.vast_stage import VastStage
@@ -10,6 +11,7 @@ from tests.contract.vast_stage import VastStage
 EXEMPT = {
     "comfy_endpoint": ComfyEndpointStage.exempt,
     "runpod_serverless": RunPodServerlessStage.exempt,
+    "lambda": LambdaStage.exempt,
     "sandbox": SandboxStage.exempt,
     "vast": VastStage.exempt,
 }

@@ -142,7 +142,8 @@ class _Api:
         strikes, rows = self.account.troubles.take, self.account.rows()
         body: Row = {"data": rows}
         if strikes(Trouble.PAGED):
-            start = int(request.query.get("page_token") or 0)
+            token = request.query.get("page_token", "0")
+            start = int(token) if token.isdecimal() else 0
             body = {"data": rows[start : start + PAGE]}
             body |= {"page_token": str(start + PAGE)} if start + PAGE < len(rows) else {}
         if strikes(Trouble.LIST_MALFORMED):
