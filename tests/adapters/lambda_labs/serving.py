@@ -6,7 +6,7 @@ import json
 import random
 import secrets
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +50,13 @@ def _now() -> float:
 
 
 @asynccontextmanager
-async def sandbox_cloud(*, hosts: int = HOSTS, speed: float = SPEED) -> AsyncIterator[Cloud]:
+async def sandbox_cloud(
+    *, hosts: int = HOSTS, speed: float = SPEED, now: Callable[[], float] = _now
+) -> AsyncIterator[Cloud]:
     """A sandbox's cloud without its server; its machines end with the block."""
     with tempfile.TemporaryDirectory() as folder:
         async with asyncio.TaskGroup() as tasks:
-            ground = Ground(folder=Path(folder), mark=secrets.token_hex(16), speed=speed, comfyui={}, now=_now)
+            ground = Ground(folder=Path(folder), mark=secrets.token_hex(16), speed=speed, comfyui={}, now=now)
             cloud = Cloud(
                 ground=ground,
                 market=Market(seed=1, hosts=hosts),
@@ -71,8 +73,8 @@ async def sandbox_cloud(*, hosts: int = HOSTS, speed: float = SPEED) -> AsyncIte
 
 
 @asynccontextmanager
-async def serving(*, has_limits: bool = False, hosts: int = HOSTS) -> AsyncIterator[Lambda]:
-    async with sandbox_cloud(hosts=hosts) as cloud:
+async def serving(*, has_limits: bool = False, now: Callable[[], float] = _now) -> AsyncIterator[Lambda]:
+    async with sandbox_cloud(now=now) as cloud:
         fake, faults = app(cloud, KEY, has_limits=has_limits), list[str]()
         fake.middlewares.insert(0, _held(faults))
         async with TestServer(fake, shutdown_timeout=0.1) as server:
