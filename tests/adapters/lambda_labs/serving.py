@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Middleware
 
 from orchestrator.adapters.system import SystemClock
 from orchestrator.faults import Profile
@@ -81,7 +82,7 @@ async def serving(*, has_limits: bool = False, now: Callable[[], float] = _now) 
             yield Lambda(url=str(server.make_url("")).rstrip("/"), account=fake[ACCOUNT], faults=faults)
 
 
-def _held(faults: list[str]) -> Handler:
+def _held(faults: list[str]) -> Middleware:
     @web.middleware
     async def hold(request: web.Request, handler: Handler) -> web.StreamResponse:
         operation, text = request.match_info.route.name or "", await request.text()
@@ -92,4 +93,4 @@ def _held(faults: list[str]) -> Handler:
                 faults.extend(faults_of_answer(operation, answer.status, json.loads(answer.body)))
         return answer
 
-    return hold  # type: ignore[return-value]  # a middleware: called with the next one
+    return hold
