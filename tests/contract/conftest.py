@@ -6,6 +6,7 @@ from tests.contract.comfy_endpoint_stage import ComfyEndpointStage
 from tests.contract.lambda_stage import LambdaStage
 from tests.contract.runpod_serverless_stage import RunPodServerlessStage
 from tests.contract.sandbox_stage import SandboxStage
+from tests.contract.static_stage import StaticStage
 from tests.contract.vast_stage import VastStage
 
 EXEMPT = {
@@ -13,6 +14,7 @@ EXEMPT = {
     "runpod_serverless": RunPodServerlessStage.exempt,
     "lambda": LambdaStage.exempt,
     "sandbox": SandboxStage.exempt,
+    "static": StaticStage.exempt,
     "vast": VastStage.exempt,
 }
 

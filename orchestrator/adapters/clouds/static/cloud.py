@@ -51,7 +51,6 @@ class StaticCloud(CloudProvider):
         self._leases = Leases(folder / STATIC)
         self._clock = clock
         self._part = part
-        self._one_at_a_time = asyncio.Lock()
 
     @property
     def name(self) -> CloudName:
@@ -113,10 +112,9 @@ class StaticCloud(CloudProvider):
         )
 
     async def _on_disk(self, work: Callable[[], Result]) -> Result:
-        """Do what blocks in a thread, one thing at a time; an error is never an absence."""
+        """Do what blocks in a thread; an error is never an absence."""
         try:
-            async with self._one_at_a_time:
-                return await asyncio.to_thread(work)
+            return await asyncio.to_thread(work)
         except Damaged as error:
             raise CloudProtocolError(STATIC, str(error)) from error
         except OSError as error:

@@ -7,8 +7,8 @@ Nothing else would remember: a machine of one's own does not know for whom it wo
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +48,7 @@ class Leases:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._giving_up = threading.Lock()
 
     def take(self, lease: Lease) -> bool:
         """
@@ -85,26 +86,26 @@ class Leases:
         Raises:
             Damaged: The machine's lease cannot be read.
         """
-        host, between, _ = ref.partition(BETWEEN)
-        file = self._file(host)
-        if not between or file.parent != self._folder or not file.exists():
-            return None
-        lease = _read(file)
+        file = self._file(ref.partition(BETWEEN)[0])
+        lease = _read(file) if file.parent == self._folder else None
         return lease if lease is not None and lease.ref == ref else None
 
     def give_up(self, ref: CloudRef) -> bool:
         """End the lease that is called *ref*; False when it was none."""
-        lease = self.of(ref)
-        if lease is None:
-            return False
-        with suppress(FileNotFoundError):
-            self._file(lease.host).unlink()
-        return True
+        with self._giving_up:  # or the slower of two would end what was taken in between
+            lease = self.of(ref)
+            if lease is not None:
+                self._file(lease.host).unlink()
+        return lease is not None
 
     def _leases(self) -> Iterator[Lease]:
-        files = sorted(self._folder.glob(f"*{SUFFIX}")) if self._folder.exists() else ()
+        try:
+            files = sorted(self._folder.iterdir())
+        except FileNotFoundError:  # nobody has taken any yet
+            return
         for file in files:
-            if (lease := _read(file)) is not None:
+            lease = _read(file) if file.name.endswith(SUFFIX) else None
+            if lease is not None:
                 yield lease
 
     def _file(self, host: str) -> Path:

@@ -8,7 +8,6 @@ picture, and pictures would fill its disk. Models and the installed ComfyUI stay
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from pathlib import Path
 
 from orchestrator.adapters.ssh import SshConnector
 from orchestrator.domain.errors import HostUnreachable
