@@ -61,7 +61,7 @@ class StaticStage:
         self.cloud: CloudProvider = StaticCloud(
             hosts=HOSTS, folder=folder, clock=SystemClock(), part=_nothing_runs_there
         )
-        self.intruder = self.cloud
+        self.intruder: CloudProvider = self.cloud
 
     async def until_running(self, ref: CloudRef) -> None:
         """It always does."""
