@@ -1,6 +1,7 @@
 """Who has which machine, whatever happens to the files."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -113,6 +114,19 @@ async def test_a_card_that_is_too_small_or_too_old_is_no_offer(open_static: Open
 
     assert [offer.id for offer in await cloud.offers(NEEDS)] == ["big:22", "new:22"]
     assert len(await cloud.offers(Requirements(vram_mib=8_000, disk_gib=1))) == 4
+
+
+async def test_a_machine_that_failed_is_tried_again_after_five_minutes(open_static: OpenStatic, tmp_path: Path) -> None:
+    passed_s = 0.0
+    clock = SystemClock(wall=lambda: datetime(2026, 11, 27, 20, 0, tzinfo=UTC), steady=lambda: passed_s)
+    cloud = StaticCloud(hosts=ONE, folder=tmp_path, clock=clock, part=open_static()._part)
+    names = []
+
+    for passed_s in (0.0, 299.0, 301.0):
+        (offer,) = await cloud.offers(NEEDS)
+        names.append(offer.machine)
+
+    assert names[0] == names[1] != names[2]
 
 
 @pytest.mark.parametrize("ref", ["../leases#x", "box:2222", "", "#", "box:2222#"])

@@ -7,6 +7,7 @@ free are given no offer, and ask again as they do where a cloud has sold out.
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +29,8 @@ from orchestrator.ports.cloud import Account, CloudProvider, LaunchOrder, Rental
 
 STATIC = CloudName("static")
 FREE_OF_CHARGE = MicroUsdPerHour(0)
+REST_S = 300
+"""After a failure a machine is left alone for so long at most."""
 
 Result = TypeVar("Result")
 
@@ -60,7 +63,7 @@ class StaticCloud(CloudProvider):
         """See the port. Disk, link and driver are whatever they are: they are measured when it is prepared."""
         taken = {lease.host for lease in await self._on_disk(self._leases.all)}
         return tuple(
-            _offer(host, requirements)
+            _offer(host, requirements, self._clock.now())
             for host in self._hosts.values()
             if host.name not in taken
             and host.vram_mib >= requirements.vram_mib * VRAM_SLACK
@@ -121,11 +124,16 @@ class StaticCloud(CloudProvider):
             raise CloudUnavailable(STATIC, f"the leases cannot be used: {error}; see to the disk") from error
 
 
-def _offer(host: StaticHost, requirements: Requirements) -> Offer:
+def _offer(host: StaticHost, requirements: Requirements, now: datetime) -> Offer:
+    """
+    Offer a machine, for these five minutes under one name.
+
+    A machine that failed is not tried again for an hour, by its name: a market has others, its owner perhaps none.
+    """
     return Offer(
         cloud=STATIC,
         id=OfferId(host.name),
-        machine=MachineId(host.name),
+        machine=MachineId(f"{host.name}~{int(now.timestamp() // REST_S)}"),
         host=HostId(host.name),
         gpu=host.gpu,
         vram_mib=host.vram_mib,
