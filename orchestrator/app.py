@@ -29,6 +29,7 @@ from pathlib import Path
 import aiohttp
 
 from orchestrator.adapters.blobs_local import LocalBlobs
+from orchestrator.adapters.clouds.lambda_labs.cloud import LAMBDA
 from orchestrator.adapters.clouds.registry import CLOUDS
 from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VAST
 from orchestrator.adapters.comfyui import ComfyUiConnector
@@ -80,6 +81,8 @@ from orchestrator.settings import Settings
 AGENT = Path(__file__).parent / "payload" / "agent.py"
 WORKFLOWS = Path(__file__).parent / "workflows"
 CLOSE_LIMIT = timedelta(seconds=5)
+SLOW_TO_BOOT = {LAMBDA: timedelta(minutes=15)}
+"""Virtual machines take longer than containers: four to six minutes were measured (third parties, 2026-08)."""
 
 _SANDBOX_PREPARING = PrepareLimits(
     agent=timedelta(seconds=20),
@@ -321,6 +324,7 @@ def _limits(settings: Settings, *, is_sandbox: bool) -> Limits:
     return Limits(
         job_deadline=timedelta(seconds=settings.job_deadline_s),
         boot=timedelta(seconds=settings.boot_deadline_s or boot),
+        boots={} if is_sandbox or settings.boot_deadline_s else SLOW_TO_BOOT,
         ssh=timedelta(seconds=settings.ssh_deadline_s or ssh),
         connect=timedelta(seconds=connect),
         stall=timedelta(seconds=settings.stall_s or stall),

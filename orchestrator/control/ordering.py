@@ -98,7 +98,7 @@ class Ordering:
             image=workflow.runtime.image,
             disk_gib=workflow.requirements.disk_gib,
             ssh_public_key=self._ssh_public_key,
-            dead_man=DeadMan(first=limits.boot + limits.dead_man, silent=limits.dead_man),
+            dead_man=DeadMan(first=limits.boot_at(offer.cloud) + limits.dead_man, silent=limits.dead_man),
         )
         try:
             ref = await self._clouds[offer.cloud].launch(offer, committed.launch_key, order)

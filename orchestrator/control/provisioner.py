@@ -135,7 +135,7 @@ class Provisioner:
     async def _boot(self, instance: Instance) -> Instance:
         """Ask until the cloud says that it runs and where SSH is."""
         await self._begin(instance, Step.BOOT, instance.state_since)
-        deadline = instance.state_since + self._shared.limits.boot
+        deadline = instance.state_since + self._shared.limits.boot_at(instance.cloud)
         rental = await self._ask(instance)
         if rental is not None and rental.state is RentalState.RUNNING and rental.address is not None:
             return await self._running(instance, rental)

@@ -48,6 +48,7 @@ class Limits:
     Attributes:
         job_deadline: After this no further machine is tried for a job.
         boot: From the accepted order until the cloud says that the machine runs.
+        boots: The same by cloud, where it is another.
         ssh: From then until SSH lets us in.
         connect: One attempt to log in.
         launch_settle: How long an order whose answer was lost may take to show up in a listing.
@@ -84,6 +85,11 @@ class Limits:
     quiet_look_every: timedelta = timedelta(minutes=1)
     max_machines: int = 5
     max_price: MicroUsdPerHour = MicroUsdPerHour(800_000)
+    boots: Mapping[CloudName, timedelta] = field(default_factory=dict)
+
+    def boot_at(self, cloud: CloudName | None) -> timedelta:
+        """How long a machine of *cloud* may boot."""
+        return self.boot if cloud is None else self.boots.get(cloud, self.boot)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

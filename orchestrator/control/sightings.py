@@ -66,5 +66,5 @@ class Sightings:
         seen = self._seen.get(row.id) or (self._before.get(row.cloud) if row.cloud else None)
         signs = (seen, row.ordered_at, row.running_at, row.ready_at)
         last_known = max((at for at in signs if at is not None), default=row.created_at)
-        silent = self._limits.dead_man if row.host_key else self._limits.dead_man + self._limits.boot
+        silent = self._limits.dead_man if row.host_key else self._limits.dead_man + self._limits.boot_at(row.cloud)
         return min(now, last_known + silent, self._missed.get(row.id, now))

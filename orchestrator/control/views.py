@@ -105,7 +105,7 @@ class Views:
             machine=machine,
             stages=stages,
             left=cold_start_left(stages, history, prior, now),
-            late=self._late(slow_step(stages, history, prior, now)),
+            late=self._late(machine, slow_step(stages, history, prior, now)),
         )
 
     async def job(self, books: Books, job: Job, scene: Scene | None) -> JobView:
@@ -219,10 +219,10 @@ class Views:
             late=warmup.late,
         )
 
-    def _late(self, slow: Slow | None) -> Late | None:
+    def _late(self, machine: Instance, slow: Slow | None) -> Late | None:
         if slow is None:
             return None
-        limits = {Step.BOOT: self._shared.limits.boot, Step.SSH: self._shared.limits.ssh}
+        limits = {Step.BOOT: self._shared.limits.boot_at(machine.cloud), Step.SSH: self._shared.limits.ssh}
         step, began, limit = slow.stage.step, slow.stage.started_at, limits.get(slow.stage.step)
         given_up_at = began + limit if began is not None and limit is not None else None
         return Late(step=step, is_measured=slow.is_measured, given_up_at=given_up_at)

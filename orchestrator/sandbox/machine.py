@@ -19,7 +19,7 @@ from orchestrator.sandbox.image import install_comfyui, install_programs
 from orchestrator.sandbox.market import SMALL_GPU, Gpu, Rig
 from orchestrator.sandbox.misfortune import suffer
 from orchestrator.sandbox.processes import FULL_DISK_BLOCKS, SHELL, Processes, make_environment
-from orchestrator.sandbox.sshd import LOOPBACK, SshService, reserve_port, serving_ssh
+from orchestrator.sandbox.sshd import LOOPBACK, ROOT, SshService, reserve_port, serving_ssh
 
 BOOT_ERROR = (
     "Error response from daemon: failed to create task for container: OCI runtime create failed: "
@@ -51,6 +51,7 @@ class Order:
         has_own_keys: Whether the machine's own file of keys lets in, as where its start command is what serves SSH.
         own_environment: What the machine finds in its environment beside *env*, from its number and key; without it
             what Vast.ai puts there.
+        user: Who may log in.
     """
 
     image: str
@@ -67,6 +68,7 @@ class Order:
     storage_cost: float | None = None
     has_own_keys: bool = False
     own_environment: Callable[[int, str], Mapping[str, str]] | None = None
+    user: str = ROOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,12 @@ class Machine:
         self.label = self.order.label
         self._reserve_port()
         self._processes = Processes(mark=self.mark, root=self.root, environment=self._environment())
-        self._ssh = SshService(host_key=self._host_key, processes=self._processes, is_welcome=self._is_welcome)
+        self._ssh = SshService(
+            host_key=self._host_key,
+            processes=self._processes,
+            is_welcome=self._is_welcome,
+            user=self.order.user,
+        )
 
     @property
     def gpu(self) -> Gpu:
@@ -326,6 +333,7 @@ class Machine:
             "VAST_CONTAINERLABEL": f"C.{self.id}",
             "PUBLIC_IPADDR": LOOPBACK,
             "GPU_COUNT": "1",
+            "USER": self.order.user,
         }
 
 

@@ -15,7 +15,7 @@ from orchestrator.sandbox.processes import SHELL, Processes, ended, signal_group
 
 LOOPBACK = "127.0.0.1"
 LOCAL_NAMES = {LOOPBACK, "localhost"}
-USER = "root"
+ROOT = "root"
 CANNOT_RUN = 126
 
 
@@ -26,11 +26,13 @@ class SshService:
 
     Attributes:
         is_welcome: Whether a public key, as it goes over the wire, may log in; asked at each login.
+        user: The only login name.
     """
 
     host_key: asyncssh.SSHKey
     processes: Processes
     is_welcome: Callable[[bytes], bool]
+    user: str = ROOT
     connections: set[asyncssh.SSHServerConnection] = field(default_factory=set)
 
     def cut(self) -> None:
@@ -91,7 +93,7 @@ class _Login(asyncssh.SSHServer):
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return username == USER and self._service.is_welcome(key.public_data)
+        return username == self._service.user and self._service.is_welcome(key.public_data)
 
     def session_requested(self) -> "_Command":
         return _Command(self._service.processes, self._tasks)

@@ -158,9 +158,12 @@ class CloudSuite:
             assert offer.cloud == subject.cloud.name
             assert offer.vram_mib >= NEEDS.vram_mib * VRAM_SLACK
             assert offer.disk_gib >= NEEDS.disk_gib
-            assert offer.cuda >= NEEDS.cuda
-            assert offer.compute_capability >= NEEDS.compute_capability
+            assert offer.cuda == 0 or offer.cuda >= NEEDS.cuda
+            assert offer.compute_capability == 0 or offer.compute_capability >= NEEDS.compute_capability
             assert offer.inet_down_mbps >= NEEDS.inet_down_mbps
+
+    async def test_the_card_is_paid_for_and_the_disk_beside_it(self, subject: Stage) -> None:
+        for offer in await subject.cloud.offers(NEEDS):
             assert 0 < offer.tariff.running < offer.tariff.per_hour
 
     async def test_offers_name_machines_that_can_be_told_apart(self, subject: Stage) -> None:
@@ -207,6 +210,13 @@ class CloudSuite:
         assert rental is not None
         assert rental.gpu == offer.gpu
         assert rental.price == pytest.approx(offer.tariff.per_hour, abs=2)
+
+    async def test_a_running_machine_says_since_when_it_is_there(self, subject: Stage) -> None:
+        ref = await launched(subject)
+        await subject.until_running(ref)
+
+        rental = await subject.cloud.rental(ref)
+        assert rental is not None
         assert rental.started_at is not None
         assert rental.started_at.tzinfo is not None
 

@@ -3,16 +3,20 @@
 import pytest
 
 from tests.contract.comfy_endpoint_stage import ComfyEndpointStage
+from tests.contract.lambda_stage import LambdaStage
 from tests.contract.runpod_serverless_stage import RunPodServerlessStage
 from tests.contract.runpod_stage import RunPodStage
 from tests.contract.sandbox_stage import SandboxStage
+from tests.contract.static_stage import StaticStage
 from tests.contract.vast_stage import VastStage
 
 EXEMPT = {
     "comfy_endpoint": ComfyEndpointStage.exempt,
     "runpod_serverless": RunPodServerlessStage.exempt,
     "runpod": RunPodStage.exempt,
+    "lambda": LambdaStage.exempt,
     "sandbox": SandboxStage.exempt,
+    "static": StaticStage.exempt,
     "vast": VastStage.exempt,
 }
 

@@ -6,7 +6,9 @@ from typing import Protocol
 
 import aiohttp
 
+from orchestrator.adapters.clouds.lambda_labs.cloud import LAMBDA, lambda_labs
 from orchestrator.adapters.clouds.runpod.cloud import RUNPOD, runpod
+from orchestrator.adapters.clouds.static.cloud import STATIC, static
 from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VAST, vast, vast_in_a_sandbox
 from orchestrator.domain.ids import CloudName
 from orchestrator.ports.cloud import CloudProvider
@@ -20,7 +22,7 @@ class OpenCloud(Protocol):
         Build the adapter; nothing is sent.
 
         Args:
-            url: Where the cloud is; None for its usual address.
+            url: Where the cloud is; None for its usual address. Of machines you own, what the settings say of them.
             key: The account's key.
             session: Shared, and closed by whoever opened it.
             folder: The bot's own, for what a cloud without a memory has to keep there.
@@ -32,4 +34,6 @@ CLOUDS: Mapping[CloudName, OpenCloud] = {
     VAST: vast,
     SANDBOX: vast_in_a_sandbox,
     RUNPOD: runpod,
+    LAMBDA: lambda_labs,
+    STATIC: static,
 }

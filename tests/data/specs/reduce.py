@@ -3,6 +3,7 @@ Cut a vendor's OpenAPI file down to what we use of it: paths, fields, types, enu
 
     python tests/data/specs/reduce.py vast FULL.yaml > tests/data/specs/vast.json
     python tests/data/specs/reduce.py runpod FULL.json > tests/data/specs/runpod.json
+    python tests/data/specs/reduce.py lambda FULL.json > tests/data/specs/lambda.json
     python tests/data/specs/reduce.py discord FULL.json > tests/data/specs/discord.json
     python tests/data/specs/reduce.py telegram FULL.json > tests/data/specs/telegram.json
 """
@@ -34,6 +35,15 @@ OPERATIONS = {
         "get /v2/pods/{id}",
         "delete /v2/pods/{id}",
         "post /v2/pods/{id}/action",
+    ),
+    "lambda": (
+        "get /api/v1/instance-types",
+        "post /api/v1/instance-operations/launch",
+        "get /api/v1/instances",
+        "get /api/v1/instances/{id}",
+        "post /api/v1/instance-operations/terminate",
+        "get /api/v1/ssh-keys",
+        "post /api/v1/ssh-keys",
     ),
 }
 BODIES = {
@@ -178,7 +188,8 @@ def _operation(full: Mapping[str, Any], method: str, path: str) -> dict[str, Any
     operation = full["paths"][path][method]
     body = operation.get("requestBody", {})
     answers = {status: _resolved(full, answer or {}) for status, answer in operation["responses"].items()}
-    return {
+    named = {"id": operation["operationId"]} if "operationId" in operation else {}
+    return named | {
         "parameters": [_parameter(full, parameter) for parameter in operation.get("parameters", [])],
         "body": next(_schemas(full, body), None),
         "answers": {status: next(_schemas(full, answer), None) for status, answer in answers.items()},

@@ -1,0 +1,134 @@
+"""One account at Lambda Cloud: its SSH keys, its orders and its machines."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.faults import Fault
+from orchestrator.sandbox.cloud import Cloud, Refusal
+from orchestrator.sandbox.lambda_labs.troubles import Trouble, Troubles
+from orchestrator.sandbox.lambda_labs.wire import (
+    STORAGE_GIB,
+    Row,
+    cents_an_hour,
+    instance_row,
+    region_of,
+    region_row,
+    status_of,
+    type_name,
+    type_row,
+)
+from orchestrator.sandbox.machine import Machine, Order
+from orchestrator.sandbox.market import Rig
+
+USER = "ubuntu"
+ORDER = Order(image="lambda-stack-22-04", disk_gb=STORAGE_GIB, label=None, env={}, onstart="", runtype="ssh", user=USER)
+"""The same for every machine: what else was ordered is only told again."""
+
+
+class SoldOut(Exception):
+    """That type has no capacity in that region."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshKey:
+    id: str
+    name: str
+    public_key: str
+
+    def as_json(self) -> Row:
+        return {"id": self.id, "name": self.name, "public_key": self.public_key}
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """
+    One account. Its machines carry no label that the sandbox's other clouds would show.
+
+    Attributes:
+        arrived: How many orders have come, refused ones included.
+        ordered: What was ordered, by the machine's id.
+    """
+
+    cloud: Cloud
+    troubles: Troubles = field(default_factory=Troubles)
+    keys: dict[str, SshKey] = field(default_factory=dict)
+    arrived: int = 0
+    ordered: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _unhealthy: set[str] = field(default_factory=set)
+
+    def types(self) -> Row:
+        """Every type, with the regions that have one left."""
+        rows: Row = {}
+        for rig in self.cloud.market.rigs:
+            rows.setdefault(
+                type_name(rig.gpu), {"instance_type": type_row(rig.gpu), "regions_with_capacity_available": []}
+            )
+        for rig in self.cloud.market.free():
+            regions, here = (
+                rows[type_name(rig.gpu)]["regions_with_capacity_available"],
+                region_row(region_of(rig)),
+            )
+            if here not in regions:
+                regions.append(here)
+        return rows
+
+    def knows_type(self, name: object) -> bool:
+        return any(type_name(rig.gpu) == name for rig in self.cloud.market.rigs)
+
+    def key(self, name: str) -> SshKey | None:
+        return next((key for key in self.keys.values() if key.name == name), None)
+
+    def add_key(self, name: str, public_key: str) -> SshKey:
+        key = SshKey(id=secrets.token_hex(16), name=name, public_key=public_key)
+        self.keys[key.id] = key
+        return key
+
+    def launch(self, order: Mapping[str, Any], key: SshKey) -> str:
+        """
+        Boot a machine, billed from now on.
+
+        Raises:
+            SoldOut: Somebody else was faster.
+        """
+        rig = next(self._free(order["instance_type_name"], order["region_name"]), None)
+        if rig is None:
+            raise SoldOut
+        try:
+            machine = self.cloud.create(rig.ask_id, ORDER)
+        except Refusal as refusal:
+            raise SoldOut from refusal
+        machine.account_keys = (key.public_key,)
+        machine.meter.gpu_usd_hour, machine.meter.disk_usd_hour = 0.0, cents_an_hour(rig.gpu) / 100
+        ref = f"{machine.id:032x}"
+        self.ordered[ref] = order
+        if self.troubles.take(Trouble.UNHEALTHY):
+            self._unhealthy.add(ref)
+        if self.troubles.take(Trouble.BAD_GPU):
+            machine.suffer(Fault.COMFYUI_DIES)
+        return ref
+
+    def machine(self, ref: str) -> Machine | None:
+        """Find a machine of this account that is still there."""
+        return self.cloud.find(int(ref, 16)) if ref in self.ordered else None
+
+    def end(self, machine: Machine) -> None:
+        if not self.troubles.take(Trouble.END_IGNORED):
+            self.cloud.destroy(machine)
+
+    def row(self, ref: str, machine: Machine) -> Row:
+        status = status_of(machine)
+        if status == "active" and ref in self._unhealthy:
+            status = "unhealthy"
+        has_address = status == "active" and not self.troubles.take(Trouble.IP_LATE)
+        return instance_row(machine, ref=ref, order=dict(self.ordered[ref]), status=status, has_address=has_address)
+
+    def rows(self) -> list[Row]:
+        found = ((ref, self.machine(ref)) for ref in self.ordered)
+        return [self.row(ref, machine) for ref, machine in found if machine is not None]
+
+    def _free(self, wanted_type: str, region: str) -> Iterator[Rig]:
+        for rig in self.cloud.market.free():
+            if type_name(rig.gpu) == wanted_type and region_of(rig) == region:
+                yield rig
