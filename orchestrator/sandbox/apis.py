@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from orchestrator.sandbox import replicate, runpod, runpod_serverless
+from orchestrator.sandbox import lambda_labs, replicate, runpod, runpod_serverless
 from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.listening import bind, listening
 from orchestrator.sandbox.studio import Studio
 
 CLOUDS: Mapping[str, Callable[[Cloud, str], web.Application]] = {
     "runpod": runpod.app,
+    "lambda": lambda cloud, key: lambda_labs.app(cloud, key, has_limits=False),  # as the sandbox itself has none
 }
 BRIDGES: Mapping[str, Callable[[Studio, str], web.Application]] = {
     "replicate": replicate.app,

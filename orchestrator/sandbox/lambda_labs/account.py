@@ -23,7 +23,16 @@ from orchestrator.sandbox.machine import Machine, Order
 from orchestrator.sandbox.market import Rig
 
 USER = "ubuntu"
-ORDER = Order(image="lambda-stack-22-04", disk_gb=STORAGE_GIB, label=None, env={}, onstart="", runtype="ssh", user=USER)
+ORDER = Order(
+    image="lambda-stack-22-04",
+    disk_gb=STORAGE_GIB,
+    label=None,
+    env={},
+    onstart="",
+    runtype="ssh",
+    user=USER,
+    seller="lambda",
+)
 """The same for every machine: what else was ordered is only told again."""
 
 
