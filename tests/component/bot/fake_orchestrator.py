@@ -216,7 +216,8 @@ class FakeOrchestrator(Orchestrator):
         acknowledged: Jobs whose end was told, in order.
         refuse: What ``submit`` raises from now on.
         room: How many requests are accepted in all.
-        bridges: APIs that paint in place of machines.
+        bridges: APIs that paint while there is no machine.
+        clouds: Where machines are rented.
     """
 
     now: datetime = BEGIN
@@ -231,6 +232,7 @@ class FakeOrchestrator(Orchestrator):
     room: int = 1000
     draining: bool = False
     bridges: tuple[str, ...] = ()
+    clouds: tuple[str, ...] = ("sandbox",)
     routing: Routing = Routing.HYBRID
     limits: dict[str, MicroUsd | None] = field(default_factory=lambda: {"day": MicroUsd(5_000_000), "month": None})
     _people: FakePeople = field(default_factory=FakePeople)
@@ -455,7 +457,7 @@ class FakeOrchestrator(Orchestrator):
         return PolicyView(
             name="first-user",
             idle_timeout=timedelta(minutes=10),
-            clouds=() if self.bridges else ("sandbox",),
+            clouds=self.clouds,
             bridges=self.bridges,
             routing=self.routing,
             max_price=MicroUsdPerHour(800_000),

@@ -18,6 +18,8 @@ from orchestrator.api import (
     Failure,
     MicroUsd,
     NoticeKind,
+    Preference,
+    Routing,
     Served,
     Status,
     Succeeded,
@@ -252,7 +254,7 @@ async def test_why_says_no_more_than_is_known(
 async def test_why_says_that_an_api_painted_where_nothing_is_rented(
     chats: Chats, orchestrator: FakeOrchestrator
 ) -> None:
-    orchestrator.bridges = ("your ComfyUI",)
+    orchestrator.clouds, orchestrator.bridges = (), ("your ComfyUI",)
     await chats.say("a cat")
     (name,) = orchestrator.views
     served = Served(by="your ComfyUI", seconds=3, cost=MicroUsd(0))
@@ -271,6 +273,30 @@ async def test_why_says_that_a_warm_machine_needed_no_cold_start(chats: Chats, o
     orchestrator.succeed(next(iter(orchestrator.views)), b"one")
 
     assert "your machine was warm already: no cold start" in reply(await chats.say("/why")).lines
+
+
+async def test_an_admin_chooses_where_pictures_are_made_while_a_machine_is_cold(
+    chats: Chats, orchestrator: FakeOrchestrator
+) -> None:
+    orchestrator.bridges = ("Replicate",)
+
+    said = reply(await chats.say("/policy own", is_admin=True))
+    assert "everything waits for its machine; Replicate paints for who says --now" in "\n".join(said.lines)
+    assert isinstance(await chats.say("/policy nowhere", is_admin=True), Refused)
+    assert orchestrator.routing is Routing.OWN
+
+
+async def test_an_admin_chooses_what_becomes_of_what_an_api_keeps_back(
+    chats: Chats, orchestrator: FakeOrchestrator
+) -> None:
+    await chats.say("a cat")
+    assert "its person is told" in reply(await chats.say("/admin filtered", is_admin=True)).text
+    assert "a machine makes it" in reply(await chats.say("/admin filtered remake", is_admin=True)).text
+    await chats.say("a cat --own")
+
+    first, second = orchestrator.requests
+    assert (first.may_remake, first.prefers) == (False, Preference.DEFAULT)
+    assert (second.may_remake, second.prefers) == (True, Preference.OWN)
 
 
 async def test_the_policy_is_for_admins(chats: Chats) -> None:

@@ -15,17 +15,22 @@ from orchestrator.api import (
     EndReason,
     Failed,
     Failure,
+    ImageKey,
     Late,
+    MachineView,
     MicroUsd,
     Running,
+    Served,
     SessionId,
     SessionState,
     SessionView,
     StageState,
     Status,
     Step,
+    Succeeded,
     Trouble,
     UserId,
+    Warming,
 )
 from tests.component.bot.fake_orchestrator import BEGIN, MACHINE
 from tests.unit.bot.samples import STEPS, VALUES, cold, eta, job, queued, stages, succeeded, telling
@@ -160,6 +165,38 @@ def test_a_picture_of_an_earlier_machine_does_not_offer_to_keep_this_one() -> No
     earlier = job(succeeded(), after=-60)
 
     assert Action.KEEP not in actions(draw(earlier, telling(session=session())))
+
+
+def bridged(*, is_ready: bool = False, machine: MachineView | None = MACHINE, **changes: Any) -> Succeeded:
+    """A picture that an API made while a machine gets warm, or has become warm."""
+    steps = () if is_ready else stages(Step.MODELS, done=12, total=34)
+    warming = Warming(machine=machine, stages=steps, eta=None if is_ready else eta(100, 140), is_ready=is_ready)
+    served = Served(by="Replicate", seconds=3.1, cost=MicroUsd(3_000))
+    return Succeeded(images=(ImageKey("one"),), served=served, warming=replace(warming, **changes))
+
+
+def test_a_picture_of_an_api_says_who_made_it_and_goes_on_with_the_machine() -> None:
+    shown = card(bridged(), cost=MicroUsd(3_000), stages=stages(Step.MODELS, done=12, total=34))
+
+    assert shown.state is CardState.SUCCEEDED
+    assert shown.line.startswith("1 picture in 48 s by Replicate · your own RTX 4090 is getting warm · ready in")
+    assert shown.caption == "a lighthouse at dusk · seed 7 · 3.1 s · $0.003 · Replicate"
+    assert shown.bar is not None
+    assert shown.stages
+    assert Action.KEEP not in actions(shown)
+
+
+def test_it_says_so_when_the_machine_is_warm_and_then_it_can_be_kept() -> None:
+    shown = draw(job(bridged(is_ready=True), after=-60), telling(session=session()))
+
+    assert shown.line.endswith("by Replicate · your own RTX 4090 is warm until 14:40")
+    assert "warm until" not in shown.caption
+    assert shown.bar is None
+    assert Action.KEEP in actions(shown)
+
+
+def test_while_no_machine_is_found_it_is_said_to_be_looked_for() -> None:
+    assert card(bridged(machine=None, stages=(), eta=None)).line.endswith("your own GPU is being looked for")
 
 
 def test_failure_is_a_sentence_and_what_to_do_next() -> None:

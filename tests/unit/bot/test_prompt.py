@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bot.chat.prompt import LONGEST, MOST_JOBS, parse, read_options
 from bot.chat.retype import typed_again
 from bot.chat.texts import SENTENCES, sentence
-from orchestrator.api import RequestError, Value
+from orchestrator.api import Preference, RequestError, Value
 from tests.component.bot.fake_orchestrator import PAINT, REPAINT
 
 CARDS = (PAINT, REPAINT)
@@ -44,6 +44,24 @@ def test_every_option_of_the_guide_is_read() -> None:
         "strength": 0.8,
         "negative": "text",
     }
+
+
+@pytest.mark.parametrize("prefers", [Preference.NOW, Preference.OWN, Preference.CHEAP])
+def test_where_it_is_made_may_be_said(prefers: Preference) -> None:
+    (wish,) = parse(f"a cat --{prefers} in a hat", CARDS).wishes
+
+    assert (wish.prefers, wish.values["prompt"]) == (prefers, "a cat in a hat")
+
+
+def test_it_is_made_in_one_place() -> None:
+    assert refused("a cat --now --own") == "--now and --own say where it is made; say one of them."
+
+
+def test_where_it_is_made_may_be_kept_in_a_preset_and_said_otherwise() -> None:
+    presets = {"patient": "--own --steps 6"}
+
+    assert [w.prefers for w in parse("a cat --preset patient", CARDS, presets).wishes] == [Preference.OWN]
+    assert [w.prefers for w in parse("a cat --preset patient --now", CARDS, presets).wishes] == [Preference.NOW]
 
 
 def test_only_what_was_said_is_asked_for() -> None:
