@@ -38,13 +38,19 @@ class RunningBot:
 
 
 @asynccontextmanager
-async def running_bot(data: Path, *, idle_timeout_s: int) -> AsyncIterator[RunningBot]:
-    """Start ``python -m bot`` with its data in *data*; whatever happens, it is gone afterwards."""
+async def running_bot(data: Path, *, idle_timeout_s: int, bridge: str = "none") -> AsyncIterator[RunningBot]:
+    """
+    Start ``python -m bot`` with its data in *data*; whatever happens, it is gone afterwards.
+
+    Args:
+        bridge: Which managed APIs it uses; empty for all that the sandbox has by default.
+    """
     port = _free_port()
     settings = {
         "GLOWPLUG_DATA": str(data),
         "GLOWPLUG_WEB_PORT": str(port),
         "GLOWPLUG_IDLE_TIMEOUT_S": str(idle_timeout_s),
+        "GLOWPLUG_BRIDGE": bridge,
         "PYTHONUNBUFFERED": "1",
     }
     with (data / "output.txt").open("wb") as output:

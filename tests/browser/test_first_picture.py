@@ -44,6 +44,18 @@ async def page(chromium: Browser, real_bot: RunningBot) -> AsyncIterator[Page]:
     await context.close()
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def newcomers_page(chromium: Browser, tmp_path: Path) -> AsyncIterator[Page]:
+    """The page as it is after ``make run``, with nothing set."""
+    async with running_bot(tmp_path, idle_timeout_s=60, bridge="") as bot:
+        context = await chromium.new_context(color_scheme="dark", reduced_motion="reduce")
+        page = await context.new_page()
+        await page.goto(bot.address)
+        await page.wait_for_selector("body[data-ready]", state="attached")
+        yield page
+        await context.close()
+
+
 async def look(page: Page, screenshots: Path, name: str) -> None:
     """Keep what a person sees, at a desk and on a phone."""
     for width, height in (PHONE, DESKTOP):
@@ -72,3 +84,26 @@ async def test_a_typed_imagine_becomes_a_picture_and_the_machine_is_given_back(
     [made] = await real_bot.get("/api/cards?user=you")
     assert made["state"] == "succeeded"
     assert await real_bot.interrupt() == 0
+
+
+async def test_a_newcomer_sees_the_picture_of_an_api_then_the_machine_and_then_its_return(
+    newcomers_page: Page, screenshots: Path
+) -> None:
+    page = newcomers_page
+    await page.locator("#text").press_sequentially("/imagine a lighthouse at dusk")
+    await page.keyboard.press("Enter")
+    card = page.locator("article")
+
+    await expect(page.locator(".picture img")).to_be_visible(timeout=FIRST_PICTURE_MS)
+    await expect(card).to_have_attribute("data-state", "succeeded")
+    await expect(card).to_contain_text("by Replicate")
+    await expect(page.locator(".step[data-state='done']").first).to_be_visible(timeout=20_000)
+    await look(page, screenshots, "bridged-warming")
+
+    await expect(page.locator("#bar")).to_have_attribute("data-state", "warm", timeout=FIRST_PICTURE_MS)
+    await expect(card).to_contain_text("is warm until")
+    await expect(page.locator(".step").first).to_be_hidden()
+    await look(page, screenshots, "bridged-warm")
+
+    await page.get_by_role("button", name="Release").first.click()
+    await expect(page.locator("#machine-name")).to_have_text("No machine is running", timeout=GIVEN_BACK_MS)

@@ -79,3 +79,29 @@ async def test_the_whole_story(seat: Seat) -> None:
     assert cost.charts == 1
     assert await seat.cards() == 3
     assert len([sentence for sentence in await seat.told() if "is given back at" in sentence]) == 1
+
+
+@pytest.fixture(params=SEATS)
+async def bridged(request: pytest.FixtureRequest, tmp_path: Path, cloud: Running) -> AsyncIterator[Seat]:
+    async with SEATS[request.param](tmp_path, cloud, GLOWPLUG_BRIDGE="") as opened:
+        yield opened
+
+
+async def test_while_the_machine_gets_warm_an_api_makes_the_picture(bridged: Seat) -> None:
+    seat = bridged
+    await seat.ask("/imagine a lighthouse at dusk --seed 7")
+    first = await card_when(seat, "had a picture", lambda card: card.pictures)
+    assert "by Replicate" in first.words
+    assert "$0.003" in first.words
+
+    warm = await card_when(seat, "told of the machine", lambda card: "is warm until" in card.words)
+    assert "by Replicate" in warm.words
+    assert warm.pictures == first.pictures
+    assert any(button.startswith("Keep 30 min") for button in warm.buttons)
+    assert await seat.cards() == 1
+
+    await seat.ask("/imagine a cat --seed 8")
+    second = await card_when(seat, "had the next picture", lambda card: card.pictures and "a cat" in card.words)
+    assert "Replicate" not in second.words
+    assert "your " in second.words
+    assert await seat.cards() == 2
