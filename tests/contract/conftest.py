@@ -8,6 +8,7 @@ from tests.contract.runpod_serverless_stage import RunPodServerlessStage
 from tests.contract.runpod_stage import RunPodStage
 from tests.contract.sandbox_stage import SandboxStage
 from tests.contract.static_stage import StaticStage
+from tests.contract.together_stage import TogetherStage
 from tests.contract.vast_stage import VastStage
 
 EXEMPT = {
@@ -17,6 +18,7 @@ EXEMPT = {
     "lambda": LambdaStage.exempt,
     "sandbox": SandboxStage.exempt,
     "static": StaticStage.exempt,
+    "together": TogetherStage.exempt,
     "vast": VastStage.exempt,
 }
 

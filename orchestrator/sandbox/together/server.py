@@ -123,7 +123,9 @@ class Office:
         if take(TogetherTrouble.TOO_OFTEN):
             raise _Refused(429, "You have reached the rate limit", "rate_limited", **{"Retry-After": "7"})
         if take(TogetherTrouble.MODEL_GONE) or model not in {name for name, kind in MODELS if kind == "image"}:
-            raise _Refused(404, f"Unable to access model {model}. Please visit the list of models", "model_not_available")
+            raise _Refused(
+                404, f"Unable to access model {model}. Please visit the list of models", "model_not_available"
+            )
         if take(TogetherTrouble.REFUSES_WORDS):
             raise _Refused(400, "The prompt was flagged by the safety checker", "nsfw_content")
         if take(TogetherTrouble.FAILS):
@@ -159,7 +161,7 @@ OFFICE = web.AppKey("office", Office)
 def price(wish: dict[str, Any]) -> float:
     """Dollars, to the micro-dollar above."""
     megapixels = wish["n"] * wish["width"] * wish["height"] / 1_000_000
-    usd = megapixels * USD_A_MEGAPIXEL * max(1.0, wish["steps"] / USUAL_STEPS)
+    usd: float = megapixels * USD_A_MEGAPIXEL * max(1.0, wish["steps"] / USUAL_STEPS)
     return math.ceil(round(usd * 1_000_000, 6)) / 1_000_000
 
 

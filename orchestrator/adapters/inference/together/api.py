@@ -125,6 +125,9 @@ class Together(InferenceApi):
             )
         except (NothingSent, AnswerLost) as error:
             raise InferenceUnavailable(f"{TITLE} does not answer ({error}).") from error
+        if answer.status == 404:  # the list itself is gone: its own client 3.1.1 no longer asks for it
+            log.warning("together: no list of models; %s is taken to be there", self._model)
+            return
         if answer.status != 200:
             raise self._probe_refusal(answer)
         try:
@@ -203,7 +206,7 @@ class Together(InferenceApi):
 
     def _probe_refusal(self, answer: Answer) -> OrchestratorError:
         refusal = refusal_of(answer, key=self._key.strip(), model=self._model, cost=MicroUsd(0))
-        if isinstance(refusal, ApiOff) and answer.status != 404:
+        if isinstance(refusal, ApiOff):
             return refusal
         return InferenceUnavailable(f"{TITLE} does not tell its models now ({answer.status}).")
 

@@ -13,6 +13,7 @@ from orchestrator.adapters.inference.together.wire import complaint_of
 from orchestrator.domain.errors import (
     ApiOff,
     GraphRejected,
+    InferenceFailed,
     InferenceUnavailable,
     InferenceUncertain,
     OrchestratorError,
@@ -43,6 +44,8 @@ def refusal_of(answer: Answer, *, key: str, model: str, cost: MicroUsd) -> Orche
     said = f" ({told})" if told else ""
     if answer.status in {429, 503}:
         return InferenceUnavailable(f"{TITLE} has no room now{said}.", retry_after=answer.retry_after)
+    if answer.status >= 500 and message:  # it knows that it failed; "failed requests are not billed" (workflowlab.dev)
+        return InferenceFailed(f"{TITLE} failed to make it{said}.")
     if answer.status >= 500:
         return InferenceUncertain(f"{TITLE} answered {answer.status}: nobody knows if it was made.", cost=cost)
     off = _why_off(answer.status, message, code, model)
