@@ -315,7 +315,7 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Complaint("bad", "whoever ordered has left")
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if len(body) > MOST_BODY:
             raise Complaint("bad", f"an order has at most {MOST_BODY} bytes")
         if not message.get("more_body"):

@@ -6,6 +6,7 @@ from tests.contract.comfy_endpoint_stage import ComfyEndpointStage
 from tests.contract.lambda_stage import LambdaStage
 from tests.contract.runpod_serverless_stage import RunPodServerlessStage
 from tests.contract.runpod_stage import RunPodStage
+from tests.contract.modal_stage import ModalStage
 from tests.contract.sandbox_stage import SandboxStage
 from tests.contract.static_stage import StaticStage
 from tests.contract.together_stage import TogetherStage
@@ -16,6 +17,7 @@ EXEMPT = {
     "runpod_serverless": RunPodServerlessStage.exempt,
     "runpod": RunPodStage.exempt,
     "lambda": LambdaStage.exempt,
+    "modal": ModalStage.exempt,
     "sandbox": SandboxStage.exempt,
     "static": StaticStage.exempt,
     "together": TogetherStage.exempt,

@@ -21,8 +21,14 @@ from orchestrator.adapters.inference.exchange import (
     quoted,
 )
 from orchestrator.adapters.inference.modal.front import TITLE, Front
-from orchestrator.adapters.inference.modal.wire import Machine, about_of, answer_of, lacks_model, order_body
-from orchestrator.adapters.inference.modal.wire import Answer as Outcome
+from orchestrator.adapters.inference.modal.wire import (
+    Machine,
+    Outcome,
+    about_of,
+    lacks_model,
+    order_body,
+    outcome_of,
+)
 from orchestrator.domain.errors import (
     ApiOff,
     GraphRejected,
@@ -77,7 +83,7 @@ class Modal(InferenceApi):
         )
 
     async def probe(self) -> None:
-        """Ask the door, which has no GPU: whether the credentials are good, the models there, and nobody else let in."""
+        """Ask the door, which has no GPU: are the credentials good, the models there, and strangers kept out."""
         try:
             answer = await self._front.ask("GET", "", limit=self._limits.ask)
         except (NothingSent, AnswerLost) as error:
@@ -121,7 +127,7 @@ class Modal(InferenceApi):
         except AnswerLost:
             return await self._looked_up(name, job)
         self._check_status(answer)
-        outcome = await asyncio.to_thread(answer_of, answer.body)
+        outcome = await asyncio.to_thread(lambda: outcome_of(answer.body))
         return await self._looked_up(name, job) if outcome is None else outcome
 
     async def _looked_up(self, name: str, job: Job) -> Outcome:
@@ -130,7 +136,7 @@ class Modal(InferenceApi):
             answer = await self._front.ask("GET", _path(name), limit=self._limits.order)
         except (NothingSent, AnswerLost) as error:
             raise self._uncertain(job, str(error)) from error
-        outcome = await asyncio.to_thread(answer_of, answer.body)
+        outcome = await asyncio.to_thread(lambda: outcome_of(answer.body))
         if outcome is None:
             raise self._uncertain(job, str(answer.status))
         if outcome.error is not None and outcome.error.kind == "unknown":
@@ -155,7 +161,7 @@ class Modal(InferenceApi):
             raise ApiOff(f"{TITLE} is off: Modal refuses MODAL_KEY and MODAL_SECRET ({told}); make a new proxy token.")
         if answer.status == 402:
             raise ApiOff(f"{TITLE} is off: Modal wants money ({told}); see modal.com/settings.")
-        if answer.status == 404 and answer_of(answer.body) is None:
+        if answer.status == 404 and outcome_of(answer.body) is None:
             raise ApiOff(f"{TITLE} is off: no app is there ({told}); run `modal deploy deploy/modal_app.py`.")
         if answer.status in {429, 503}:
             raise InferenceUnavailable(f"{TITLE} has no room now ({told}).", retry_after=answer.retry_after)

@@ -68,7 +68,7 @@ class Complaint(BaseModel):
     detail: Any = None
 
 
-class Answer(BaseModel):
+class Outcome(BaseModel):
     """What an order came to."""
 
     pictures: list[str] = []
@@ -102,13 +102,13 @@ def about_of(body: object) -> About | None:
     return about if about.app == "glowplug" else None
 
 
-def answer_of(body: object) -> Answer | None:
+def outcome_of(body: object) -> Outcome | None:
     """What became of an order; None when that is not what our app says."""
     try:
-        answer = Answer.model_validate(body)
+        outcome = Outcome.model_validate(body)
     except ValidationError:
         return None
-    return answer if answer.error or answer.pictures or (isinstance(body, dict) and "pictures" in body) else None
+    return outcome if isinstance(body, dict) and ("pictures" in body or "error" in body) else None
 
 
 def lacks_model(detail: object) -> str:
