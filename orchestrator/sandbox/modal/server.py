@@ -41,6 +41,7 @@ class Front:
 
     Attributes:
         orders: How many have arrived with good credentials.
+        redirects: How often somebody was told to wait on.
     """
 
     studio: Studio
@@ -48,6 +49,7 @@ class Front:
     secret: str
     struck: Struck = field(default_factory=Struck)
     orders: int = 0
+    redirects: int = 0
     calls: LocalCalls | None = None
     _held: dict[str, asyncio.Task[Response]] = field(default_factory=dict)
 
@@ -75,6 +77,7 @@ class Front:
             return _said(404, "modal-http: invalid function call")
         await asyncio.wait({task}, timeout=HELD_WHEN_SLOW_S if ModalTrouble.SLOW in self.struck.left else HELD_S)
         if not task.done():
+            self.redirects += 1
             host = "127.0.0.2:9" if self.struck.take(ModalTrouble.LEADS_AWAY) else request.host
             return web.Response(status=303, headers={"Location": f"http://{host}{request.path}?{CALL_ID}={name}"})
         del self._held[name]
