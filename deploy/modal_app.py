@@ -395,10 +395,14 @@ def read_manifests(folder: Path) -> list[Json]:
     return sorted(found, key=lambda manifest: manifest.get("order", 100))
 
 
-def files_of(manifests: list[Json]) -> list[Json]:
+def models_of(manifests: list[Json]) -> list[Json]:
     """Every model file of all workflows once: ``path``, ``size``, ``urls`` and, where it is known, ``sha256``."""
-    entries = [each for one in manifests for each in (*one.get("models", ()), *one.get("loras", {}).values())]
-    return list({entry["path"]: entry for entry in entries}.values())
+    return list({entry["path"]: entry for one in manifests for entry in one.get("models", ())}.values())
+
+
+def loras_of(manifests: list[Json]) -> list[Json]:
+    """The same of the LoRAs; without one of them, everything else can be painted."""
+    return list({entry["path"]: entry for one in manifests for entry in one.get("loras", {}).values()}.values())
 
 
 def missing(files: list[Json], folder: Path) -> list[str]:
@@ -425,6 +429,29 @@ def fetch_model(entry: Json, folder: Path) -> str:
         else:
             return f"{entry['path']}: fetched"
     raise ValueError(f"{entry['path']}: {'; '.join(problems)}")
+
+
+def fetch_all(files: list[Json], folder: Path, fetched: Callable[[], None]) -> None:
+    """
+    Fetch them one after the other, and tell what became of each.
+
+    Args:
+        fetched: Called after each file that is there now.
+
+    Raises:
+        SystemExit: At the end, when some could not be had.
+    """
+    failed = []
+    for entry in files:
+        try:
+            print(fetch_model(entry, folder), flush=True)
+        except ValueError as error:
+            print(error, flush=True)
+            failed.append(entry["path"])
+        else:
+            fetched()
+    if failed:
+        raise SystemExit(f"not fetched: {', '.join(failed)}")
 
 
 def _download(url: str, target: Path, sha256: str | None) -> None:
@@ -498,9 +525,7 @@ if modal is not None:
     @app.function(image=small, volumes={MODELS: volume}, timeout=6 * 3600)
     def fetch() -> None:
         """Put the models onto the Volume; what is there already is left alone."""
-        for entry in files_of(MANIFESTS):
-            print(fetch_model(entry, Path(MODELS)), flush=True)
-            volume.commit()
+        fetch_all(models_of(MANIFESTS) + loras_of(MANIFESTS), Path(MODELS), volume.commit)
 
     @app.cls(
         image=full,
@@ -570,7 +595,7 @@ if modal is not None:
 
     async def about() -> Json:
         await volume.reload.aio()
-        lacks = missing(files_of(MANIFESTS), Path(MODELS))
+        lacks = missing(models_of(MANIFESTS), Path(MODELS))
         return {"app": "glowplug", "machine": SETTINGS.machine(), "missing": lacks}
 
     @app.function(

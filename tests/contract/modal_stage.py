@@ -1,10 +1,12 @@
 """The fake of Modal, with our app's own code behind it, as a stage of the contract suite."""
 
-import getpass
+import atexit
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import aiohttp
@@ -21,9 +23,6 @@ KEY, SECRET = "wk-5c21b1ee0f1d42d3", "ws-a3a6a1c8d0e7f7b9"
 SMALL = 2**23
 LIMITS = Limits(answer_bytes=SMALL)
 IMPATIENT = Limits(order=timedelta(seconds=0.3), ask=timedelta(seconds=0.3), answer_bytes=SMALL)
-MODELS = Path(tempfile.gettempdir()) / f"glowplug-models-{getpass.getuser()}"
-"""Shared by all tests, and by later runs: the same bytes every time, and checked."""
-
 TROUBLES: Mapping[Trouble, ModalTrouble] = {
     Trouble.ANSWER_LOST: ModalTrouble.ANSWER_LOST,
     Trouble.NO_ROOM: ModalTrouble.TOO_OFTEN,
@@ -73,9 +72,17 @@ class ModalStage:
         return micro_usd(self.front.studio.charged_usd("modal"))
 
 
+@cache
+def models() -> Path:
+    """One folder for all tests of a process; gone at its end."""
+    folder = tempfile.mkdtemp(prefix="glowplug-models-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
 @asynccontextmanager
 async def modal_stage() -> AsyncIterator[ModalStage]:
-    served = app(Studio(speed=1000), KEY, secret=SECRET, models=MODELS)
+    served = app(Studio(speed=1000), KEY, secret=SECRET, models=models())
     server = TestServer(served)
     await server.start_server(shutdown_timeout=0.1, access_log=None)
     try:

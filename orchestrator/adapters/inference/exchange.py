@@ -11,7 +11,6 @@ from typing import Any
 import aiohttp
 
 from orchestrator.domain.errors import ApiOff
-from orchestrator.domain.money import MicroUsd
 
 PNG, JPEG, RIFF, WEBP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"WEBP"
 USER_AGENT = "glowplug"
@@ -182,7 +181,3 @@ def checked_key(key: str, title: str, setting: str) -> str:
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise ApiOff(f"{title} is off: {setting} is empty or contains characters that no key has; set it anew.")
     return key
-
-
-def plus(one: int, other: int) -> MicroUsd:
-    return MicroUsd(one + other)

@@ -17,10 +17,12 @@ from deploy.modal_app import (
     Json,
     Meter,
     comfyui_command,
+    fetch_all,
     fetch_model,
-    files_of,
     install_steps,
+    loras_of,
     missing,
+    models_of,
     paint,
     read_manifests,
     read_order,
@@ -236,13 +238,27 @@ async def test_a_model_that_nobody_has_as_it_should_be_is_not_kept(mirror: str, 
     assert list((tmp_path / "unet").iterdir()) == []
 
 
-def test_the_manifests_files_are_what_the_workflows_load() -> None:
-    files = files_of(read_manifests(workflows_folder()))
+async def test_one_file_that_cannot_be_had_does_not_keep_the_others_away(
+    mirror: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [{**entry(f"{mirror}/gone"), "path": "loras/b.safetensors"}, entry(f"{mirror}/good")]
+    kept: list[str] = []
 
-    assert {each["path"] for each in files} == {
-        file.path for workflow in read_workflows(WORKFLOWS) for file in workflow.files
+    with pytest.raises(SystemExit, match=r"loras/b\.safetensors"):
+        await asyncio.to_thread(fetch_all, files, tmp_path, lambda: kept.append("once"))
+
+    assert kept == ["once"]
+    assert "404" in capsys.readouterr().out
+
+
+def test_the_manifests_files_are_what_the_workflows_load() -> None:
+    manifests = read_manifests(workflows_folder())
+    workflows = read_workflows(WORKFLOWS)
+
+    assert {each["path"] for each in models_of(manifests)} == {file.path for each in workflows for file in each.models}
+    assert {each["path"] for each in loras_of(manifests)} == {
+        file.path for each in workflows for file in each.loras.values()
     }
-    assert len(files) == len({each["path"] for each in files})
 
 
 def test_comfyui_is_installed_as_the_first_workflow_says_and_listens_to_nobody_else() -> None:

@@ -119,6 +119,14 @@ async def test_a_model_that_the_volume_lacks_switches_it_off(stage: ModalStage) 
         await stage.api.generate(an_attempt(SMALL, workflow=with_node("vae", vae_name="other.safetensors")))
 
 
+async def test_a_lora_that_the_volume_lacks_fails_this_request_alone(stage: ModalStage) -> None:
+    workflow = with_node("lora", lora_name="other.safetensors")
+    workflow = replace(workflow, parameters=tuple(p for p in workflow.parameters if p.name != "lora"))
+
+    with pytest.raises(InferenceFailed, match=r"other\.safetensors"):
+        await stage.api.generate(an_attempt(SMALL, workflow=workflow))
+
+
 async def test_a_card_that_is_too_small_is_told_with_what_to_do(stage: ModalStage) -> None:
     error = await failing(stage, ModalTrouble.FAILS)
 

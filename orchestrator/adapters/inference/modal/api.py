@@ -25,7 +25,7 @@ from orchestrator.adapters.inference.modal.wire import (
     Machine,
     Outcome,
     about_of,
-    lacks_model,
+    lacks_file,
     order_body,
     outcome_of,
 )
@@ -197,9 +197,14 @@ def _failure(outcome: Outcome) -> OrchestratorError:
     if complaint is None:
         return InferenceFailed(f"{TITLE} made nothing.", cost=cost)
     if complaint.kind in {"bad", "rejected"}:
-        lacks = quoted(lacks_model(complaint.detail))
+        lacks, is_lora = lacks_file(complaint.detail)
         if lacks:
-            return ApiOff(f"{TITLE} is off: it lacks {lacks}; run `modal run deploy/modal_app.py::fetch`.", cost=cost)
+            told = f"it lacks {quoted(lacks)}; run `modal run deploy/modal_app.py::fetch`."
+            return (
+                InferenceFailed(f"{TITLE}: {told}", cost=cost)
+                if is_lora
+                else ApiOff(f"{TITLE} is off: {told}", cost=cost)
+            )
         refused = rejection_of(complaint.detail)
         if isinstance(refused, GraphRejected):
             return refused

@@ -111,13 +111,15 @@ def outcome_of(body: object) -> Outcome | None:
     return outcome if isinstance(body, dict) and ("pictures" in body or "error" in body) else None
 
 
-def lacks_model(detail: object) -> str:
-    """Name the model file that ComfyUI misses, when that is why it refuses the graph; else empty."""
+def lacks_file(detail: object) -> tuple[str, bool]:
+    """Name the file that ComfyUI misses, when that is why it refuses the graph; and whether that is a mere LoRA."""
     nodes = detail.get("node_errors") if isinstance(detail, dict) else None
     for node in nodes.values() if isinstance(nodes, dict) else ():
-        loads = isinstance(node, dict) and "Load" in str(node.get("class_type"))
-        for error in node.get("errors", ()) if loads else ():
+        kind = str(node.get("class_type")) if isinstance(node, dict) else ""
+        errors = node.get("errors") if "Load" in kind else ()
+        for error in errors if isinstance(errors, list) else ():
             if isinstance(error, dict) and error.get("type") == "value_not_in_list":
                 extra = error.get("extra_info")
-                return str(extra.get("received_value", "a model")) if isinstance(extra, dict) else "a model"
-    return ""
+                name = extra.get("received_value") if isinstance(extra, dict) else None
+                return name if isinstance(name, str) and name else "a model", "Lora" in kind
+    return "", False

@@ -25,7 +25,6 @@ from orchestrator.adapters.inference.exchange import (
     NothingSent,
     checked_key,
     is_picture,
-    plus,
 )
 from orchestrator.adapters.inference.together.refusals import TITLE, refusal_of
 from orchestrator.adapters.inference.together.wire import (
@@ -151,7 +150,7 @@ class Together(InferenceApi):
             count = min(MOST_A_CALL, job.count - first)
             call = _Call(first=first, count=count, spent=spent, cost=self._cost(job, count))
             pictures += await self._pictures(job, call)
-            spent = plus(spent, call.cost)
+            spent = MicroUsd(spent + call.cost)
             attempt.on_progress(Painting(done=len(pictures), total=job.count))
         return Made(pictures=tuple(pictures), cost=spent)
 
@@ -236,7 +235,7 @@ def _with_former(error: InferenceError, spent: MicroUsd) -> InferenceError:
         return error
     if isinstance(error, InferenceUnavailable):
         return InferenceFailed(f"{error} The pictures before it were made and paid for.", cost=spent)
-    return type(error)(str(error), cost=plus(error.cost, spent))
+    return type(error)(str(error), cost=MicroUsd(error.cost + spent))
 
 
 def together(key: str, *, session: aiohttp.ClientSession, url: str | None = None) -> InferenceApi:
