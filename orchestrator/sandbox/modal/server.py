@@ -42,6 +42,7 @@ class Front:
     Attributes:
         orders: How many have arrived with good credentials.
         redirects: How often somebody was told to wait on.
+        elsewhere: The host that a 303 names when it leads away.
     """
 
     studio: Studio
@@ -50,6 +51,7 @@ class Front:
     struck: Struck = field(default_factory=Struck)
     orders: int = 0
     redirects: int = 0
+    elsewhere: str = "127.0.0.2:9"
     calls: LocalCalls | None = None
     _held: dict[str, asyncio.Task[Response]] = field(default_factory=dict)
 
@@ -78,7 +80,7 @@ class Front:
         await asyncio.wait({task}, timeout=HELD_WHEN_SLOW_S if ModalTrouble.SLOW in self.struck.left else HELD_S)
         if not task.done():
             self.redirects += 1
-            host = "127.0.0.2:9" if self.struck.take(ModalTrouble.LEADS_AWAY) else request.host
+            host = self.elsewhere if self.struck.take(ModalTrouble.LEADS_AWAY) else request.host
             return web.Response(status=303, headers={"Location": f"http://{host}{request.path}?{CALL_ID}={name}"})
         del self._held[name]
         if loses:

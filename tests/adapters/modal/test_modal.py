@@ -1,10 +1,13 @@
 """What the contract suite does not ask of the adapter for our app on Modal."""
 
 import io
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from PIL import Image
 
 from orchestrator.adapters.inference.exchange import Limits
@@ -29,6 +32,12 @@ def with_node(name: str, **inputs: object) -> Workflow:
     return replace(WORKFLOW, graph={**WORKFLOW.graph, name: {**node, "inputs": {**node["inputs"], **inputs}}})
 
 
+def _app(handler: Callable[[web.Request], Awaitable[web.Response]]) -> web.Application:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    return app
+
+
 async def failing(stage: ModalStage, trouble: ModalTrouble, job: Job = SMALL) -> Exception:
     stage.front.struck.strike(trouble)
     with pytest.raises(Exception) as told:  # noqa: PT011 - the caller looks at it
@@ -48,14 +57,25 @@ async def test_an_answer_that_takes_longer_than_a_request_may_is_followed(stage:
 
 
 async def test_credentials_do_not_follow_to_another_host(stage: ModalStage) -> None:
+    visits: list[str] = []
+
+    async def remember(request: web.Request) -> web.Response:
+        visits.append(request.path)
+        return web.Response()
+
+    stranger = TestServer(_app(remember))
+    await stranger.start_server(access_log=None)
+    stage.front.elsewhere = f"127.0.0.1:{stranger.port}"
     stage.front.struck.strike(ModalTrouble.SLOW)
     stage.front.struck.strike(ModalTrouble.LEADS_AWAY)
     stage.front.studio.speed = 100
 
     with pytest.raises(InferenceUncertain):
         await stage.api.generate(an_attempt(SMALL))
+    await stranger.close()
 
-    assert stage.front.orders == 1
+    assert stage.front.redirects >= 1
+    assert visits == []
 
 
 async def test_a_lost_answer_is_asked_for_again_and_paid_once(stage: ModalStage) -> None:

@@ -138,6 +138,8 @@ def test_a_lora_too_many_steps_or_another_model_are_not_promised(stage: Together
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
+        (told(202), InferenceUncertain),
+        (told(307), InferenceUnavailable),
         (told(401, "Invalid API key"), ApiOff),
         (told(402, "Credit limit exceeded"), ApiOff),
         (told(403, "Your account has no payment method"), ApiOff),

@@ -7,7 +7,6 @@ nothing. What it does not know may still be on its way to it, and is therefore u
 
 import asyncio
 from datetime import timedelta
-from urllib.parse import quote
 
 import aiohttp
 
@@ -115,7 +114,7 @@ class Modal(InferenceApi):
 
     async def cancel(self, job: Job) -> None:
         try:
-            await self._front.ask("DELETE", _path(job.bridge_ref or _name(job)), limit=self._limits.ask)
+            await self._front.ask("DELETE", job.bridge_ref or _name(job), limit=self._limits.ask)
         except (NothingSent, AnswerLost) as error:
             raise InferenceUnavailable(f"{TITLE} does not answer ({error}).") from error
 
@@ -133,7 +132,7 @@ class Modal(InferenceApi):
     async def _looked_up(self, name: str, job: Job) -> Outcome:
         """Ask once for what became of an order; that orders nothing."""
         try:
-            answer = await self._front.ask("GET", _path(name), limit=self._limits.order)
+            answer = await self._front.ask("GET", name, limit=self._limits.order)
         except (NothingSent, AnswerLost) as error:
             raise self._uncertain(job, str(error)) from error
         outcome = await asyncio.to_thread(lambda: outcome_of(answer.body))
@@ -225,10 +224,6 @@ def _order(attempt: Attempt, name: str) -> dict[str, object]:
 def _name(job: Job) -> str:
     """What we call the attempt: fresh for each, the same over our crashes."""
     return str(job.prompt or job.id)
-
-
-def _path(name: str) -> str:
-    return quote(name, safe="")
 
 
 def modal(url: str, key: str, secret: str, *, session: aiohttp.ClientSession) -> InferenceApi:

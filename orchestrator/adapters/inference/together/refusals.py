@@ -42,6 +42,10 @@ def refusal_of(answer: Answer, *, key: str, model: str, cost: MicroUsd) -> Orche
     message, code = complaint_of(answer.body)
     told = quoted(message, key)
     said = f" ({told})" if told else ""
+    if answer.status < 300:
+        return InferenceUncertain(f"{TITLE} answered {answer.status}: nobody knows if it was made.", cost=cost)
+    if answer.status < 400:
+        return InferenceUnavailable(f"{TITLE} has moved elsewhere ({answer.status}), where the key is not sent.")
     if answer.status in {429, 503}:
         return InferenceUnavailable(f"{TITLE} has no room now{said}.", retry_after=answer.retry_after)
     if answer.status >= 500 and message:  # it knows that it failed; "failed requests are not billed" (workflowlab.dev)
