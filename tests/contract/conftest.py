@@ -4,9 +4,9 @@ import pytest
 
 from tests.contract.comfy_endpoint_stage import ComfyEndpointStage
 from tests.contract.lambda_stage import LambdaStage
+from tests.contract.modal_stage import ModalStage
 from tests.contract.runpod_serverless_stage import RunPodServerlessStage
 from tests.contract.runpod_stage import RunPodStage
-from tests.contract.modal_stage import ModalStage
 from tests.contract.sandbox_stage import SandboxStage
 from tests.contract.static_stage import StaticStage
 from tests.contract.together_stage import TogetherStage

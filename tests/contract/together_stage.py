@@ -80,7 +80,7 @@ async def together_stage() -> AsyncIterator[TogetherStage]:
     await server.start_server(shutdown_timeout=0.1, access_log=None)
     try:
         async with aiohttp.ClientSession() as session:
-            yield TogetherStage(served[OFFICE], str(server.make_url("/v1")), session)
+            yield TogetherStage(served[OFFICE], str(server.make_url("")), session)
     finally:
         await server.close()
     assert not faults, faults

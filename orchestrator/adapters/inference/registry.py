@@ -7,9 +7,9 @@ from typing import Protocol
 import aiohttp
 
 from orchestrator.adapters.inference.comfy_endpoint import comfy_endpoint
+from orchestrator.adapters.inference.modal.api import modal
 from orchestrator.adapters.inference.replicate import replicate
 from orchestrator.adapters.inference.runpod_serverless import runpod_public, runpod_serverless
-from orchestrator.adapters.inference.modal.api import modal
 from orchestrator.adapters.inference.together.api import together
 from orchestrator.ports.inference import InferenceApi
 

@@ -28,10 +28,18 @@ KEPT_ORDERS = 64
 POLL_S = 0.02
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ComfyUi:
+    """Where it is, and the file that tells it what goes wrong next."""
+
+    url: str
+    fault_file: Path
+
+
 @dataclass(slots=True, kw_only=True)
 class LocalCalls(Calls):
     """
-    Orders as tasks, remembered by their ids.
+    Orders as tasks, remembered by their ids. ComfyUI starts with the first of them, as at a cold start.
 
     Attributes:
         orders: How many were begun.
@@ -39,12 +47,19 @@ class LocalCalls(Calls):
 
     studio: Studio
     struck: Struck
-    url: str
-    fault_file: Path
     tasks: asyncio.TaskGroup
     orders: int = 0
     _begun: dict[str, asyncio.Task[Json]] = field(default_factory=dict)
     _meter: Meter | None = None
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    _comfyui: asyncio.Future[_ComfyUi] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    async def stand_by(self, models: Path | None) -> None:
+        """Run ComfyUI from the first order on, until cancelled."""
+        await self._wanted.wait()
+        async with _open_comfyui(self.studio, models) as comfyui:
+            self._comfyui.set_result(comfyui)
+            await asyncio.Event().wait()
 
     async def begin(self, order: Json) -> None:
         if order["id"] in self._begun:
@@ -72,22 +87,19 @@ class LocalCalls(Calls):
             task.cancel()
 
     async def _run(self, order: Json) -> Json:
-        meter = await self._warm()
-        if self.struck.take(ModalTrouble.ENDLESS):
-            await asyncio.Event().wait()
-        if self.struck.take(ModalTrouble.FAILS):
-            self.fault_file.write_text("oom 1")
-        answer = await paint(self.url, order, poll_s=POLL_S)
-        seconds = meter.take()
-        self.studio.charge(API, order["id"], seconds * USD_A_SECOND)
-        return {**self._spoiled(answer), "seconds": seconds}
-
-    async def _warm(self) -> Meter:
-        """Boot, the first time."""
+        self._wanted.set()
         if self._meter is None:
             self._meter = Meter(time.monotonic, started=time.monotonic(), tail_s=WINDOW_S / self.studio.speed)
             await asyncio.sleep(BOOT_S / self.studio.speed)
-        return self._meter
+        comfyui = await asyncio.shield(self._comfyui)
+        if self.struck.take(ModalTrouble.ENDLESS):
+            await asyncio.Event().wait()
+        if self.struck.take(ModalTrouble.FAILS):
+            comfyui.fault_file.write_text("oom 1")
+        answer = await paint(comfyui.url, order, poll_s=POLL_S)
+        seconds = self._meter.take()
+        self.studio.charge(API, order["id"], seconds * USD_A_SECOND)
+        return {**self._spoiled(answer), "seconds": seconds}
 
     def _spoiled(self, answer: Json) -> Json:
         pictures = answer.get("pictures", [])
@@ -106,6 +118,18 @@ async def open_painter(studio: Studio, struck: Struck, models: Path | None) -> A
     Args:
         models: Where the sandbox's model files are; None has them made.
     """
+    async with asyncio.TaskGroup() as tasks:
+        calls = LocalCalls(studio=studio, struck=struck, tasks=tasks)
+        comfyui = tasks.create_task(calls.stand_by(models))
+        try:
+            yield calls
+        finally:
+            calls.end()
+            comfyui.cancel()
+
+
+@asynccontextmanager
+async def _open_comfyui(studio: Studio, models: Path | None) -> AsyncIterator[_ComfyUi]:
     with TemporaryDirectory(prefix="glowplug-modal-") as base:
         where = models or Path(base) / "made"
         await asyncio.to_thread(make_models, where)
@@ -113,9 +137,5 @@ async def open_painter(studio: Studio, struck: Struck, models: Path | None) -> A
         pace = Pace(sampling_s=SECONDS / studio.speed, loading_s=SECONDS / studio.speed)
         fault_file = Path(base) / "fault"
         settings = ServerSettings(listen="127.0.0.1", port=0, base=Path(base), pace=pace, fault_file=fault_file)
-        async with open_server(settings) as url, asyncio.TaskGroup() as tasks:
-            calls = LocalCalls(studio=studio, struck=struck, url=url, fault_file=fault_file, tasks=tasks)
-            try:
-                yield calls
-            finally:
-                calls.end()
+        async with open_server(settings) as url:
+            yield _ComfyUi(url=url, fault_file=fault_file)

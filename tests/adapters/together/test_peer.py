@@ -10,7 +10,7 @@ SCRIPT = """
 import base64, json, os, urllib.error, urllib.request
 from together import AuthenticationError, BadRequestError, Together
 
-url = os.environ["URL"].removesuffix("/v1")  # it adds that itself
+url = os.environ["URL"]
 client = Together(api_key=os.environ["KEY"], base_url=url, max_retries=0)
 models = [model["id"] for model in client.get("/v1/models", cast_to=object)]
 order = {"model": "black-forest-labs/FLUX.1-schnell", "prompt": "a fox", "width": 256, "height": 256, "steps": 4}

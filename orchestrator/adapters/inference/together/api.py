@@ -54,7 +54,7 @@ from orchestrator.ports.inference import Attempt, InferenceApi, Made
 
 log = logging.getLogger(__name__)
 
-URL = "https://api.together.ai/v1"
+URL = "https://api.together.ai"
 
 PRICE = Price(per_megapixel=MicroUsd(2_700), steps=4)
 """
@@ -120,7 +120,7 @@ class Together(InferenceApi):
         """Look which schnell there is now: Together retires models with little notice."""
         try:
             answer = await self._exchange.send(
-                Ask(method="GET", url=f"{self._url}/models", headers=self._headers(), limit=self._limits.ask)
+                Ask(method="GET", url=f"{self._url}/v1/models", headers=self._headers(), limit=self._limits.ask)
             )
         except (NothingSent, AnswerLost) as error:
             raise InferenceUnavailable(f"{TITLE} does not answer ({error}).") from error
@@ -166,7 +166,7 @@ class Together(InferenceApi):
     async def _order(self, job: Job, call: _Call) -> Answer:
         ask = Ask(
             method="POST",
-            url=f"{self._url}/images/generations",
+            url=f"{self._url}/v1/images/generations",
             headers=self._headers(),
             limit=self._limits.order,
             body=order_body(self._model, job, first=call.first, count=call.count),

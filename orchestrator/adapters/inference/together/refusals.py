@@ -42,22 +42,27 @@ def refusal_of(answer: Answer, *, key: str, model: str, cost: MicroUsd) -> Orche
     message, code = complaint_of(answer.body)
     told = quoted(message, key)
     said = f" ({told})" if told else ""
-    if answer.status < 300:
-        return InferenceUncertain(f"{TITLE} answered {answer.status}: nobody knows if it was made.", cost=cost)
-    if answer.status < 400:
-        return InferenceUnavailable(f"{TITLE} has moved elsewhere ({answer.status}), where the key is not sent.")
-    if answer.status in {429, 503}:
-        return InferenceUnavailable(f"{TITLE} has no room now{said}.", retry_after=answer.retry_after)
-    if answer.status >= 500 and message:  # it knows that it failed; "failed requests are not billed" (workflowlab.dev)
-        return InferenceFailed(f"{TITLE} failed to make it{said}.")
-    if answer.status >= 500:
-        return InferenceUncertain(f"{TITLE} answered {answer.status}: nobody knows if it was made.", cost=cost)
+    if answer.status < 300 or answer.status >= 500:
+        return _of_a_server(answer, said, cost)
     off = _why_off(answer.status, message, code, model)
     if off:
         return ApiOff(f"{TITLE} is off: {off.format(said=said, model=model)}.")
+    if answer.status == 429:
+        return InferenceUnavailable(f"{TITLE} has no room now{said}.", retry_after=answer.retry_after)
+    if answer.status < 400:
+        return InferenceUnavailable(f"{TITLE} has moved elsewhere ({answer.status}), where the key is not sent.")
     if INDECENT.search(message):
         return PictureFiltered(f"{TITLE} keeps the picture back as indecent{said}.")
     return GraphRejected(f"{TITLE} refuses this request{said or f' with {answer.status}'}.")
+
+
+def _of_a_server(answer: Answer, said: str, cost: MicroUsd) -> OrchestratorError:
+    """What is not our fault; a failure that it tells of itself is not billed (workflowlab.dev, 2026-05)."""
+    if answer.status == 503:
+        return InferenceUnavailable(f"{TITLE} has no room now{said}.", retry_after=answer.retry_after)
+    if said:
+        return InferenceFailed(f"{TITLE} failed to make it{said}.")
+    return InferenceUncertain(f"{TITLE} answered {answer.status}: nobody knows if it was made.", cost=cost)
 
 
 def _why_off(status: int, message: str, code: str, model: str) -> str:
