@@ -368,7 +368,7 @@ class Settings:
 
     def machine(self) -> Json:
         """What a second of the painter is priced by."""
-        return {"gpu": self.gpu, "cores": CORES, "gib": MEMORY_MIB / 1024}
+        return {"gpu": self.gpu, "cores": CORES, "gib": MEMORY_MIB / 1024, "window_s": self.window_s}
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

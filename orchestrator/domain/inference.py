@@ -53,12 +53,14 @@ class Price:
     What is charged, in micro-dollars; the parts add up.
 
     Attributes:
+        per_order: Once, however many pictures: what starts for it, and the wait at its end.
         steps: More steps than these make a megapixel dearer in proportion; 0: steps cost nothing.
     """
 
     per_picture: MicroUsd = MicroUsd(0)
     per_megapixel: MicroUsd = MicroUsd(0)
     per_second: MicroUsd = MicroUsd(0)
+    per_order: MicroUsd = MicroUsd(0)
     steps: int = 0
 
     def of(self, *, pictures: int, pixels: int, seconds: float = 0.0, steps: int = 0) -> MicroUsd:
@@ -66,7 +68,7 @@ class Price:
         dearer = max(1.0, steps / self.steps) if self.steps else 1.0
         megapixels = dearer * pictures * pixels / MEGAPIXEL
         cost = self.per_picture * pictures + self.per_megapixel * megapixels + self.per_second * seconds
-        return MicroUsd(math.ceil(cost))
+        return MicroUsd(self.per_order + math.ceil(cost))
 
 
 FREE = Price()

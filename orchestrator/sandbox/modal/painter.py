@@ -18,12 +18,12 @@ from orchestrator.sandbox.struck import Struck
 from orchestrator.sandbox.studio import SECONDS, Studio
 
 API = "modal"
-MACHINE = {"gpu": "L40S", "cores": 2.0, "gib": 24.0}
+BOOT_S = 20.0
+WINDOW_S = 60.0
+MACHINE = {"gpu": "L40S", "cores": 2.0, "gib": 24.0, "window_s": WINDOW_S}
 USD_A_SECOND = 0.000542 + 2 * 0.0000131 + 24 * 0.00000222
 """Modal's prices of 2026-07 for such a machine: an L40S, cores, memory."""
 
-BOOT_S = 20.0
-WINDOW_S = 60.0
 KEPT_ORDERS = 64
 POLL_S = 0.02
 

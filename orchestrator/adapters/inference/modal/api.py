@@ -43,10 +43,13 @@ from orchestrator.domain.workflows import fill
 from orchestrator.ports.comfy import Painting
 from orchestrator.ports.inference import Attempt, InferenceApi, Made
 
-SECONDS = 15.0
-"""What a picture takes there, the wait between two and a share of the starts included; nobody has measured it."""
+SECONDS = 8.0
+"""What a picture takes on a warm painter, on an L40S (a few seconds: modal.com/docs/examples/comfyapp)."""
 
-PATIENT = Limits(order=timedelta(minutes=10), ask=timedelta(seconds=45))
+START_S = 60.0
+"""What a cold painter takes until it paints (about a minute: the same page)."""
+
+PATIENT = Limits(order=timedelta(minutes=5), ask=timedelta(seconds=45))
 """A cold painter starts in about a minute; asking wakes a door, which takes seconds."""
 
 
@@ -77,7 +80,9 @@ class Modal(InferenceApi):
             takes_negative=True,
             takes_image=True,
             can_cancel=True,
-            price=Price(per_second=self._machine.cost(1.0)),
+            price=Price(
+                per_second=self._machine.cost(1.0), per_order=self._machine.cost(START_S + self._machine.window_s)
+            ),
             seconds=SECONDS,
         )
 

@@ -36,11 +36,17 @@ CORE_RATE, GIB_RATE = 13.1, 2.22
 
 
 class Machine(BaseModel):
-    """What the painter has; the list's dearest GPU where its name is not on it."""
+    """
+    What the painter has; the list's dearest GPU where its name is not on it.
+
+    Attributes:
+        window_s: How long it is kept warm, and billed, when nobody asks.
+    """
 
     gpu: str = "L40S"
     cores: float = Field(2.0, ge=0, le=1_000)
     gib: float = Field(24.0, ge=0, le=10_000)
+    window_s: float = Field(120.0, ge=0, le=86_400)
 
     @property
     def rate(self) -> float:
