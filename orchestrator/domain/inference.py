@@ -49,17 +49,26 @@ ANY_SIZE = Sizes(least=1, most=1 << 16)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What is charged, in micro-dollars; the parts add up."""
+    """
+    What is charged, in micro-dollars; the parts add up.
+
+    Attributes:
+        per_order: Once, however many pictures: what starts for it, and the wait at its end.
+        steps: More steps than these make a megapixel dearer in proportion; 0: steps cost nothing.
+    """
 
     per_picture: MicroUsd = MicroUsd(0)
     per_megapixel: MicroUsd = MicroUsd(0)
     per_second: MicroUsd = MicroUsd(0)
+    per_order: MicroUsd = MicroUsd(0)
+    steps: int = 0
 
-    def of(self, *, pictures: int, pixels: int, seconds: float = 0.0) -> MicroUsd:
-        """For *pictures* of *pixels* each that took *seconds* together, rounded up."""
-        megapixels = pictures * pixels / MEGAPIXEL
+    def of(self, *, pictures: int, pixels: int, seconds: float = 0.0, steps: int = 0) -> MicroUsd:
+        """For *pictures* of *pixels* and *steps* each that took *seconds* together, rounded up."""
+        dearer = max(1.0, steps / self.steps) if self.steps else 1.0
+        megapixels = dearer * pictures * pixels / MEGAPIXEL
         cost = self.per_picture * pictures + self.per_megapixel * megapixels + self.per_second * seconds
-        return MicroUsd(math.ceil(cost))
+        return MicroUsd(self.per_order + math.ceil(cost))
 
 
 FREE = Price()
@@ -127,7 +136,8 @@ class Capabilities:
         width, height = size_of(job)
         has_lora = str(job.values.get("lora", NO_LORA)) != NO_LORA
         price = (self.lora_price if has_lora else None) or self.price
-        return price.of(pictures=job.count, pixels=width * height, seconds=self.seconds * job.count)
+        seconds, steps = self.seconds * job.count, int(job.values.get("steps", 0))
+        return price.of(pictures=job.count, pixels=width * height, seconds=seconds, steps=steps)
 
 
 def size_of(job: Job) -> tuple[int, int]:

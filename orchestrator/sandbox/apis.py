@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from orchestrator.sandbox import lambda_labs, replicate, runpod, runpod_serverless
+from orchestrator.sandbox import lambda_labs, modal, replicate, runpod, runpod_serverless, together
 from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.listening import bind, listening
 from orchestrator.sandbox.studio import Studio
@@ -16,9 +16,11 @@ CLOUDS: Mapping[str, Callable[[Cloud, str], web.Application]] = {
     "lambda": lambda cloud, key: lambda_labs.app(cloud, key, has_limits=False),  # as the sandbox itself has none
 }
 BRIDGES: Mapping[str, Callable[[Studio, str], web.Application]] = {
+    "modal": modal.app,
     "replicate": replicate.app,
     "runpod_serverless": runpod_serverless.app,
     "runpod_public": runpod_serverless.app,
+    "together": together.app,
 }
 
 

@@ -4,10 +4,12 @@ import pytest
 
 from tests.contract.comfy_endpoint_stage import ComfyEndpointStage
 from tests.contract.lambda_stage import LambdaStage
+from tests.contract.modal_stage import ModalStage
 from tests.contract.runpod_serverless_stage import RunPodServerlessStage
 from tests.contract.runpod_stage import RunPodStage
 from tests.contract.sandbox_stage import SandboxStage
 from tests.contract.static_stage import StaticStage
+from tests.contract.together_stage import TogetherStage
 from tests.contract.vast_stage import VastStage
 
 EXEMPT = {
@@ -15,8 +17,10 @@ EXEMPT = {
     "runpod_serverless": RunPodServerlessStage.exempt,
     "runpod": RunPodStage.exempt,
     "lambda": LambdaStage.exempt,
+    "modal": ModalStage.exempt,
     "sandbox": SandboxStage.exempt,
     "static": StaticStage.exempt,
+    "together": TogetherStage.exempt,
     "vast": VastStage.exempt,
 }
 

@@ -7,8 +7,10 @@ from typing import Protocol
 import aiohttp
 
 from orchestrator.adapters.inference.comfy_endpoint import comfy_endpoint
+from orchestrator.adapters.inference.modal.api import modal
 from orchestrator.adapters.inference.replicate import replicate
 from orchestrator.adapters.inference.runpod_serverless import runpod_public, runpod_serverless
+from orchestrator.adapters.inference.together.api import together
 from orchestrator.ports.inference import InferenceApi
 
 
@@ -47,4 +49,6 @@ APIS: Mapping[str, OpenApi] = {
     "replicate": lambda access, *, session: replicate(access.url, access.key, session),
     "runpod_public": lambda access, *, session: runpod_public(access.url, access.key, session),
     "runpod_serverless": lambda access, *, session: runpod_serverless(access.url, access.endpoint, access.key, session),
+    "modal": lambda access, *, session: modal(access.url or "", access.key, access.secret, session=session),
+    "together": lambda access, *, session: together(access.key, session=session, url=access.url),
 }

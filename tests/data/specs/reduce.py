@@ -4,6 +4,7 @@ Cut a vendor's OpenAPI file down to what we use of it: paths, fields, types, enu
     python tests/data/specs/reduce.py vast FULL.yaml > tests/data/specs/vast.json
     python tests/data/specs/reduce.py runpod FULL.json > tests/data/specs/runpod.json
     python tests/data/specs/reduce.py lambda FULL.json > tests/data/specs/lambda.json
+    python tests/data/specs/reduce.py together FULL.yaml > tests/data/specs/together.json
     python tests/data/specs/reduce.py discord FULL.json > tests/data/specs/discord.json
     python tests/data/specs/reduce.py telegram FULL.json > tests/data/specs/telegram.json
 """
@@ -45,6 +46,7 @@ OPERATIONS = {
         "get /api/v1/ssh-keys",
         "post /api/v1/ssh-keys",
     ),
+    "together": ("get /models", "post /images/generations"),
 }
 BODIES = {
     "discord": (
