@@ -172,7 +172,8 @@ class Service(Orchestrator):
     async def _session_view(self, books: Books, snapshot: SessionSnapshot) -> SessionView:
         now = self._shared.clock.now()
         images = await books.jobs.count_images(snapshot.session, of_last=200)
-        cost = MicroUsd(sum(instance.cost(now) for instance in snapshot.instances))
+        bridged = await books.ledger.bridged(snapshot.session, of_last=200)
+        cost = MicroUsd(sum(instance.cost(now) for instance in snapshot.instances) + bridged)
         return self._views.session(snapshot, images=images, cost=cost)
 
     async def keep(self, user: UserId, span: timedelta) -> KeepOutcome:

@@ -226,6 +226,10 @@ class Ledger(Protocol):
         """What was booked on each UTC day, from the whole day that holds *since* on; oldest day first."""
         ...
 
+    async def bridged(self, session: Session, *, of_last: int) -> MicroUsd:
+        """What APIs have charged for jobs of *session*, among the newest *of_last* of its person."""
+        ...
+
     async def pictures(self, since: datetime) -> int:
         """Pictures made since then."""
         ...

@@ -33,6 +33,7 @@ WHOLE_INDEX = {
     "jobs.BRIDGEABLE": "job_queued",
     "jobs.COUNT": "job_unfinished_of_user",
     "jobs.COUNT_IMAGES": "newest",  # as many jobs as its inner query has chosen
+    "ledger.BRIDGED": "newest",  # the same
     "sessions.NOT_CLOSED": "session_not_closed",
     "sessions.BUSY": "job_unfinished",
     "sessions.BRIDGED": "session_bridged",

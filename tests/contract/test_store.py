@@ -799,6 +799,26 @@ class TestEvents:
 
 
 class TestLedger:
+    async def test_what_apis_charged_for_a_session_is_added_up(self, store: Store) -> None:
+        await put(
+            store,
+            a_session(),
+            a_session("s2", user=BOB),
+            a_job("j1"),
+            a_job("j2", submitted_at=NOW + seconds(1)),
+            a_job("j3", session=SessionId("s2"), user=BOB),
+        )
+        async with store.writing() as books:
+            for job, amount in (("j1", 3_000), ("j1", 20_000), ("j2", 500), ("j3", 7)):
+                await books.ledger.book(
+                    Booking(at=NOW, user=ADA, cloud="api", instance=None, job=JobId(job), amount=MicroUsd(amount))
+                )
+
+        async with store.reading() as books:
+            assert await books.ledger.bridged(a_session(), of_last=9) == 23_500
+            assert await books.ledger.bridged(a_session(), of_last=1) == 500
+            assert await books.ledger.bridged(a_session("s3"), of_last=9) == 0
+
     async def test_money_is_added_up_by_person_day_and_month(self, store: Store) -> None:
         day = datetime(2026, 3, 4, tzinfo=UTC)
         await self._book(store, ADA, day, 1)

@@ -8,6 +8,7 @@ from orchestrator.adapters.database.statements import insert_into
 from orchestrator.domain.ids import UserId
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy.spend import Spent
+from orchestrator.domain.session import Session
 from orchestrator.ports.store import Booking, DayCost, Ledger
 
 BOOK = insert_into("booking", ("at", "user_id", "cloud", "instance_id", "job_id", "amount"))
@@ -34,6 +35,16 @@ PICTURES = "SELECT COALESCE(SUM(image_count), 0) AS pictures FROM job WHERE stat
 
 _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
+
+BRIDGED = """
+    SELECT COALESCE(SUM(booking.amount), 0) AS amount FROM (
+        SELECT id, session_id FROM job
+        WHERE user_id = :user AND forgotten_at IS NULL
+        ORDER BY submitted_at DESC, id DESC LIMIT :limit
+    ) AS newest
+    JOIN booking ON booking.job_id = newest.id
+    WHERE newest.session_id = :session AND booking.job_id IS NOT NULL
+"""
 
 
 class SqlLedger(Ledger):
@@ -74,6 +85,10 @@ class SqlLedger(Ledger):
             )
             for row in rows
         )
+
+    async def bridged(self, session: Session, *, of_last: int) -> MicroUsd:
+        rows = await self._sql.rows(BRIDGED, user=session.user, session=session.id, limit=of_last)
+        return MicroUsd(int(rows[0]["amount"]))
 
     async def pictures(self, since: datetime) -> int:
         return int((await self._sql.rows(PICTURES, since=to_micros(since)))[0]["pictures"])

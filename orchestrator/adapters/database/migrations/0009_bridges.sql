@@ -10,3 +10,5 @@ ALTER TABLE job ADD COLUMN own_lora TEXT;
 ALTER TABLE session ADD COLUMN bridged_job TEXT;
 
 CREATE INDEX session_bridged ON session (id) WHERE bridged_job IS NOT NULL AND state <> 'CLOSED';
+
+CREATE INDEX booking_of_job ON booking (job_id, amount) WHERE job_id IS NOT NULL;
