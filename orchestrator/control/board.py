@@ -36,6 +36,7 @@ class Board:
         self._stages: dict[InstanceId, dict[Step, Stage]] = {}
         self._paintings: dict[JobId, Painting] = {}
         self._restarts: dict[JobId, EndReason] = {}
+        self._heard: dict[InstanceId, datetime] = {}
         self._clouds: dict[CloudName, CloudHealth] = {}
         self.booked_at: float | None = None
         """When the books last took in what machines cost, on the loop's clock; None until they have."""
@@ -45,6 +46,13 @@ class Board:
 
     def stages(self, instance: InstanceId) -> dict[Step, Stage]:
         return self._stages.get(instance, {})
+
+    def note_heard(self, instance: InstanceId, at: datetime) -> None:
+        """The machine itself has answered us then."""
+        self._heard[instance] = at
+
+    def heard(self, instance: InstanceId) -> datetime | None:
+        return self._heard.get(instance)
 
     def note_pace(self, seconds: float, images: int) -> None:
         """Move the estimate for one picture a third of the way to what was just measured."""
@@ -71,6 +79,7 @@ class Board:
 
     def forget_instance(self, instance: InstanceId) -> None:
         self._stages.pop(instance, None)
+        self._heard.pop(instance, None)
 
     def put_cloud(self, cloud: CloudName, health: CloudHealth) -> None:
         self._clouds[cloud] = health

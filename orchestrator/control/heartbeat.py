@@ -98,6 +98,7 @@ class Heartbeat:
             log.debug("no heartbeat to instance %s: %s", instance.id, error)
             return
         if done.status == 0:
+            self._shared.board.note_heard(instance.id, self._shared.clock.now())
             self._due[instance.id] = asyncio.get_running_loop().time() + self._every.total_seconds()
         self._note(instance, done.stdout.split()[-1:])
 

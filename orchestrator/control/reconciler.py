@@ -68,7 +68,7 @@ class Reconciler:
         self._clouds = clouds
         self._market = market
         self._links = links
-        self._sightings = Sightings(shared.limits)
+        self._sightings = Sightings(shared.limits, shared.board)
         self._balance_at: dict[CloudName, float] = {}
         self._last_round: dict[CloudName, float] = {}
         self._ended_at: dict[InstanceId, datetime] = {}  # ends that were agreed to, and not yet written down

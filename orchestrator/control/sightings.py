@@ -8,6 +8,7 @@ switch: until a listing shows a machine to this life, its bill runs no further t
 import json
 from datetime import UTC, datetime
 
+from orchestrator.control.board import Board
 from orchestrator.control.shared import Limits
 from orchestrator.domain.books import Finding, Found, Gone, Missed, Seen, StillThere, Vanished
 from orchestrator.domain.ids import CloudName, InstanceId
@@ -29,10 +30,15 @@ async def note_listing(books: Books, cloud: CloudName, asked_at: datetime, *, un
 
 
 class Sightings:
-    """What the listings of this life have shown; before them, an earlier life's last listing may have."""
+    """
+    What the listings of this life have shown, and whom its heartbeats have reached.
 
-    def __init__(self, limits: Limits) -> None:
+    Before them an earlier life's last listing may have shown it.
+    """
+
+    def __init__(self, limits: Limits, board: Board) -> None:
         self._limits = limits
+        self._board = board
         self._seen: dict[InstanceId, datetime] = {}
         self._missed: dict[InstanceId, datetime] = {}  # first absences, also those that could not be written down
         self._before: dict[CloudName, datetime | None] = {}
@@ -64,7 +70,7 @@ class Sightings:
     def gone_by(self, row: Instance, now: datetime) -> datetime:
         """When a machine that is not listed any more had gone at the latest."""
         seen = self._seen.get(row.id) or (self._before.get(row.cloud) if row.cloud else None)
-        signs = (seen, row.ordered_at, row.running_at, row.ready_at)
+        signs = (seen, self._board.heard(row.id), row.ordered_at, row.running_at, row.ready_at)
         last_known = max((at for at in signs if at is not None), default=row.created_at)
         silent = self._limits.dead_man if row.host_key else self._limits.dead_man + self._limits.boot_at(row.cloud)
         return min(now, last_known + silent, self._missed.get(row.id, now))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.adapters.database.store import open_store_inline
+from orchestrator.control.board import Board
 from orchestrator.control.shared import Limits
 from orchestrator.control.sightings import Sightings, note_listing
 from orchestrator.domain.books import Missed, Seen
@@ -28,11 +29,16 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def sightings(store: Store) -> Sightings:
+def board() -> Board:
+    return Board()
+
+
+@pytest.fixture
+async def sightings(store: Store, board: Board) -> Sightings:
     """Of a life that begins hours after the last listing of the one before."""
     async with store.writing() as books:
         await note_listing(books, VAST, LISTED_AT, unknown=0)
-        found = Sightings(LIMITS)
+        found = Sightings(LIMITS, board)
         await found.begin(books, VAST)
         await note_listing(books, VAST, NOW, unknown=0)
         await found.begin(books, VAST)
@@ -45,6 +51,13 @@ def a_machine(host_key: str | None) -> Instance:
 
 def test_what_was_left_hours_ago_is_booked_until_its_switch_ended_it(sightings: Sightings) -> None:
     assert sightings.booked_until(a_machine("key"), NOW) == LISTED_AT + LIMITS.dead_man
+
+
+def test_one_that_answers_us_lives_though_its_cloud_tells_nothing(sightings: Sightings, board: Board) -> None:
+    board.note_heard(a_machine("key").id, NOW - timedelta(minutes=1))
+
+    assert sightings.booked_until(a_machine("key"), NOW) == NOW
+    assert sightings.booked_until(a_machine("key"), NOW + timedelta(hours=1)) == NOW + timedelta(minutes=9)
 
 
 def test_one_that_we_had_never_been_on_waited_longer_for_us(sightings: Sightings) -> None:
