@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8600
 
-.PHONY: help install run test coverage test-worlds test-fast check format bench bench-ack chaos simulate simulate-mutants fuzz system lock env-example states card-pictures clean
+.PHONY: help install run test coverage test-worlds test-fast check format bench bench-ack bench-bridge chaos simulate simulate-mutants fuzz system lock env-example states card-pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ format: .venv/.dev ## format and fix what can be fixed
 
 bench: .venv/.dev ## our own time on a warm machine, beside a bare client; ends in one JSON line
 	@$(BIN)/python -m tests.bench.warm
+
+bench-bridge: .venv/.dev ## what we add to a managed API's own time; ends in one JSON line
+	@$(BIN)/python -W ignore -m tests.bench.bridge
 
 bench-ack: .venv/.dev ## how soon Discord gets its first response from a busy database; ends in one JSON line
 	@$(BIN)/python -W ignore -m tests.bench.ack
