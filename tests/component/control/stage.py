@@ -14,6 +14,7 @@ from orchestrator.adapters.workflow_files import WorkflowFiles
 from orchestrator.api import JobRequest, JobView
 from orchestrator.app import WORKFLOWS
 from orchestrator.control.intake import Intake
+from orchestrator.control.loras import Loras
 from orchestrator.control.moves import end_instance
 from orchestrator.control.newsroom import Newsroom
 from orchestrator.control.service import Service
@@ -28,6 +29,7 @@ from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import FirstUser
 from orchestrator.domain.policy.spend import Caps
 from orchestrator.domain.session import Session
+from orchestrator.sim.lora_files import SimLoraFiles
 from tests.contract.samples import ADA, VAST, HandClock, an_offer
 
 IDLE = timedelta(minutes=10)
@@ -177,8 +179,14 @@ async def a_stage(
             clouds=clouds,
             bridges={},
         )
+        loras = Loras(store, shared.catalog, SimLoraFiles())
         views, blobs = Views(shared), LocalBlobs(folder / "pictures")
         service = Service(
-            shared, intake=Intake(shared, blobs), blobs=blobs, views=views, newsroom=Newsroom(shared, views)
+            shared,
+            intake=Intake(shared, blobs),
+            loras=loras,
+            blobs=blobs,
+            views=views,
+            newsroom=Newsroom(shared, views),
         )
         yield Stage(clock=clock, shared=shared, sessions=Sessions(shared), service=service)

@@ -20,6 +20,7 @@ from orchestrator.control.bridges import Bridges
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.links import Links
 from orchestrator.control.loop import keep_doing
+from orchestrator.control.lora_fetch import LoraFetch
 from orchestrator.control.restarts import Restarts
 from orchestrator.control.runner import Runner
 from orchestrator.domain.ids import InstanceId, JobId
@@ -153,7 +154,8 @@ async def keep_painting(stage: Stage, hand: Stagehand, pictures: Path) -> None:
         restarts = Restarts(shared, links=links, agent_source=AGENT_SOURCE, limits=LIMITS)
         bridges = Bridges(shared)
         blobs = LocalBlobs(pictures)
-        runner = Runner(shared, links=links, restarts=restarts, blobs=blobs, bridges=bridges, group=group)
+        loras = LoraFetch(shared, links=links, agent_source=AGENT_SOURCE, limits=LIMITS)
+        runner = Runner(shared, links=links, restarts=restarts, loras=loras, blobs=blobs, bridges=bridges, group=group)
         group.create_task(keep_doing("runner", runner.step, wakeup=shared.wakeups.runner))
         dispatcher = Dispatcher(shared, runner, bridges)
         group.create_task(keep_doing("dispatcher", dispatcher.step, wakeup=shared.wakeups.dispatcher))
