@@ -29,6 +29,27 @@ from tests.adapters.lora_links.internet import (
 
 IMPATIENT = LinkLimits(silence=timedelta(seconds=0.2), whole=timedelta(seconds=0.6))
 INK = safetensors(*LORA)
+PRIVATE_4 = (
+    "127.0.0.1",
+    "10.1.2.3",
+    "192.168.0.1",
+    "172.16.9.9",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "224.0.0.1",
+)
+PRIVATE_6 = (
+    "::1",
+    "fd00::1",
+    "fe80::1%eth0",
+    "::ffff:10.0.0.1",
+    "64:ff9b::7f00:1",
+    "2002:7f00:1::",
+    "fec0::1",
+    "::7f00:1",
+)
+PRIVATE = (*PRIVATE_4, *PRIVATE_6, "2001:0:53aa:64c::1", "no address")
 
 
 @pytest.fixture(scope="session")
@@ -122,29 +143,7 @@ class TestAddresses:
         assert await refusal(internet.files(), internet.url("/round")) == "lora_link_redirects"
         assert len(internet.reached) == REDIRECTS + 1
 
-    @pytest.mark.parametrize(
-        "address",
-        [
-            "127.0.0.1",
-            "10.1.2.3",
-            "192.168.0.1",
-            "172.16.9.9",
-            "169.254.169.254",
-            "100.64.0.1",
-            "0.0.0.0",
-            "224.0.0.1",
-            "::1",
-            "fd00::1",
-            "fe80::1%eth0",
-            "::ffff:10.0.0.1",
-            "64:ff9b::7f00:1",
-            "2002:7f00:1::",
-            "fec0::1",
-            "::7f00:1",
-            "2001:0:53aa:64c::1",
-            "no-address",
-        ],
-    )
+    @pytest.mark.parametrize("address", PRIVATE)
     def test_what_is_not_the_open_internet(self, address: str) -> None:
         assert not is_public(address)
 
