@@ -97,6 +97,7 @@ _SANDBOX_PREPARING = PrepareLimits(
     models=timedelta(seconds=60),
     smoke=timedelta(seconds=20),
     silence=timedelta(seconds=8),
+    link_silence=timedelta(seconds=5),
     floor_bps=200_000,
     floor_window=timedelta(seconds=6),
     link_sample=128 * 1024,

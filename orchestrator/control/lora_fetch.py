@@ -24,9 +24,6 @@ from orchestrator.domain.stages import Step
 
 log = logging.getLogger(__name__)
 
-PATIENCE = timedelta(seconds=20)
-"""The agent gives a link up that has sent nothing for so long, over all its tries."""
-
 MOST_REMEMBERED = 64
 """Machines; one that is forgotten is asked once more."""
 
@@ -92,7 +89,7 @@ class LoraFetch:
         patience = asyncio.timeout(silence + self._limits.agent.total_seconds())
         try:
             async with asyncio.timeout(limit.total_seconds()), patience:
-                return count_of(await self._work(instance, _request(lora), on_event), "bytes")
+                return count_of(await self._work(instance, self._request(lora), on_event), "bytes")
         except TimeoutError:
             if patience.expired():
                 raise HostUnreachable("the agent is silent") from None
@@ -108,6 +105,11 @@ class LoraFetch:
                 if error.code != GONE or start == self._limits.agent_starts:
                     raise
         raise AssertionError("unreachable: the last start either answers or raises")
+
+    def _request(self, lora: OwnLora) -> Mapping[str, object]:
+        file = {"path": lora.path, "size": lora.size_bytes, "sha256": lora.sha256, "urls": [lora.url]}
+        silence = self._limits.link_silence.total_seconds()
+        return {"op": "fetch", "dest": MODELS_FOLDER, "files": [file], "no_progress_s": silence}
 
     def _tell(self, job: Job, fetching: Fetching | None) -> None:
         self._shared.board.put_fetching(job.id, fetching)
@@ -125,11 +127,6 @@ class LoraFetch:
             if current is not None and not current.is_over:
                 billed = replace(current, bytes_down=current.bytes_down + fetched)
                 await books.instances.change(current, billed, reason="fetched a LoRA", details={"bytes": fetched})
-
-
-def _request(lora: OwnLora) -> Mapping[str, object]:
-    file = {"path": lora.path, "size": lora.size_bytes, "sha256": lora.sha256, "urls": [lora.url]}
-    return {"op": "fetch", "dest": MODELS_FOLDER, "files": [file], "no_progress_s": PATIENCE.total_seconds()}
 
 
 def _minutes(span: timedelta) -> int:

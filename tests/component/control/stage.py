@@ -1,5 +1,6 @@
 """A control plane without its outside: a real store on a clock moved by hand, the real workflows, real policies."""
 
+import math
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ from orchestrator.control.shared import Limits, Shared
 from orchestrator.control.views import Views
 from orchestrator.domain.ids import CloudName, ImageKey, InstallationId, JobId, UserId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
-from orchestrator.domain.job import Job, JobState, Served
+from orchestrator.domain.job import Job, JobState, Served, Value
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import FirstUser
@@ -42,10 +43,10 @@ class Stage:
     sessions: Sessions
     service: Service
 
-    async def ask(self, *, user: UserId = ADA, key: str = "k1", prompt: str = "a cat") -> JobId:
+    async def ask(self, *, user: UserId = ADA, key: str = "k1", prompt: str = "a cat", **values: Value) -> JobId:
         """Submit a job and let the sessions loop look at it."""
         request = JobRequest(
-            user=user, surface="web", origin="", idempotency_key=key, workflow=None, values={"prompt": prompt}
+            user=user, surface="web", origin="", idempotency_key=key, workflow=None, values={"prompt": prompt, **values}
         )
         ticket = await self.service.submit(request)
         await self.look()
@@ -179,7 +180,7 @@ async def a_stage(
             clouds=clouds,
             bridges={},
         )
-        loras = Loras(store, shared.catalog, SimLoraFiles())
+        loras = Loras(store, shared.catalog, SimLoraFiles(bps=math.inf))
         views, blobs = Views(shared), LocalBlobs(folder / "pictures")
         service = Service(
             shared,

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -129,6 +130,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def warm(tmp_path: Path, models: Path) -> AsyncIterator[Warm]:
+    async with a_warm_life(tmp_path, models) as warm:
+        yield warm
+
+
+@asynccontextmanager
+async def a_warm_life(tmp_path: Path, models: Path) -> AsyncIterator[Warm]:
     async with a_stage(tmp_path) as stage, stagehand(tmp_path, models) as hand, asyncio.TaskGroup() as group:
         machine = await a_warm_machine(stage, hand)
 
