@@ -174,49 +174,37 @@ class TestBringing:
         await put(warm.stage, sketch)
         was_down = (await warm.row()).bytes_down
 
-        for key in ("one", "two"):
-            await warm.until(await warm.stage.ask(key=key, lora="sketch"), JobState.SUCCEEDED)
+        first = await warm.stage.ask(key="one", lora="sketch")
+        await warm.until_painting(first, _fetches)
+        second = await warm.stage.ask(key="two", lora="sketch")
 
+        for job in (first, second):
+            await warm.until(job, JobState.SUCCEEDED)
         assert (warm.hand.machine.root / "comfyui" / "models" / sketch.path).stat().st_size == sketch.file.size_bytes
         assert warm.process == before
         assert (await warm.row()).bytes_down - was_down == sketch.file.size_bytes, "some tariffs bill that, once"
 
-    async def test_its_person_sees_it_coming(self, warm: Warm, sketch: AddedLora) -> None:
-        await put(warm.stage, sketch)
-
-        job = await warm.stage.ask(lora="sketch")
-        await warm.until_painting(job, _fetches)
-
-        await warm.until(job, JobState.SUCCEEDED)
-
-    async def test_other_bytes_than_were_added_fail_the_job_and_keep_the_machine(
+    async def test_one_that_cannot_be_had_fails_the_job_and_keeps_the_machine(
         self, warm: Warm, sketch: AddedLora
     ) -> None:
-        await put(warm.stage, replace(sketch, file=replace(sketch.file, sha256="ab" * 32)))
-
-        job = await warm.stage.ask(lora="sketch")
-        await warm.until(job, JobState.FAILED)
-
-        failure = (await warm.stage.job(job)).failure
-        assert failure is not None
-        assert "is not the one that was added" in str(failure.values["sentence"])
-        await self.assert_still_good(warm)
-
-    async def test_so_does_a_link_that_is_dead(self, warm: Warm, sketch: AddedLora) -> None:
-        warm.hand.switch_on(MirrorFault.DIE)
+        """Its bytes are others than those that were added; then its link is dead; then all is well again."""
+        await put(warm.stage, replace(sketch, name="other", file=replace(sketch.file, sha256="ab" * 32)))
         await put(warm.stage, sketch)
 
-        job = await warm.stage.ask(lora="sketch")
-        await warm.until(job, JobState.FAILED)
+        assert "is not the one that was added" in await self.failure(warm, "other")
+        warm.hand.switch_on(MirrorFault.DIE)
+        assert "gives nothing any more" in await self.failure(warm, "sketch")
 
+        assert (await warm.row()).state is InstanceState.READY
+        warm.hand.mirror_faults.switch_off(MirrorFault.DIE)
+        await warm.until(await warm.stage.ask(key="next", lora="sketch"), JobState.SUCCEEDED)
+
+    async def failure(self, warm: Warm, lora: str) -> str:
+        job = await warm.stage.ask(key=lora, lora=lora)
+        await warm.until(job, JobState.FAILED)
         failure = (await warm.stage.job(job)).failure
         assert failure is not None
-        assert "gives nothing any more" in str(failure.values["sentence"])
-        await self.assert_still_good(warm)
-
-    async def assert_still_good(self, warm: Warm) -> None:
-        assert (await warm.row()).state is InstanceState.READY
-        await warm.until(await warm.stage.ask(key="next"), JobState.SUCCEEDED)
+        return str(failure.values["sentence"])
 
 
 def _fetches(running: Running) -> bool:
