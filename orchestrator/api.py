@@ -15,6 +15,7 @@ from orchestrator.domain.errors import DiskFull, RequestError, is_expected
 from orchestrator.domain.ids import ImageKey, InstanceId, JobId, SessionId, UserId, WorkflowName
 from orchestrator.domain.instance import EndReason, InstanceState
 from orchestrator.domain.job import Failure, Preference, Served, Value
+from orchestrator.domain.loras import AddedLora, Fetching, LoraFile, NewLora
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, dollars, micro_usd
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.people import CLAIMED_FOR, FOR_ADMINS, NoticeKind, Preset, Profile, QuietHours
@@ -27,6 +28,7 @@ __all__ = [
     "CLAIMED_FOR",
     "FOR_ADMINS",
     "NO_LORA",
+    "AddedLora",
     "CancelOutcome",
     "Cancelled",
     "CapView",
@@ -39,6 +41,7 @@ __all__ = [
     "Eta",
     "Failed",
     "Failure",
+    "Fetching",
     "Forgotten",
     "ImageKey",
     "InstanceId",
@@ -51,9 +54,12 @@ __all__ = [
     "JobView",
     "KeepOutcome",
     "Late",
+    "LoraFile",
+    "LoraStore",
     "MachineView",
     "MicroUsd",
     "MicroUsdPerHour",
+    "NewLora",
     "Notice",
     "NoticeKind",
     "Orchestrator",
@@ -208,6 +214,7 @@ class Running:
     Attributes:
         done: Sampler steps done, over all pictures; *of* is 0 until the first one is reported.
         restarted: Why ComfyUI was started again for it on the same machine; None if it was not.
+        fetching: The LoRA that its machine fetches first; None when it has all it needs.
     """
 
     done: int
@@ -215,6 +222,7 @@ class Running:
     eta: Eta | None
     served_by: str
     restarted: EndReason | None = None
+    fetching: Fetching | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -600,7 +608,7 @@ class PeopleStore(Protocol):
 
     async def forget(self, user: UserId) -> Forgotten:
         """
-        Remove a person's prompts, pictures, presets, choices and names for good, and take their accounts apart.
+        Remove a person's prompts, pictures, presets, LoRAs, choices and names for good, and take their accounts apart.
 
         What it all cost stays in the ledger.
 
@@ -610,11 +618,38 @@ class PeopleStore(Protocol):
         ...
 
 
+class LoraStore(Protocol):
+    """LoRAs that people add themselves, beside those of the workflows."""
+
+    async def of(self, user: UserId) -> tuple[AddedLora, ...]:
+        """Those that *user* can name: their own, then those of everybody, each by name."""
+        ...
+
+    async def add(self, user: UserId, new: NewLora, *, shared: bool = False) -> AddedLora:
+        """
+        Read the file, which may take minutes, and keep what is known of it.
+
+        Args:
+            shared: Everybody can name it. Who may do that is the bot's to decide.
+
+        Raises:
+            RequestError: The name is taken, or there is no LoRA at that link that can be had.
+        """
+        ...
+
+    async def remove(self, user: UserId, name: str, *, shared: bool = False) -> bool:
+        """False when there is none of that name. Jobs that were asked for with it still get it."""
+        ...
+
+
 class Orchestrator(Protocol):
     """The orchestrator, running in the bot's own process."""
 
     @property
     def people(self) -> PeopleStore: ...
+
+    @property
+    def loras(self) -> LoraStore: ...
 
     async def submit(self, request: JobRequest) -> JobTicket:
         """

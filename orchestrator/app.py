@@ -36,7 +36,8 @@ from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.database.data_folder import data_lock, home_of
 from orchestrator.adapters.database.store import open_store
 from orchestrator.adapters.inference.registry import APIS, Access
-from orchestrator.adapters.models_index import with_index
+from orchestrator.adapters.lora_links.files import LinkedLoras, Mirrors
+from orchestrator.adapters.models_index import mirrors_of, with_index
 from orchestrator.adapters.sandbox_apis import SandboxProblem, apis_of
 from orchestrator.adapters.ssh import SshConnector, load_or_create_key
 from orchestrator.adapters.system import RandomIds, SystemClock
@@ -50,6 +51,8 @@ from orchestrator.control.intake import Intake
 from orchestrator.control.keeping import Keeping
 from orchestrator.control.links import Links
 from orchestrator.control.loop import keep_doing
+from orchestrator.control.lora_fetch import LoraFetch
+from orchestrator.control.loras import Loras
 from orchestrator.control.market import Market
 from orchestrator.control.newsroom import Newsroom
 from orchestrator.control.ordering import Ordering
@@ -74,12 +77,16 @@ from orchestrator.ports.cloud import CloudProvider
 from orchestrator.ports.comfy import ComfyConnector
 from orchestrator.ports.host import HostConnector
 from orchestrator.ports.inference import InferenceApi
+from orchestrator.ports.lora_files import LoraFiles
 from orchestrator.ports.store import Store
 from orchestrator.ports.workflows import WorkflowCatalog
 from orchestrator.settings import Settings
 
 AGENT = Path(__file__).parent / "payload" / "agent.py"
 WORKFLOWS = Path(__file__).parent / "workflows"
+OWN_WORKFLOWS = "workflows"
+"""Folder in the data folder with the operator's own."""
+
 CLOSE_LIMIT = timedelta(seconds=5)
 SLOW_TO_BOOT = {LAMBDA: timedelta(minutes=15)}
 """Virtual machines take longer than containers: four to six minutes were measured (third parties, 2026-08)."""
@@ -90,6 +97,7 @@ _SANDBOX_PREPARING = PrepareLimits(
     models=timedelta(seconds=60),
     smoke=timedelta(seconds=20),
     silence=timedelta(seconds=8),
+    link_silence=timedelta(seconds=5),
     floor_bps=200_000,
     floor_window=timedelta(seconds=6),
     link_sample=128 * 1024,
@@ -117,6 +125,7 @@ class Outside:
     comfies: ComfyConnector
     blobs: Blobs
     agent_source: bytes
+    lora_files: LoraFiles
     prepare_limits: PrepareLimits
     keep: Keep
 
@@ -137,8 +146,10 @@ async def open_orchestrator(settings: Settings, sandbox: SandboxAddress | None =
         clock = SystemClock()
         store = await stack.enter_async_context(open_store(settings.data / "glowplug.sqlite3", clock))
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        outside = await _outside(settings, sandbox, http)
-        shared = await _shared(settings, sandbox=sandbox, http=http, store=store, clock=clock, outside=outside)
+        catalog = await _catalog(settings, sandbox, http)
+        mirrors = frozenset() if sandbox is None else mirrors_of(catalog)
+        outside = await _outside(settings, sandbox, http, mirrors)
+        shared = await _shared(settings, sandbox=sandbox, catalog=catalog, store=store, clock=clock, outside=outside)
         yield await stack.enter_async_context(run_on(shared, outside))
 
 
@@ -152,7 +163,8 @@ async def run_on(shared: Shared, outside: Outside) -> AsyncIterator[Service]:
         plane = group.create_task(_control_plane(shared, outside, newsroom), name="control plane")
         try:
             intake = Intake(shared, outside.blobs)
-            yield Service(shared, intake=intake, blobs=outside.blobs, views=views, newsroom=newsroom)
+            loras = Loras(shared.store, shared.catalog, outside.lora_files)
+            yield Service(shared, intake=intake, loras=loras, blobs=outside.blobs, views=views, newsroom=newsroom)
         finally:
             plane.cancel()
 
@@ -164,7 +176,16 @@ async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -
         market = Market(shared, outside.clouds)
         restarts = Restarts(shared, links=links, agent_source=outside.agent_source, limits=outside.prepare_limits)
         bridges = Bridges(shared)
-        runner = Runner(shared, links=links, restarts=restarts, blobs=outside.blobs, bridges=bridges, group=group)
+        loras = LoraFetch(shared, links=links, agent_source=outside.agent_source, limits=outside.prepare_limits)
+        runner = Runner(
+            shared,
+            links=links,
+            restarts=restarts,
+            loras=loras,
+            blobs=outside.blobs,
+            bridges=bridges,
+            group=group,
+        )
         provisioner = Provisioner(
             shared,
             clouds=outside.clouds,
@@ -203,7 +224,9 @@ async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -
                     await links.close()
 
 
-async def _outside(settings: Settings, sandbox: SandboxAddress | None, http: aiohttp.ClientSession) -> Outside:
+async def _outside(
+    settings: Settings, sandbox: SandboxAddress | None, http: aiohttp.ClientSession, mirrors: Mirrors
+) -> Outside:
     key = await asyncio.to_thread(load_or_create_key, settings.data)
     comfies = ComfyUiConnector()
     return Outside(
@@ -213,6 +236,7 @@ async def _outside(settings: Settings, sandbox: SandboxAddress | None, http: aio
         comfies=comfies,
         blobs=LocalBlobs(settings.data / "pictures"),
         agent_source=await asyncio.to_thread(AGENT.read_bytes),
+        lora_files=LinkedLoras(mirrors=mirrors),
         prepare_limits=PrepareLimits() if sandbox is None else _SANDBOX_PREPARING,
         keep=settings.keep,
     )
@@ -280,21 +304,31 @@ def _known(name: str, urls: Mapping[str, str], setting: str) -> str:
     return urls[name]
 
 
+def workflows_in(data: Path) -> WorkflowCatalog:
+    """What comes with us, and what the operator of this data folder has; of one name the operator's."""
+    return WorkflowFiles(WORKFLOWS, data / OWN_WORKFLOWS)
+
+
+async def _catalog(settings: Settings, sandbox: SandboxAddress | None, http: aiohttp.ClientSession) -> WorkflowCatalog:
+    """All workflows, their models where the index has them, if there is one."""
+    catalog = workflows_in(settings.data)
+    if sandbox is not None:
+        return await with_index(catalog, http, f"{sandbox.url}/sandbox/models", key=sandbox.key)
+    if settings.models_index:
+        return await with_index(catalog, http, settings.models_index, key="")
+    return catalog
+
+
 async def _shared(
     settings: Settings,
     *,
     sandbox: SandboxAddress | None,
-    http: aiohttp.ClientSession,
+    catalog: WorkflowCatalog,
     store: Store,
     clock: SystemClock,
     outside: Outside,
 ) -> Shared:
     ids = RandomIds(clock)
-    catalog: WorkflowCatalog = WorkflowFiles(WORKFLOWS)
-    if sandbox is not None:
-        catalog = await with_index(catalog, http, f"{sandbox.url}/sandbox/models", key=sandbox.key)
-    elif settings.models_index:
-        catalog = await with_index(catalog, http, settings.models_index, key="")
     home, drawn = await asyncio.to_thread(home_of, settings.data), ids.instance()
     async with store.writing() as books:
         names = await take_identity(books, wanted=settings.installation, drawn=drawn, home=home, now=clock.now())

@@ -160,6 +160,31 @@ class Loras:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddLora:
+    """
+    A LoRA by a link.
+
+    Attributes:
+        triggers: Words that make it work.
+        is_shared: For everybody, which only admins may say.
+    """
+
+    name: str
+    url: str
+    strength: float = 1.0
+    triggers: str = ""
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveLora:
+    """Attributes: is_shared: Everybody's of that name, not one's own."""
+
+    name: str
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
     """How the person's last request was decided."""
 
@@ -235,7 +260,7 @@ class TreatFiltered:
 
 JobCommand = Imagine | Again | Vary | Cancel | Press
 MachineCommand = ShowSession | Keep | Release
-KeepsakeCommand = Presets | SavePreset | RemovePreset | Forget
+KeepsakeCommand = Presets | SavePreset | RemovePreset | AddLora | RemoveLora | Forget
 ProfileCommand = OfferLink | Link | Unlink | Settings | SetNotice | SetQuiet | SetMetadata
 ReadingCommand = Details | Retype | History | Workflows | Loras | Why | Me | Help
 

@@ -8,12 +8,13 @@ from typing import assert_never
 from bot.chat.buttons import is_of
 from bot.chat.texts import late_words, restart_words, sentence, trouble_words, waiting_words
 from bot.chat.voice import Voice
-from bot.chat.words import TIMES, clock_span, guess, left, ordinal, plural, price, span
+from bot.chat.words import TIMES, clock_span, gigabytes, guess, left, ordinal, plural, price, span
 from orchestrator.api import (
     Cancelled,
     ColdStart,
     Eta,
     Failed,
+    Fetching,
     JobView,
     Late,
     MachineView,
@@ -115,9 +116,16 @@ def _with_guess(line: str, eta: Eta | None, now: datetime) -> str:
 
 
 def _painting(view: JobView, running: Running) -> str:
+    if running.fetching is not None:
+        return _fetching(running.fetching, running.served_by)
     count = int(view.values.get("count", 1))
     what = "Painting" if count == 1 else f"Painting {count} pictures"
     return f"{what} on {running.served_by}" if running.served_by else what
+
+
+def _fetching(fetching: Fetching, served_by: str) -> str:
+    on = f" onto {served_by}" if served_by else ""
+    return f"Fetching the LoRA {fetching.name}{on} · {gigabytes(fetching.done, fetching.of)}"
 
 
 def _machine(machine: MachineView) -> str:

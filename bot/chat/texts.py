@@ -97,6 +97,38 @@ REQUESTS: Mapping[str, tuple[str, ...]] = {
         'The LoRA "{name}" does not exist.{meant} Known are: {known}.',
         'The LoRA "{name}" does not exist.{meant}',
     ),
+    "bad_lora_name": (
+        'A LoRA\'s name has 1 to 24 small letters, digits, "-" or "_", and is not "none"; {name} does not fit.',
+    ),
+    "lora_of_workflow": ("A LoRA {name} comes with a workflow already; choose another name.",),
+    "lora_exists": ("There is a LoRA {name} already; choose another name, or /lora remove {name} first.",),
+    "lora_not_added": ("You have added no LoRA {name}.{meant} /lora list shows them.",),
+    "lora_is_shared": ("The LoRA {name} is everybody's; an admin removes it with /lora remove {name} shared.",),
+    "too_many_loras": ("There are {limit} LoRAs already, which is the most; /lora remove one you no longer use.",),
+    "no_lora_workflow": ("No workflow here takes a LoRA; an admin can install one that does.",),
+    "long_triggers": ("Trigger words have at most {allowed} characters together, not {length}.",),
+    "lora_busy": ("Another LoRA is being read right now; try again in a minute.",),
+    "bad_lora_link": (
+        "That is no link to a file; copy the address of its download button, which begins with https://.",
+    ),
+    "lora_link_has_key": (
+        (
+            "That link carries a key or a password, which rented machines would see; use a link that works without"
+            " one, and make a new key now if others have read this one."
+        ),
+    ),
+    "lora_link_not_https": ("Only https links are fetched, and that one is or leads to another.",),
+    "lora_link_private": ("That link leads into a private network, from which nothing is fetched; use a public one.",),
+    "lora_link_redirects": ("That link leads on more than {most} times; use the address that it ends at.",),
+    "lora_link_refused": (
+        "That link answers {status} instead of the file; it has to be one that anybody can download.",
+    ),
+    "lora_link_is_page": ("That link leads to a page, not to a file; copy the address of its download button.",),
+    "lora_link_dead": ("Nothing answers at that link, or the answer broke off; check it and try again.",),
+    "lora_link_slow": ("That link is too slow; the file has to come within a few minutes. Use a faster one.",),
+    "lora_too_large": ("That file has {size_gb} GB; a LoRA may have {allowed_gb} GB.",),
+    "not_safetensors": ("That file is no whole safetensors file; LoRAs are taken in that format alone.",),
+    "not_a_lora": ("That file is a model, but no LoRA: it has no lora_up and lora_down tensors.",),
     "takes_no_picture": ("{workflow} does not start from a picture.",),
     "bad_source": ("The picture to start from is gone, or none was named; choose another one.",),
     "unknown_picture": ("That request has no picture {picture}; it has {known}.", "There is no such picture."),

@@ -19,7 +19,6 @@ from bot.chat.commands import (
     History,
     Imagine,
     Keep,
-    Loras,
     Me,
     Policy,
     Presets,
@@ -36,6 +35,7 @@ from bot.chat.commands import (
     Why,
     Workflows,
 )
+from bot.chat.loras import read_lora_command
 from bot.chat.places import Filtered, Showing
 from orchestrator.api import InstanceId, JobId, RequestError, closest
 
@@ -254,7 +254,11 @@ COMMANDS: Mapping[str, Spoken] = {
         purpose="what you are told beside your cards, and your quiet hours",
         read=read_settings,
     ),
-    "/lora": Spoken(example="/lora", purpose="the LoRAs that can be used, and how", read=_alone(Loras())),
+    "/lora": Spoken(
+        example="/lora add ink https://huggingface.co/ada/ink/resolve/main/ink.safetensors 0.8 ink drawing",
+        purpose="the LoRAs that can be used; add one by a link, drop one with /lora remove NAME",
+        read=read_lora_command,
+    ),
     "/why": Spoken(example="/why", purpose="how your last request was decided, in numbers", read=_alone(Why())),
     "/workflows": Spoken(
         example="/workflows", purpose="what can be painted, and its options", read=_alone(Workflows())

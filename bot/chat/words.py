@@ -77,6 +77,11 @@ def gigabytes(done: int, total: int) -> str:
     return f"{done / size:.1f} of {total / size:.1f} {unit}"
 
 
+def megabytes(count: int) -> str:
+    """``328 MB``, ``1.2 GB``."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 0.1):.{0 if count >= 1e7 else 1}f} MB"
+
+
 def rate(bytes_per_second: int) -> str:
     return f"{bytes_per_second / 1e6:.0f} MB/s" if bytes_per_second >= 1e6 else f"{bytes_per_second / 1e3:.0f} kB/s"
 

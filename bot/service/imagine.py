@@ -11,7 +11,7 @@ from bot.chat.model import Answer, Call, Confirm, Person, Reply, Started
 from bot.chat.prompt import YES, Wish, Wishes, parse
 from bot.chat.texts import sentence
 from bot.chat.words import clipped, cost_of, guess, plural, usd
-from bot.service import places, words
+from bot.service import lora, places, words
 from bot.service.desk import Desk
 from orchestrator.api import (
     ImageKey,
@@ -41,7 +41,7 @@ class Order:
 async def start(desk: Desk, call: Call, command: Imagine) -> Answer:
     """Start what was typed; ask first when that is several requests."""
     presets = {each.name: each.options for each in await desk.orchestrator.people.presets(call.person.user)}
-    wishes = parse(command.text, desk.orchestrator.workflows(), presets)
+    wishes = parse(command.text, await lora.cards_for(desk, call.person), presets)
     if len(wishes.wishes) > 1 and not wishes.is_confirmed:
         return await _question(desk, call.person, command, wishes)
     return await _submit(desk, call, [Order(wish=wish) for wish in wishes.wishes])
@@ -50,7 +50,8 @@ async def start(desk: Desk, call: Call, command: Imagine) -> Answer:
 async def again(desk: Desk, call: Call, command: Again) -> Answer:
     """The same parameters, a new seed."""
     view = await desk.job_of(call.person, command.job)
-    known = next((card for card in desk.orchestrator.workflows() if card.name == view.workflow), None)
+    cards = await lora.cards_for(desk, call.person)
+    known = next((card for card in cards if card.name == view.workflow), None)
     if known is None:
         raise RequestError("unknown_workflow", name=view.workflow)
     wish = Wish(workflow=view.workflow, values=_fitting(known, view.values))
@@ -61,7 +62,7 @@ async def vary(desk: Desk, call: Call, command: Vary) -> Answer:
     """Image to image from one of a job's pictures, by the first workflow that can."""
     view = await desk.job_of(call.person, command.job)
     source = _picture(view, command.picture)
-    painter = next((card for card in desk.orchestrator.workflows() if card.takes_image), None)
+    painter = next((card for card in await lora.cards_for(desk, call.person) if card.takes_image), None)
     if painter is None:
         raise RequestError("no_vary")
     values = _fitting(painter, view.values)
@@ -102,7 +103,8 @@ async def _submit(desk: Desk, call: Call, orders: list[Order]) -> Started:
         RequestError: Not even the first was accepted.
     """
     await places.check(desk, call)
-    await words.check(desk, call, [str(order.wish.values.get("prompt", "")) for order in orders])
+    triggers = await lora.triggers_for(desk, call.person)
+    await words.check(desk, call, [_said(order.wish, triggers) for order in orders])
     may_remake = await places.may_remake(desk, call)
     cards: list[Card] = []
     note = ""
@@ -120,6 +122,11 @@ async def _submit(desk: Desk, call: Call, orders: list[Order]) -> Started:
         card = await desk.cards.card(ticket.job)
         cards += [card] if card else []
     return Started(cards=tuple(cards), note=note)
+
+
+def _said(wish: Wish, triggers: Mapping[str, str]) -> str:
+    """All the words that are painted: a LoRA that was added brings some."""
+    return f"{triggers.get(str(wish.values.get('lora')), '')} {wish.values.get('prompt', '')}"
 
 
 def _request(call: Call, order: Order, key: str, *, may_remake: bool) -> JobRequest:

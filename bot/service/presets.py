@@ -3,6 +3,7 @@
 from bot.chat.commands import SavePreset
 from bot.chat.model import Answer, Person, Reply
 from bot.chat.prompt import read_options
+from bot.service import lora
 from bot.service.desk import Desk
 from orchestrator.api import Preset, RequestError, closest
 
@@ -19,7 +20,7 @@ async def show(desk: Desk, person: Person) -> Answer:
 
 
 async def save(desk: Desk, person: Person, command: SavePreset) -> Answer:
-    preset = Preset(name=command.name, options=read_options(command.options, desk.orchestrator.workflows()))
+    preset = Preset(name=command.name, options=read_options(command.options, await lora.cards_for(desk, person)))
     await desk.orchestrator.people.save_preset(person.user, preset)
     return Reply(
         text=f"Saved. Use it like this: /imagine a lighthouse at dusk --preset {preset.name}",

@@ -1,4 +1,4 @@
-"""``/help``, ``/workflows`` and ``/lora``: what can be said."""
+"""``/help`` and ``/workflows``: what can be said."""
 
 from bot.chat.documents import workflow_document
 from bot.chat.model import Answer, Person, Reply
@@ -21,23 +21,12 @@ def help_for(desk: Desk, person: Person) -> Answer:
     return Reply(text="What you can say:", lines=(*commands, *options, *general))
 
 
-def workflows(desk: Desk) -> Answer:
-    cards = desk.orchestrator.workflows()
+def workflows(cards: tuple[WorkflowCard, ...]) -> Answer:
     return Reply(
         text="What can be painted:",
         lines=tuple(line for card in cards for line in _lines(card)),
         data={"workflows": [workflow_document(card) for card in cards]},
     )
-
-
-def loras(desk: Desk) -> Answer:
-    """Each LoRA with the workflows that take it."""
-    cards = [card for card in desk.orchestrator.workflows() if card.loras]
-    names = sorted({name for card in cards for name in card.loras})
-    lines = tuple(f"{name} · {', '.join(card.name for card in cards if name in card.loras)}" for name in names)
-    if not names:
-        return Reply(text="No LoRA is installed; an admin can add one to a workflow.", data={"loras": []})
-    return Reply(text=f"Use one like this: /imagine a cat --lora {names[0]}:0.8", lines=lines, data={"loras": names})
 
 
 def _lines(card: WorkflowCard) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.chat.commands import (
+    AddLora,
     Again,
     BlockedWords,
     Cancel,
@@ -24,6 +25,7 @@ from bot.chat.commands import (
     Presets,
     Press,
     Release,
+    RemoveLora,
     RemovePreset,
     Retype,
     SavePreset,
@@ -59,6 +61,7 @@ from bot.service import (
     history,
     imagine,
     link,
+    lora,
     persons,
     places,
     presets,
@@ -81,12 +84,8 @@ async def _help(desk: Desk, call: Call, _command: Help) -> Answer:
     return reference.help_for(desk, call.person)
 
 
-async def _workflows(desk: Desk, _call: Call, _command: Workflows) -> Answer:
-    return reference.workflows(desk)
-
-
-async def _loras(desk: Desk, _call: Call, _command: Loras) -> Answer:
-    return reference.loras(desk)
+async def _workflows(desk: Desk, call: Call, _command: Workflows) -> Answer:
+    return reference.workflows(await lora.cards_for(desk, call.person))
 
 
 FOR_ALL: Mapping[type, Does] = {
@@ -114,7 +113,9 @@ FOR_ALL: Mapping[type, Does] = {
     Why: lambda desk, call, _: why.show(desk, call.person),
     Me: lambda desk, call, _: history.me(desk, call.person),
     Workflows: _workflows,
-    Loras: _loras,
+    Loras: lambda desk, call, _: lora.show(desk, call.person),
+    AddLora: lora.add,
+    RemoveLora: lora.remove,
     Help: _help,
 }
 FOR_ADMINS: Mapping[type, Does] = {

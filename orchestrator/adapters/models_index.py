@@ -6,6 +6,7 @@ Form: ``{"files": [{"path": "loras/ink.safetensors", "size": 1, "sha256": "...",
 """
 
 import asyncio
+import ipaddress
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
+from yarl import URL
 
 from orchestrator.adapters.workflow_files import FixedCatalog, ModelEntry, one_line, told
 from orchestrator.domain.errors import OrchestratorError, Remedy
@@ -75,6 +77,19 @@ def overlaid(workflows: Iterable[Workflow], files: Iterable[ModelFile]) -> tuple
     known = {file.path: file for file in files}
     loras = {_lora_name(path): file for path, file in sorted(known.items()) if path.startswith("loras/")}
     return tuple(_overlaid(workflow, known, loras) for workflow in workflows)
+
+
+def mirrors_of(catalog: WorkflowCatalog) -> frozenset[tuple[str, int]]:
+    """Host and port of everything on this computer from which the workflows' files are fetched."""
+    urls = {URL(url) for workflow in catalog.all() for file in workflow.files for url in file.urls}
+    return frozenset((url.host or "", url.port or 0) for url in urls if url.scheme == "http" and _is_here(url))
+
+
+def _is_here(url: URL) -> bool:
+    try:
+        return ipaddress.ip_address(url.host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _overlaid(workflow: Workflow, known: dict[str, ModelFile], loras: dict[str, ModelFile]) -> Workflow:

@@ -226,7 +226,7 @@ def read_workflow(folder: Path) -> tuple[int, Workflow]:
         name=WorkflowName(folder.name),
         title=manifest.title,
         description=manifest.description,
-        graph=_graph(folder / "graph.json"),
+        graph=read_graph(folder / "graph.json"),
         parameters=tuple(entry.value() for entry in manifest.parameters),
         models=tuple(entry.value() for entry in manifest.models),
         loras={name: entry.value() for name, entry in manifest.loras.items()},
@@ -250,7 +250,13 @@ def _manifest(path: Path) -> _Manifest:
         raise WorkflowProblem(f"{path}: {error}") from error
 
 
-def _graph(path: Path) -> Graph:
+def read_graph(path: Path) -> Graph:
+    """
+    Read a graph in API format.
+
+    Raises:
+        WorkflowProblem: It is none.
+    """
     try:
         nodes = json.loads(_text(path))
         checked = {str(key): _Node.model_validate(node) for key, node in nodes.items()}

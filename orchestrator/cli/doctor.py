@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import aiohttp
 import typer
 
-from orchestrator.adapters.workflow_files import WorkflowFiles
-from orchestrator.app import WORKFLOWS, clouds_of
+from orchestrator.app import clouds_of, workflows_in
 from orchestrator.cli.opening import load_settings, out, print_json, sandbox_of
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.money import dollars
@@ -67,8 +66,8 @@ async def _data(settings: Settings) -> str:
     return str(folder)
 
 
-async def _workflows(_: Settings) -> str:
-    return ", ".join(workflow.name for workflow in WorkflowFiles(WORKFLOWS).all())
+async def _workflows(settings: Settings) -> str:
+    return ", ".join(workflow.name for workflow in workflows_in(settings.data).all())
 
 
 async def _clouds(settings: Settings) -> str:

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from orchestrator.adapters.workflow_files import WorkflowFiles
-from orchestrator.app import WORKFLOWS
-from orchestrator.cli.opening import out, print_json
+from orchestrator.app import workflows_in
+from orchestrator.cli.opening import load_settings, out, print_json
 from orchestrator.domain.workflows import ModelFile
 
 app = typer.Typer(help="Model files: where they are, how big, which bytes.", no_args_is_help=True)
@@ -26,7 +25,7 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
 
 
 def _files() -> list[ModelFile]:
-    by_path = {file.path: file for workflow in WorkflowFiles(WORKFLOWS).all() for file in workflow.files}
+    by_path = {file.path: file for workflow in workflows_in(load_settings().data).all() for file in workflow.files}
     return [by_path[path] for path in sorted(by_path)]
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from orchestrator.domain.ids import CloudName, InstanceId, JobId
 from orchestrator.domain.instance import EndReason
+from orchestrator.domain.loras import Fetching
 from orchestrator.domain.stages import Stage, Step
 from orchestrator.ports.comfy import Painting
 
@@ -35,6 +36,7 @@ class Board:
         self.seconds_per_image = seconds_per_image
         self._stages: dict[InstanceId, dict[Step, Stage]] = {}
         self._paintings: dict[JobId, Painting] = {}
+        self._fetches: dict[JobId, Fetching] = {}
         self._restarts: dict[JobId, EndReason] = {}
         self._heard: dict[InstanceId, datetime] = {}
         self._clouds: dict[CloudName, CloudHealth] = {}
@@ -64,6 +66,16 @@ class Board:
     def painting(self, job: JobId) -> Painting | None:
         return self._paintings.get(job)
 
+    def put_fetching(self, job: JobId, fetching: Fetching | None) -> None:
+        """How far its machine is with the LoRA that it needs; None when that is there."""
+        if fetching is None:
+            self._fetches.pop(job, None)
+        else:
+            self._fetches[job] = fetching
+
+    def fetching(self, job: JobId) -> Fetching | None:
+        return self._fetches.get(job)
+
     def note_restart(self, job: JobId, why: EndReason) -> None:
         """ComfyUI is started again for it: what was painted so far counts no more."""
         self._paintings.pop(job, None)
@@ -75,6 +87,7 @@ class Board:
 
     def forget_job(self, job: JobId) -> None:
         self._paintings.pop(job, None)
+        self._fetches.pop(job, None)
         self._restarts.pop(job, None)
 
     def forget_instance(self, instance: InstanceId) -> None:

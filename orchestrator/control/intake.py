@@ -10,11 +10,12 @@ from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import DiskFull, RequestError
 from orchestrator.domain.ids import WorkflowName
 from orchestrator.domain.job import Job, JobState, Value
+from orchestrator.domain.loras import AddedLora
 from orchestrator.domain.money import MicroUsd, dollars
 from orchestrator.domain.policy.quota import check_quota
 from orchestrator.domain.policy.spend import broken_cap, limit_of
 from orchestrator.domain.session import Session, SessionState
-from orchestrator.domain.workflows import Workflow, check_values, closest
+from orchestrator.domain.workflows import ParameterKind, Workflow, check_values, closest
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.store import Books
 
@@ -45,11 +46,14 @@ class Intake:
             RequestError: It cannot be done as asked; no job exists.
         """
         workflow = self._workflow(request.workflow)
-        values = check_values(workflow, request.values, seed=self._shared.dice.getrandbits(SEED_BITS))
+        lora = await self._lora(request, workflow)
+        asked = request.values if lora is None else {"strength": lora.strength, **request.values}
+        added = () if lora is None else (lora.name,)
+        values = check_values(workflow, asked, seed=self._shared.dice.getrandbits(SEED_BITS), added=added)
         await self._check_source(request, workflow)
         try:
             await self._blobs.check_room()
-            return await self._queue(request, workflow, values)
+            return await self._queue(request, workflow, values, lora)
         except DiskFull as error:
             known = await self._known(request)
             if known is not None:
@@ -57,12 +61,23 @@ class Intake:
             log.warning("nothing new is taken on: %s", error)
             raise RequestError("disk_full") from error
 
+    async def _lora(self, request: JobRequest, workflow: Workflow) -> AddedLora | None:
+        """The LoRA of the person, or of everybody, that is asked for; None where it is the workflow's, or none."""
+        parameter = next((p for p in workflow.parameters if p.kind is ParameterKind.LORA), None)
+        name = str(request.values.get(parameter.name, "")) if parameter else ""
+        if not name or name in workflow.loras:
+            return None
+        async with self._shared.store.reading() as books:
+            return await books.loras.find(await books.people.person_of(request.user), name)
+
     async def _known(self, request: JobRequest) -> JobTicket | None:
         async with self._shared.store.reading() as books:
             job = await books.jobs.by_key(request.idempotency_key)
         return None if job is None else JobTicket(job=job.id, is_new=False)
 
-    async def _queue(self, request: JobRequest, workflow: Workflow, values: dict[str, Value]) -> JobTicket:
+    async def _queue(
+        self, request: JobRequest, workflow: Workflow, values: dict[str, Value], lora: AddedLora | None
+    ) -> JobTicket:
         now = self._shared.clock.now()
         async with self._shared.store.writing() as books:
             known = await books.jobs.by_key(request.idempotency_key)
@@ -72,6 +87,7 @@ class Intake:
             await self._check_allowed(books, request, now)
             session = await self._session(books, request, now)
             job = self._job(request, workflow, values, session, now)
+            job = replace(job, own_lora=lora.for_job() if lora else None)
             await books.jobs.add(job, reason="asked for")
         wakeups = self._shared.wakeups
         wakeups.dispatcher.wake()

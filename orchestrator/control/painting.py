@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 
 from orchestrator.control.links import Links
+from orchestrator.control.lora_fetch import LoraFetch
 from orchestrator.control.restarts import Restarts
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import (
@@ -77,10 +78,11 @@ class _Trial:
 class Painter:
     """Keeps nothing: what it is told goes to the board, what must last to the books."""
 
-    def __init__(self, shared: Shared, *, links: Links, restarts: Restarts, blobs: Blobs) -> None:
+    def __init__(self, shared: Shared, *, links: Links, restarts: Restarts, loras: LoraFetch, blobs: Blobs) -> None:
         self._shared = shared
         self._links = links
         self._restarts = restarts
+        self._loras = loras
         self._blobs = blobs
 
     async def paint(self, job: Job, workflow: Workflow, *, is_new: bool) -> tuple[tuple[bytes, ...], Instance]:
@@ -137,6 +139,8 @@ class Painter:
             await self._restarts.restart(instance, workflow, _prompt(job))
             trial.has_restarted()
             instance = await self._machine(job)
+        if job.own_lora is not None:
+            await self._loras.bring(instance, job, job.own_lora)
         comfy = await self._links.comfy(instance)
         limit = (self._shared.limits.stall * (1 if trial.is_told else UNTOLD)).total_seconds()
         longest = max(self._shared.limits.painting.total_seconds(), limit)
@@ -150,7 +154,7 @@ class Painter:
 
         try:
             async with asyncio.timeout(longest), patience:
-                graph = fill(workflow, job.values, image=await self._upload(comfy, job))
+                graph = fill(workflow, job.values, image=await self._upload(comfy, job), own_lora=job.own_lora)
                 paint = comfy.paint if trial.is_new else comfy.resume
                 return await paint(graph, _prompt(job), on_progress=on_progress)
         except TimeoutError:

@@ -68,6 +68,7 @@ class PrepareLimits:
 
     Attributes:
         silence: A download without a word of the agent for so long is given up.
+        link_silence: The link of a LoRA that somebody has added is given up when it has sent nothing for so long.
         floor_bps: Bytes a second that the downloads must move, over *floor_window*.
         agent_starts: How often an agent that ends in the middle of its work is started.
         spare_disk: Bytes that must stay free beside the models: logs, pictures, caches.
@@ -83,6 +84,7 @@ class PrepareLimits:
     models: timedelta = timedelta(minutes=45)
     smoke: timedelta = timedelta(minutes=5)
     silence: timedelta = timedelta(seconds=45)
+    link_silence: timedelta = timedelta(seconds=20)
     floor_bps: int = 8_000_000
     floor_window: timedelta = timedelta(seconds=60)
     agent_starts: int = 3

@@ -11,6 +11,7 @@ from orchestrator.control.bridges import Bridges
 from orchestrator.control.bridging import Bridging, Elsewhere, Hopeless, Painted
 from orchestrator.control.links import Links
 from orchestrator.control.loop import Workers
+from orchestrator.control.lora_fetch import LoraFetch
 from orchestrator.control.moves import end_instance, fail, requeue
 from orchestrator.control.painting import MachineFailed, MachineGone, Painter
 from orchestrator.control.restarts import Restarts
@@ -45,6 +46,7 @@ class Runner:
         *,
         links: Links,
         restarts: Restarts,
+        loras: LoraFetch,
         blobs: Blobs,
         bridges: Bridges,
         group: asyncio.TaskGroup,
@@ -52,7 +54,7 @@ class Runner:
         self._shared = shared
         self._links = links
         self._blobs = blobs
-        self._painter = Painter(shared, links=links, restarts=restarts, blobs=blobs)
+        self._painter = Painter(shared, links=links, restarts=restarts, loras=loras, blobs=blobs)
         self._bridges = bridges
         self._bridging = Bridging(shared, bridges=bridges, blobs=blobs, painter=self._painter)
         self._attempts = Workers("runner", group, wakeup=shared.wakeups.runner, keys="job", give_up=self._despair)

@@ -29,6 +29,7 @@ from orchestrator.api import (
 from orchestrator.control.bridges import ROUTING, routing_in_force
 from orchestrator.control.budgets import caps_in_force, change_cap
 from orchestrator.control.intake import DRAINING, Intake
+from orchestrator.control.loras import Loras
 from orchestrator.control.moves import end_instance
 from orchestrator.control.newsroom import Newsroom
 from orchestrator.control.people import People
@@ -54,17 +55,24 @@ LOOK_AGAIN = timedelta(milliseconds=200)
 class Service(Orchestrator):
     """What ``open_orchestrator`` gives."""
 
-    def __init__(self, shared: Shared, *, intake: Intake, blobs: Blobs, views: Views, newsroom: Newsroom) -> None:
+    def __init__(
+        self, shared: Shared, *, intake: Intake, loras: Loras, blobs: Blobs, views: Views, newsroom: Newsroom
+    ) -> None:
         self._shared = shared
         self._intake = intake
         self._blobs = blobs
         self._views = views
         self._newsroom = newsroom
+        self._loras = loras
         self._people = People(shared.store, blobs, shared.clock)
 
     @property
     def people(self) -> People:
         return self._people
+
+    @property
+    def loras(self) -> Loras:
+        return self._loras
 
     # Jobs.
 

@@ -195,7 +195,15 @@ class Views:
         machine = next((i for i in scene.snapshot.instances if i.id == job.instance), None)
         by = api.title if api else job.bridge or (f"your {machine.offer.gpu}" if machine and machine.offer else "")
         eta = _eta(seconds * 0.7, seconds * 1.5, scene.now)
-        return Running(done=done, of=of, eta=eta, served_by=by, restarted=self._shared.board.restart(job.id))
+        fetching = self._shared.board.fetching(job.id)
+        return Running(
+            done=done,
+            of=of,
+            eta=None if fetching else eta,
+            served_by=by,
+            restarted=self._shared.board.restart(job.id),
+            fetching=fetching,
+        )
 
     def _waiting(self, job: Job, scene: Scene) -> Status:
         ahead = [other for other in scene.snapshot.jobs if other.submitted_at < job.submitted_at]

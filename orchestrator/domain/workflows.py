@@ -7,14 +7,14 @@ checking what a person asked for, and filling it into the graph.
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from orchestrator.domain.errors import GraphRejected, RequestError
 from orchestrator.domain.ids import WorkflowName
-from orchestrator.domain.job import Value
+from orchestrator.domain.job import OwnLora, Value
 from orchestrator.domain.offer import Requirements
 from orchestrator.domain.sizes import MULTIPLE, completed
 
@@ -161,7 +161,9 @@ def closest(word: str, known: list[str]) -> str:
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.5)), "")
 
 
-def check_values(workflow: Workflow, given: Mapping[str, Value], *, seed: int) -> dict[str, Value]:
+def check_values(
+    workflow: Workflow, given: Mapping[str, Value], *, seed: int, added: Collection[str] = ()
+) -> dict[str, Value]:
     """
     Hold what a person asked for against the manifest, fill in the defaults, and settle the size.
 
@@ -169,6 +171,7 @@ def check_values(workflow: Workflow, given: Mapping[str, Value], *, seed: int) -
 
     Args:
         seed: Used where the person gave none.
+        added: Names of LoRAs that may be named beside those of the workflow.
 
     Raises:
         RequestError: Names the parameter and what it may be.
@@ -180,7 +183,7 @@ def check_values(workflow: Workflow, given: Mapping[str, Value], *, seed: int) -
     asked = {"seed": seed, **given}
     derived = {name for name in ("width", "height") if name not in given and _follows_aspect(workflow, name)}
     checked = {
-        p.name: _checked(workflow, p, asked.get(p.name, p.default))
+        p.name: _checked(workflow, p, asked.get(p.name, p.default), added)
         for p in workflow.parameters
         if p.kind is not ParameterKind.IMAGE and p.name not in derived
     }
@@ -203,7 +206,7 @@ def _sizes(workflow: Workflow, checked: Mapping[str, Value], derived: set[str]) 
     return {p.name: _checked(workflow, p, sides[p.name]) for p in workflow.parameters if p.name in derived}
 
 
-def _checked(workflow: Workflow, parameter: Parameter, value: Value | None) -> Value:
+def _checked(workflow: Workflow, parameter: Parameter, value: Value | None, added: Collection[str] = ()) -> Value:
     if value is None:
         raise RequestError("missing_parameter", name=parameter.name)
     match parameter.kind:
@@ -212,7 +215,7 @@ def _checked(workflow: Workflow, parameter: Parameter, value: Value | None) -> V
         case ParameterKind.CHOICE:
             return _checked_choice(parameter, str(value))
         case ParameterKind.LORA:
-            return _checked_lora(workflow, str(value))
+            return _checked_lora(workflow, str(value), added)
         case _:
             return _checked_text(parameter, str(value))
 
@@ -244,6 +247,18 @@ def _checked_number(parameter: Parameter, value: Value) -> Value:
     return number
 
 
+def check_strength(workflow: Workflow, strength: float) -> None:
+    """
+    Hold the strength of a LoRA against what *workflow* allows.
+
+    Raises:
+        RequestError: It is too little or too much.
+    """
+    parameter = workflow.parameter("strength")
+    if parameter is not None:
+        _checked_number(parameter, strength)
+
+
 def _checked_choice(parameter: Parameter, value: str) -> str:
     if value not in parameter.choices:
         allowed = ", ".join(parameter.choices)
@@ -251,14 +266,14 @@ def _checked_choice(parameter: Parameter, value: str) -> str:
     return value
 
 
-def _checked_lora(workflow: Workflow, value: str) -> str:
-    if value == NO_LORA or value in workflow.loras:
+def _checked_lora(workflow: Workflow, value: str, added: Collection[str]) -> str:
+    known = sorted({*workflow.loras, *added})
+    if value == NO_LORA or value in known:
         return value
-    known = sorted(workflow.loras)
     raise RequestError("unknown_lora", name=value, closest=closest(value, known), known=", ".join(known))
 
 
-def fill(workflow: Workflow, values: Mapping[str, Value], *, image: str = "") -> Graph:
+def fill(workflow: Workflow, values: Mapping[str, Value], *, image: str = "", own_lora: OwnLora | None = None) -> Graph:
     """
     Put checked values into a copy of the graph.
 
@@ -266,6 +281,7 @@ def fill(workflow: Workflow, values: Mapping[str, Value], *, image: str = "") ->
 
     Args:
         image: ComfyUI's name of the uploaded picture, for workflows that take one.
+        own_lora: The LoRA that the job names, where the workflow does not have it; its triggers go before the prompt.
 
     Raises:
         GraphRejected: The job names a LoRA that the workflow no longer has.
@@ -277,14 +293,23 @@ def fill(workflow: Workflow, values: Mapping[str, Value], *, image: str = "") ->
             if value in {None, NO_LORA}:
                 _take_out(graph, parameter.bypass)
                 continue
-            value = _lora_file(workflow, str(value))
+            value = _lora_file(workflow, str(value), own_lora)
+        if own_lora is not None and parameter.name == "prompt":
+            value = with_triggers(str(value), own_lora.triggers)
         if value is not None:
             _put(graph, parameter.targets, value)
     return graph
 
 
-def _lora_file(workflow: Workflow, name: str) -> str:
+def with_triggers(prompt: str, triggers: str) -> str:
+    """*triggers* before *prompt*, unless it has them already."""
+    return prompt if triggers.casefold() in prompt.casefold() else f"{triggers}, {prompt}"
+
+
+def _lora_file(workflow: Workflow, name: str, own_lora: OwnLora | None) -> str:
     """What ComfyUI calls a LoRA: its path below ``loras``."""
+    if own_lora is not None and own_lora.name == name:
+        return own_lora.path.removeprefix("loras/")
     if name not in workflow.loras:
         raise GraphRejected(f'The LoRA "{name}" is no longer offered; choose another one.')
     return workflow.loras[name].path.removeprefix("loras/")

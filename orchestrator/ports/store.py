@@ -14,6 +14,7 @@ from typing import Protocol
 from orchestrator.domain.ids import CloudName, CloudRef, ImageKey, InstanceId, JobId, LaunchKey, SessionId, UserId
 from orchestrator.domain.instance import Instance, InstanceState
 from orchestrator.domain.job import Job, Value
+from orchestrator.domain.loras import AddedLora
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.people import Preset, Profile
@@ -304,9 +305,9 @@ class People(Protocol):
 
     async def join(self, joining: UserId, to: UserId, at: datetime) -> None:
         """
-        Make everything of *joining* a part of *to*: accounts, jobs, sessions, machines, money, notices and presets.
+        Make everything of *joining* a part of *to*: accounts, jobs, sessions, machines, money, notices, presets, LoRAs.
 
-        Of two presets of one name *to* keeps its own. *joining*'s profile is dropped.
+        Of two presets or LoRAs of one name *to* keeps its own. *joining*'s profile is dropped.
         """
         ...
 
@@ -327,7 +328,27 @@ class People(Protocol):
         ...
 
     async def forget(self, user: UserId, at: datetime) -> int:
-        """Wipe the words, pictures and presets of *user* from every ended job; returns how many jobs that were."""
+        """Wipe the words and pictures of *user* from every ended job, with all they kept; how many jobs that were."""
+        ...
+
+
+class Loras(Protocol):
+    """LoRAs that people have added; :data:`EVERYBODY`'s are shared."""
+
+    async def of(self, user: UserId) -> tuple[AddedLora, ...]:
+        """By name."""
+        ...
+
+    async def find(self, user: UserId, name: str) -> AddedLora | None:
+        """Their own of that name, else the shared one."""
+        ...
+
+    async def add(self, user: UserId, lora: AddedLora) -> bool:
+        """False when they have one of that name."""
+        ...
+
+    async def remove(self, user: UserId, name: str) -> bool:
+        """False when they have none of that name."""
         ...
 
 
@@ -384,6 +405,9 @@ class Books(Protocol):
 
     @property
     def people(self) -> People: ...
+
+    @property
+    def loras(self) -> Loras: ...
 
     @property
     def keeping(self) -> Keeping: ...

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from orchestrator.faults import Fault
+from orchestrator.sim.lora_files import DEAD
 from orchestrator.sim.machine import SimMachine
 
 COMFYUI_PORT = 8188
 TELL_EVERY = 10.0
+NO_PROGRESS = 20.0
 GIB = 2**30
 
 FAILURES: Mapping[Fault, str] = {
@@ -90,6 +92,11 @@ class SimAgent:
         """The work goes on whoever listens, so what is there follows from when it began."""
         machine = self._machine
         total = sum(file["size"] for file in request["files"])
+        if machine.models_bytes and total != machine.models_bytes:
+            async for line in self._fetch_more(request["files"], total):
+                yield line
+            return
+        machine.models_bytes = total
         rate = machine.bps / math.prod(slower for fault, slower in DETOURS.items() if fault in machine.faults)
         if machine.download_began is None:
             machine.download_began = machine.timeline.now
@@ -107,6 +114,21 @@ class SimAgent:
                 break
             await self._travel(min(TELL_EVERY, (total - machine.bytes_down) / rate + 0.01))
         yield _done(bytes=total)
+
+    async def _fetch_more(self, files: list[Mapping[str, Any]], total: int) -> AsyncIterator[str]:
+        """A LoRA, onto a machine that has its models."""
+        machine = self._machine
+        if any(DEAD in url for file in files for url in file["urls"]):
+            await self._travel(NO_PROGRESS)
+            yield _said(event="failed", code="no_progress", detail="as it was meant to")
+            return
+        missing = [file for file in files if file["path"] not in machine.further]
+        fetched = sum(file["size"] for file in missing)
+        yield _said(event="progress", bytes=total - fetched, total=total, rate=int(machine.bps))
+        if fetched:
+            await self._travel(fetched / machine.bps)
+        machine.further.update(file["path"] for file in missing)
+        yield _done(bytes=fetched)
 
 
 def _said(**said: object) -> str:

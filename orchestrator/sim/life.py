@@ -30,6 +30,7 @@ from orchestrator.sim.account import INSTALLATION, SimAccount
 from orchestrator.sim.cloud import SimCloud
 from orchestrator.sim.comfy import SimComfies
 from orchestrator.sim.host import SimHosts
+from orchestrator.sim.lora_files import SimLoraFiles
 from orchestrator.sim.machine import SimMachine
 from orchestrator.sim.names import SimWall
 
@@ -98,6 +99,7 @@ class Life:
             blobs=around.blobs,
             keep=Keep(),
             agent_source=b"# the agent",
+            lora_files=SimLoraFiles(),
             prepare_limits=PrepareLimits(),
         )
         shared = Shared(

@@ -35,6 +35,8 @@ class SimMachine:
         end_by: Why its bill stopped.
         falters_after: Prompts that a ComfyUI which is going to hang or run out of memory still takes.
         download_began: When the agent first began to fetch.
+        models_bytes: Of what it fetched then; 0 before that.
+        further: What it has fetched since, by path.
         connections: What is to be told when it dies, for the life of the bot that opened them.
     """
 
@@ -62,7 +64,9 @@ class SimMachine:
     seen_at: float | None = None
     missed_at: float | None = None
     download_began: float | None = None
+    models_bytes: int = 0
     bytes_down: int = 0
+    further: set[str] = field(default_factory=set)
     pictures: int = 0
     comfy: ComfyServer = field(init=False)
     connections: list[Callable[[], None]] = field(default_factory=list)

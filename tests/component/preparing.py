@@ -31,6 +31,7 @@ LIMITS = PrepareLimits(
     models=timedelta(seconds=30),
     smoke=timedelta(seconds=20),
     silence=timedelta(seconds=10),
+    link_silence=timedelta(seconds=0.5),
     floor_bps=0,
     spare_disk=0,
     install_disk=0,

@@ -1,11 +1,16 @@
 """The page on how to add a workflow, followed to the letter."""
 
+import json
 import re
 import shutil
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
 from orchestrator.adapters.comfyui import connect_url
-from orchestrator.adapters.workflow_files import WorkflowFiles
+from orchestrator.adapters.workflow_files import WorkflowFiles, WorkflowProblem
+from orchestrator.cli.commands import app
 from orchestrator.domain.ids import PromptId, WorkflowName
 from orchestrator.domain.workflows import check_values, fill
 from orchestrator.sandbox.comfyui.executor import Pace
@@ -16,6 +21,7 @@ from tests.contract.comfy_suite import ignore
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "add-a-workflow.md").read_text()
 NAME = "flux-schnell-fp8"
+SHIPPED = ROOT / "orchestrator" / "workflows" / "flux-schnell-lora" / "graph.json"
 
 
 def block(language: str) -> str:
@@ -44,3 +50,47 @@ async def test_the_workflow_of_the_page_is_read_and_paints(tmp_path: Path) -> No
     async with open_server(settings) as url, connect_url(url) as comfy:
         pictures = await comfy.paint(fill(workflow, values), PromptId("fox"), on_progress=ignore)
     assert len(pictures) == 1
+
+
+def added(graph: Path, data: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(app, ["workflows", "add", str(graph), *arguments], env={"GLOWPLUG_DATA": str(data)})
+    return f"{done.stdout}{done.stderr}"
+
+
+def test_an_export_becomes_a_workflow_once_its_files_are_filled_in(tmp_path: Path) -> None:
+    export = tmp_path / "My Export.json"
+    export.write_text(block("json"))
+
+    told = json.loads(added(export, tmp_path, "--json"))
+
+    assert told["workflow"] == "my-export"
+    assert told["missing"] == ["models: checkpoints/flux1-schnell-fp8.safetensors needs its size and at least one url"]
+    manifest = tmp_path / "workflows" / "my-export" / "manifest.toml"
+    with pytest.raises(WorkflowProblem, match="urls"):
+        WorkflowFiles(tmp_path / "workflows").all()
+    filled = (
+        manifest.read_text().replace("size = 0", "size = 17").replace("urls = []", 'urls = ["https://a.example/b"]')
+    )
+    manifest.write_text(filled)
+    workflow = WorkflowFiles(tmp_path / "workflows").all()[0]
+    assert [p.name for p in workflow.parameters] == [*told["parameters"]]
+    assert check_values(workflow, {"prompt": "a fox", "aspect": "16:9"}, seed=1)["width"] == 1360
+
+
+def test_an_export_of_known_files_can_be_used_at_once(tmp_path: Path) -> None:
+    added(SHIPPED, tmp_path, "--name", "mine")
+
+    workflow = WorkflowFiles(tmp_path / "workflows").find(WorkflowName("mine"))
+
+    assert workflow is not None
+    assert workflow.takes_lora
+    assert "There is a workflow mine already" in added(SHIPPED, tmp_path, "--name", "mine")
+
+
+def test_what_is_no_export_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    saved = tmp_path / "saved.json"
+    saved.write_text('{"nodes": [], "links": []}')
+
+    assert "Export (API)" in added(saved, tmp_path)
+    assert "is no name" in added(saved, tmp_path, "--name", "../up")
+    assert not (tmp_path / "workflows").exists()

@@ -15,6 +15,7 @@ from orchestrator.domain.errors import StaleWrite, StoreError
 from orchestrator.domain.ids import CloudRef, ImageKey, InstanceId, JobId, LaunchKey, SessionId, UserId
 from orchestrator.domain.instance import BLAMELESS, Address, EndReason, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState, Served
+from orchestrator.domain.loras import EVERYBODY, AddedLora, LoraFile
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.notices import Notice
 from orchestrator.domain.people import NoticeKind, Preset, Profile, QuietHours
@@ -965,6 +966,64 @@ class TestPresets:
             assert await books.people.remove_preset(ADA, "poster")
             assert not await books.people.remove_preset(ADA, "poster")
             assert await books.people.presets(ADA) == ()
+
+
+def a_lora(name: str, *, strength: float = 1.0, is_shared: bool = False) -> AddedLora:
+    file = LoraFile(url=f"https://a.example/{name}", size_bytes=7, sha256="ab" * 32)
+    return AddedLora(name=name, file=file, strength=strength, triggers="an ink drawing", is_shared=is_shared)
+
+
+class TestLoras:
+    async def test_a_person_has_their_own_and_everybodys_and_their_own_of_one_name(self, store: Store) -> None:
+        async with store.writing() as books:
+            for user, lora in ((ADA, a_lora("ink")), (EVERYBODY, a_lora("ink", is_shared=True))):
+                assert await books.loras.add(user, lora)
+            assert await books.loras.add(EVERYBODY, a_lora("neon", is_shared=True))
+
+            assert await books.loras.of(ADA) == (a_lora("ink"),)
+            assert await books.loras.find(ADA, "ink") == a_lora("ink")
+            assert await books.loras.find(BOB, "ink") == a_lora("ink", is_shared=True)
+            assert await books.loras.find(ADA, "neon") == a_lora("neon", is_shared=True)
+            assert await books.loras.find(ADA, "oil") is None
+
+    async def test_a_name_is_taken_once(self, store: Store) -> None:
+        async with store.writing() as books:
+            assert await books.loras.add(ADA, a_lora("ink"))
+            assert not await books.loras.add(ADA, a_lora("ink", strength=0.5))
+            assert await books.loras.of(ADA) == (a_lora("ink"),)
+
+            assert await books.loras.remove(ADA, "ink")
+            assert not await books.loras.remove(ADA, "ink")
+
+    async def test_whoever_joins_brings_theirs_and_the_person_keeps_theirs_of_one_name(self, store: Store) -> None:
+        async with store.writing() as books:
+            for user, lora in ((ADA, a_lora("ink")), (BOB, a_lora("ink", strength=0.5)), (BOB, a_lora("oil"))):
+                await books.loras.add(user, lora)
+
+            await books.people.join(BOB, ADA, NOW)
+
+            assert await books.loras.of(ADA) == (a_lora("ink"), a_lora("oil"))
+            assert await books.loras.of(BOB) == ()
+
+    async def test_whoever_is_forgotten_leaves_none_behind(self, store: Store) -> None:
+        own = a_lora("ink").for_job()
+        over = replace(a_job(), state=JobState.CANCELLED, ended_at=NOW, own_lora=own)
+        async with store.writing() as books:
+            await books.sessions.add(a_session(), reason="test")
+            await books.jobs.add(over, reason="test")
+            await books.loras.add(ADA, a_lora("ink"))
+            await books.loras.add(EVERYBODY, a_lora("neon", is_shared=True))
+            kept = await books.jobs.get(over.id)
+            assert kept is not None
+            assert kept.own_lora == own
+
+            await books.people.forget(ADA, NOW)
+
+            forgotten = await books.jobs.get(over.id)
+            assert forgotten is not None
+            assert forgotten.own_lora is None
+            assert await books.loras.of(ADA) == ()
+            assert len(await books.loras.of(EVERYBODY)) == 1
 
 
 class TestClaims:

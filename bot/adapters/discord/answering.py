@@ -19,7 +19,7 @@ from bot.adapters.discord.render import REPLY_COLOUR, embeds_of
 from bot.adapters.discord.turn import Turn
 from bot.chat.access import Access
 from bot.chat.buttons import Action
-from bot.chat.commands import Again, Command, Imagine, Press, Vary
+from bot.chat.commands import AddLora, Again, Command, Imagine, Press, Vary
 from bot.chat.handle import ReplyHandle
 from bot.chat.model import Answer, Call, Refused, Reply, Started
 from bot.chat.surface import Backend, SurfaceUnavailable
@@ -32,6 +32,9 @@ GRACE = timedelta(seconds=1.5)
 """How long an answer may take before something is said instead; Discord wants a response within three seconds."""
 
 LONGEST = timedelta(minutes=2)
+LONGEST_READING = timedelta(minutes=6)
+"""A LoRA that is added is read to its end first."""
+
 OUR_FAULT = "This was not understood by the bot itself; nothing is lost. Send it again in a minute, or ask an admin."
 TOO_SLOW = "The bot's database does not answer. Look at /history in a minute, and send it again if it is not there."
 TOO_LONG_FOR_A_BUTTON = "Send it once more with --yes at its end to go on."
@@ -95,7 +98,8 @@ class Answering:
 
     async def _handled(self, call: Call) -> Answer:
         try:
-            async with asyncio.timeout(LONGEST.total_seconds()):
+            longest = LONGEST_READING if isinstance(call.command, AddLora) else LONGEST
+            async with asyncio.timeout(longest.total_seconds()):
                 return await self.backend.handler.handle(call)
         except TimeoutError:
             log.warning("the command %s was not answered within %s", call.key, LONGEST)

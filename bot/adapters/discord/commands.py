@@ -1,14 +1,23 @@
 """Slash commands: ``/imagine`` with what the workflows offer, and every other command as it would be typed."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 import discord
 from discord import app_commands
 
 from bot.adapters.discord.markup import typed
-from bot.adapters.discord.options import LARGEST, LONGEST_TEXT, MOST_CHOICES, PROMPT, Option, composed, options_of
+from bot.adapters.discord.options import (
+    LARGEST,
+    LONGEST_TEXT,
+    MOST_CHOICES,
+    PROMPT,
+    REMOVE_LORA,
+    Option,
+    composed,
+    options_of,
+)
 from bot.chat.commands import Imagine
 from bot.chat.typed import COMMANDS, Spoken, read_command
 from bot.chat.words import clipped
@@ -49,6 +58,8 @@ def commands_of(workflows: Sequence[WorkflowCard], answers: Answers) -> list[Mad
                 made.append(_imagine(spoken, options_of(workflows), answers))
             case "/session":
                 made.append(_session(spoken, answers))
+            case "/lora":
+                made.append(_lora(spoken, answers))
             case _:
                 made.append(_plain(name, spoken, answers))
     return made
@@ -131,21 +142,37 @@ class _Choices(app_commands.Transformer):
 # All others.
 
 
-def _plain(name: str, spoken: Spoken, answers: Answers) -> Made:
+Suggest = Callable[[discord.Interaction, str], Coroutine[Any, Any, list[app_commands.Choice[str]]]]
+
+
+def _plain(name: str, spoken: Spoken, answers: Answers, suggest: Suggest | None = None) -> Made:
     """A command with one text, which is what would be typed after it."""
 
     async def plain(interaction: discord.Interaction, options: app_commands.Range[str, 0, 4000] = "") -> None:
         await answers.command(interaction, lambda: read_command(typed(f"{name} {options}")))
 
     app_commands.describe(options=clipped(f"Such as: {spoken.example}", LONGEST_TEXT))(plain)
-    suggestions = _suggestions(name, spoken)
-    if suggestions:
-
-        async def suggest(_: discord.Interaction, begun: str) -> list[app_commands.Choice[str]]:
-            return choices([text for text in suggestions if begun.lower() in text.lower()])
-
+    suggest = suggest or _suggesting(_suggestions(name, spoken))
+    if suggest is not None:
         app_commands.autocomplete(options=suggest)(plain)
     return _command(name, spoken, plain)
+
+
+def _suggesting(suggestions: Sequence[str]) -> Suggest | None:
+    async def suggest(_: discord.Interaction, begun: str) -> list[app_commands.Choice[str]]:
+        return choices([text for text in suggestions if begun.lower() in text.lower()])
+
+    return suggest if suggestions else None
+
+
+def _lora(spoken: Spoken, answers: Answers) -> Made:
+    """As it would be typed; those that can be removed are offered by name."""
+
+    async def suggest(interaction: discord.Interaction, begun: str) -> list[app_commands.Choice[str]]:
+        offered = [text for text in ("list", "add NAME https://...") if begun.lower() in text.lower()]
+        return choices([*offered, *await answers.complete(interaction, REMOVE_LORA, begun)])
+
+    return _plain("/lora", spoken, answers, suggest)
 
 
 def _suggestions(name: str, spoken: Spoken) -> list[str]:

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+from dataclasses import replace
+from typing import Any
 
 import discord
 
 from bot.adapters.discord.answering import Answering
-from bot.adapters.discord.options import options_of
+from bot.adapters.discord.options import REMOVE_LORA, options_of
 from bot.adapters.discord.people import call_of
-from bot.chat.commands import Presets
+from bot.chat.commands import Command, Loras, Presets
 from bot.chat.model import Call, Reply
 from orchestrator.api import RequestError
 
@@ -29,25 +31,33 @@ class Completion:
         except RequestError:
             return []
         wanted = begun.strip().lower()
-        known = await self._presets(call) if option == "preset" else self._known(option)
+        known = await self._offered(call, option)
         found = [value for value in known if wanted in value.lower()]
         return sorted(found, key=lambda value: not value.lower().startswith(wanted))
 
+    async def _offered(self, call: Call, option: str) -> list[str]:
+        if option == "preset":
+            return [str(each["name"]) for each in await self._told(call, Presets(), "presets")]
+        if option == "lora":
+            return [str(name) for name in await self._told(call, Loras(), "loras")]
+        if option == REMOVE_LORA:
+            added = await self._told(call, Loras(), "added")
+            return [f"remove {each['name']}{' shared' if each['shared'] else ''}" for each in added]
+        return self._known(option)
+
     def _known(self, option: str) -> list[str]:
         workflows = self._answering.backend.orchestrator.workflows()
-        if option == "lora":
-            return list(dict.fromkeys(name for card in workflows if not card.takes_image for name in card.loras))
         if option == "workflow":
             return [card.name for card in workflows if not card.takes_image]
         return next((list(known.choices) for known in options_of(workflows) if known.name == option), [])
 
-    async def _presets(self, call: Call) -> list[str]:
-        """Asked of the handler, which knows whose presets they are."""
+    async def _told(self, call: Call, command: Command, what: str) -> list[Any]:
+        """Asked of the handler, which knows whose presets and LoRAs they are."""
         try:
             async with asyncio.timeout(LIMIT_S):
-                answer = await self._answering.backend.handler.handle(call)
+                answer = await self._answering.backend.handler.handle(replace(call, command=command))
         except TimeoutError:
-            log.info("presets came too late to be offered")
+            log.info("%s came too late to be offered", what)
             return []
-        listed = answer.data.get("presets") if isinstance(answer, Reply) else None
-        return [str(each["name"]) for each in listed] if isinstance(listed, list) else []
+        listed = answer.data.get(what) if isinstance(answer, Reply) else None
+        return listed if isinstance(listed, list) else []

@@ -11,6 +11,9 @@ from bot.chat.values import flag_of
 from orchestrator.api import Parameter, ParameterKind, WorkflowCard
 
 PROMPT = "prompt"
+REMOVE_LORA = "remove lora"
+"""What is typed after ``/lora``, by its own name as an option of ``/imagine`` has that of LoRAs."""
+
 MOST_OPTIONS = 25
 MOST_CHOICES = 25
 LONGEST_TEXT = 100

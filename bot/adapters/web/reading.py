@@ -9,6 +9,7 @@ from bot.adapters.web.site import Site
 from bot.adapters.web.surface import user_id
 from bot.adapters.web.wire import card_document
 from bot.chat.documents import overview_document, session_document, workflow_document
+from bot.chat.loras import with_loras
 from orchestrator.api import ImageKey, JobId
 
 CARDS = 200
@@ -69,8 +70,16 @@ class Reading:
         document = None if session is None else session_document(session, self._site.backend.now())
         return web.json_response({"session": document})
 
-    async def workflows(self, _request: web.Request) -> web.Response:
-        return web.json_response([workflow_document(card) for card in self._site.backend.orchestrator.workflows()])
+    async def workflows(self, request: web.Request) -> web.Response:
+        """What can be painted; of a user, with the LoRAs that they can name."""
+        orchestrator = self._site.backend.orchestrator
+        try:
+            user = user_id(read_name(request.query.get("user", NOBODY)))
+        except BadRequest as error:
+            return refusal(error.sentence)
+        added = await orchestrator.loras.of(await orchestrator.people.person_of(user))
+        cards = with_loras(orchestrator.workflows(), [lora.name for lora in added])
+        return web.json_response([workflow_document(card) for card in cards])
 
     async def status(self, _request: web.Request) -> web.Response:
         return web.json_response(overview_document(await self._site.backend.orchestrator.overview()))

@@ -33,7 +33,7 @@ IMAGES_OF_OTHERS = """
 """
 FORGET_JOBS = """
     UPDATE job SET
-        parameters = '{}', images = '[]', source = NULL, failure = NULL, origin = '',
+        parameters = '{}', images = '[]', source = NULL, failure = NULL, origin = '', own_lora = NULL,
         idempotency_key = 'forgotten:' || id, forgotten_at = :at,
         acknowledged_at = COALESCE(acknowledged_at, :at), version = version + 1
     WHERE user_id = :user AND forgotten_at IS NULL AND state NOT IN ('QUEUED', 'RUNNING')
@@ -50,6 +50,7 @@ FORGET_PERSON = (
     "DELETE FROM account WHERE user_id = :user",
     "DELETE FROM link_code WHERE user_id = :user",
     "DELETE FROM profile WHERE user_id = :user",
+    "DELETE FROM lora WHERE user_id = :user",
     "DELETE FROM notice WHERE user_id = :user",
 )
 PERSON_OF = "SELECT user_id FROM account WHERE account = :account"
@@ -90,6 +91,12 @@ JOIN = (
     ON CONFLICT (user_id, name) DO NOTHING
     """,
     "DELETE FROM preset WHERE user_id = :joining",
+    """
+    INSERT INTO lora (user_id, name, url, size_bytes, sha256, strength, triggers)
+    SELECT :to, name, url, size_bytes, sha256, strength, triggers FROM lora WHERE user_id = :joining
+    ON CONFLICT (user_id, name) DO NOTHING
+    """,
+    "DELETE FROM lora WHERE user_id = :joining",
     "UPDATE notice SET user_id = :to WHERE user_id = :joining",
     "DELETE FROM profile WHERE user_id = :joining",
     "DELETE FROM link_code WHERE user_id = :joining",

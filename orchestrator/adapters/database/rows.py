@@ -76,6 +76,11 @@ JOB_COLUMNS = (
     "failure",
     "acknowledged_at",
     "forgotten_at",
+    "bridge_ref",
+    "avoids",
+    "prefers",
+    "may_remake",
+    "own_lora",
 )
 
 

@@ -13,6 +13,7 @@ from orchestrator.adapters.database.instances import SqlInstances
 from orchestrator.adapters.database.jobs import SqlJobs
 from orchestrator.adapters.database.keeping import SqlKeeping
 from orchestrator.adapters.database.ledger import SqlLedger
+from orchestrator.adapters.database.loras import SqlLoras
 from orchestrator.adapters.database.migrate import check_version, migrate, shipped
 from orchestrator.adapters.database.notices import SqlNotices
 from orchestrator.adapters.database.people import SqlPeople
@@ -20,7 +21,19 @@ from orchestrator.adapters.database.rows import event_from
 from orchestrator.adapters.database.sessions import SqlSessions
 from orchestrator.domain.errors import StoreError
 from orchestrator.ports.clock import Clock
-from orchestrator.ports.store import Books, Event, Instances, Jobs, Keeping, Ledger, Notices, People, Sessions, Store
+from orchestrator.ports.store import (
+    Books,
+    Event,
+    Instances,
+    Jobs,
+    Keeping,
+    Ledger,
+    Loras,
+    Notices,
+    People,
+    Sessions,
+    Store,
+)
 
 EVENTS = "SELECT * FROM event WHERE subject = :subject ORDER BY id"
 FACT = "SELECT value FROM fact WHERE name = :name"
@@ -60,6 +73,10 @@ class SqlBooks(Books):
     @property
     def people(self) -> People:
         return SqlPeople(self._sql)
+
+    @property
+    def loras(self) -> Loras:
+        return SqlLoras(self._sql)
 
     @property
     def keeping(self) -> Keeping:

@@ -81,6 +81,20 @@ async def test_what_an_admin_may_say_is_offered(stage: Stage) -> None:
     assert {choice["value"] for choice in offered} >= {"drain on", "drain off"}
 
 
+async def test_a_persons_own_loras_are_offered_to_be_used_and_removed(stage: Stage) -> None:
+    await stage.ada.slash(stage.channel, "lora", options="add sketch https://a.example/sketch.safetensors")
+    await stage.root.slash(stage.channel, "lora", options="add house https://a.example/house.safetensors shared")
+
+    used = await stage.ada.autocomplete(stage.channel, "imagine", "lora", "s", prompt="a cat")
+    removed = await stage.ada.autocomplete(stage.channel, "lora", "options", "remove")
+    others = await stage.bob.autocomplete(stage.channel, "imagine", "lora", "", prompt="a cat")
+
+    assert used[0]["value"] == "sketch"
+    assert {choice["value"] for choice in removed} == {"remove sketch", "remove house shared"}
+    assert {"house"} <= {choice["value"] for choice in others}
+    assert "sketch" not in {choice["value"] for choice in others}
+
+
 async def test_help_is_split_where_it_is_long_and_nothing_is_lost(stage: Stage) -> None:
     result = await stage.root.slash(stage.channel, "help")
 

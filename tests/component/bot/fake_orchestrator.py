@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 from orchestrator.api import (
+    AddedLora,
     Cancelled,
     CancelOutcome,
     CapView,
@@ -33,9 +34,12 @@ from orchestrator.api import (
     JobUpdate,
     JobView,
     KeepOutcome,
+    LoraFile,
+    LoraStore,
     MachineView,
     MicroUsd,
     MicroUsdPerHour,
+    NewLora,
     Notice,
     Orchestrator,
     Overview,
@@ -208,6 +212,30 @@ class FakePeople(PeopleStore):
 
 
 @dataclass(kw_only=True)
+class FakeLoras(LoraStore):
+    """Believes every link. Attributes: refuse: What ``add`` raises from now on."""
+
+    kept: dict[tuple[UserId, str], AddedLora] = field(default_factory=dict)
+    refuse: RequestError | None = None
+
+    async def of(self, user: UserId) -> tuple[AddedLora, ...]:
+        shared = {name: lora for (owner, name), lora in sorted(self.kept.items()) if not owner}
+        own = {name: lora for (owner, name), lora in sorted(self.kept.items()) if owner == user}
+        return (*own.values(), *(lora for name, lora in shared.items() if name not in own))
+
+    async def add(self, user: UserId, new: NewLora, *, shared: bool = False) -> AddedLora:
+        if self.refuse is not None:
+            raise self.refuse
+        file = LoraFile(url=new.url, size_bytes=328_000_000, sha256="ab" * 32)
+        lora = AddedLora(name=new.name, file=file, strength=new.strength, triggers=new.triggers, is_shared=shared)
+        self.kept[UserId("") if shared else user, new.name] = lora
+        return lora
+
+    async def remove(self, user: UserId, name: str, *, shared: bool = False) -> bool:
+        return self.kept.pop((UserId("") if shared else user, name), None) is not None
+
+
+@dataclass(kw_only=True)
 class FakeOrchestrator(Orchestrator):
     """
     Attributes:
@@ -236,6 +264,7 @@ class FakeOrchestrator(Orchestrator):
     routing: Routing = Routing.HYBRID
     limits: dict[str, MicroUsd | None] = field(default_factory=lambda: {"day": MicroUsd(5_000_000), "month": None})
     _people: FakePeople = field(default_factory=FakePeople)
+    _loras: FakeLoras = field(default_factory=FakeLoras)
     _keys: dict[str, JobId] = field(default_factory=dict)
     _listeners: list[asyncio.Queue[JobView]] = field(default_factory=list)
     _revisions: "count[int]" = field(default_factory=lambda: count(1))
@@ -300,6 +329,10 @@ class FakeOrchestrator(Orchestrator):
     @property
     def people(self) -> FakePeople:
         return self._people
+
+    @property
+    def loras(self) -> FakeLoras:
+        return self._loras
 
     async def submit(self, request: JobRequest) -> JobTicket:
         if request.idempotency_key in self._keys:

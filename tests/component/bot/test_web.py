@@ -340,6 +340,16 @@ async def test_workflows_and_status_are_told(api: Api) -> None:
     assert status["clouds"] == [{"name": "sandbox", "problem": "", "unknown_machines": 0, "checked_s_ago": 3.0}]
 
 
+async def test_a_persons_own_loras_are_offered_to_them_alone(api: Api) -> None:
+    await api.say("/lora add sketch https://a.example/sketch.safetensors")
+
+    _, ada = await api.get("/api/workflows?user=ada")
+    _, bob = await api.get("/api/workflows?user=bob")
+
+    assert "sketch" in ada[0]["loras"]
+    assert "sketch" not in bob[0]["loras"]
+
+
 async def test_health_is_told_once_commands_are_accepted_and_until_the_bot_stops(api: Api) -> None:
     assert await api.get("/healthz") == (200, {"ok": True})
 

@@ -1,5 +1,6 @@
 """A control plane without its outside: a real store on a clock moved by hand, the real workflows, real policies."""
 
+import math
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from orchestrator.adapters.workflow_files import WorkflowFiles
 from orchestrator.api import JobRequest, JobView
 from orchestrator.app import WORKFLOWS
 from orchestrator.control.intake import Intake
+from orchestrator.control.loras import Loras
 from orchestrator.control.moves import end_instance
 from orchestrator.control.newsroom import Newsroom
 from orchestrator.control.service import Service
@@ -22,12 +24,13 @@ from orchestrator.control.shared import Limits, Shared
 from orchestrator.control.views import Views
 from orchestrator.domain.ids import CloudName, ImageKey, InstallationId, JobId, UserId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
-from orchestrator.domain.job import Job, JobState, Served
+from orchestrator.domain.job import Job, JobState, Served, Value
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import FirstUser
 from orchestrator.domain.policy.spend import Caps
 from orchestrator.domain.session import Session
+from orchestrator.sim.lora_files import SimLoraFiles
 from tests.contract.samples import ADA, VAST, HandClock, an_offer
 
 IDLE = timedelta(minutes=10)
@@ -40,10 +43,10 @@ class Stage:
     sessions: Sessions
     service: Service
 
-    async def ask(self, *, user: UserId = ADA, key: str = "k1", prompt: str = "a cat") -> JobId:
+    async def ask(self, *, user: UserId = ADA, key: str = "k1", prompt: str = "a cat", **values: Value) -> JobId:
         """Submit a job and let the sessions loop look at it."""
         request = JobRequest(
-            user=user, surface="web", origin="", idempotency_key=key, workflow=None, values={"prompt": prompt}
+            user=user, surface="web", origin="", idempotency_key=key, workflow=None, values={"prompt": prompt, **values}
         )
         ticket = await self.service.submit(request)
         await self.look()
@@ -177,8 +180,14 @@ async def a_stage(
             clouds=clouds,
             bridges={},
         )
+        loras = Loras(store, shared.catalog, SimLoraFiles(bps=math.inf))
         views, blobs = Views(shared), LocalBlobs(folder / "pictures")
         service = Service(
-            shared, intake=Intake(shared, blobs), blobs=blobs, views=views, newsroom=Newsroom(shared, views)
+            shared,
+            intake=Intake(shared, blobs),
+            loras=loras,
+            blobs=blobs,
+            views=views,
+            newsroom=Newsroom(shared, views),
         )
         yield Stage(clock=clock, shared=shared, sessions=Sessions(shared), service=service)

@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.adapters.blobs_local import LocalBlobs
 from orchestrator.control.links import Links
+from orchestrator.control.lora_fetch import LoraFetch
 from orchestrator.control.painting import MachineFailed, Painter
 from orchestrator.control.preparer import PrepareLimits
 from orchestrator.control.restarts import DONE, FACT, Restarts
@@ -74,7 +75,9 @@ def test_a_machine_that_always_does_one_more_step_is_not_waited_for_for_ever(tmp
         async with a_stage(tmp_path) as stage, asyncio.TaskGroup() as group:
             links = Links(hosts=Machines(), comfies=Dripping(), group=group, connect_limit=NEVER)
             restarts = Restarts(stage.shared, links=links, agent_source=b"", limits=PrepareLimits())
-            painter = Painter(stage.shared, links=links, restarts=restarts, blobs=LocalBlobs(tmp_path / "blobs"))
+            loras = LoraFetch(stage.shared, links=links, agent_source=b"", limits=PrepareLimits())
+            blobs = LocalBlobs(tmp_path / "blobs")
+            painter = Painter(stage.shared, links=links, restarts=restarts, loras=loras, blobs=blobs)
             asked = await stage.job(await stage.ask())
             ready = await stage.make_ready()
             async with stage.shared.store.writing() as books:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from orchestrator.control.bridges import Bridges
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.links import Links
 from orchestrator.control.loop import keep_doing
+from orchestrator.control.lora_fetch import LoraFetch
 from orchestrator.control.restarts import Restarts
 from orchestrator.control.runner import Runner
 from orchestrator.domain.ids import InstanceId, JobId
@@ -128,6 +130,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def warm(tmp_path: Path, models: Path) -> AsyncIterator[Warm]:
+    async with a_warm_life(tmp_path, models) as warm:
+        yield warm
+
+
+@asynccontextmanager
+async def a_warm_life(tmp_path: Path, models: Path) -> AsyncIterator[Warm]:
     async with a_stage(tmp_path) as stage, stagehand(tmp_path, models) as hand, asyncio.TaskGroup() as group:
         machine = await a_warm_machine(stage, hand)
 
@@ -153,7 +161,8 @@ async def keep_painting(stage: Stage, hand: Stagehand, pictures: Path) -> None:
         restarts = Restarts(shared, links=links, agent_source=AGENT_SOURCE, limits=LIMITS)
         bridges = Bridges(shared)
         blobs = LocalBlobs(pictures)
-        runner = Runner(shared, links=links, restarts=restarts, blobs=blobs, bridges=bridges, group=group)
+        loras = LoraFetch(shared, links=links, agent_source=AGENT_SOURCE, limits=LIMITS)
+        runner = Runner(shared, links=links, restarts=restarts, loras=loras, blobs=blobs, bridges=bridges, group=group)
         group.create_task(keep_doing("runner", runner.step, wakeup=shared.wakeups.runner))
         dispatcher = Dispatcher(shared, runner, bridges)
         group.create_task(keep_doing("dispatcher", dispatcher.step, wakeup=shared.wakeups.dispatcher))

@@ -11,6 +11,7 @@ from orchestrator.control.bridges import Bridges
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.links import Links
 from orchestrator.control.loop import UNEXPECTED_TRIES, keep_doing
+from orchestrator.control.lora_fetch import LoraFetch
 from orchestrator.control.market import Market
 from orchestrator.control.ordering import Ordering
 from orchestrator.control.preparer import PrepareLimits, Preparer
@@ -95,7 +96,8 @@ async def an_attempt(folder: Path) -> tuple[int, EndReason | None, JobState]:
         restarts = Restarts(shared, links=links, agent_source=b"", limits=LIMITS)
         bridges = Bridges(shared)
         blobs = LocalBlobs(folder)
-        runner = Runner(shared, links=links, restarts=restarts, blobs=blobs, bridges=bridges, group=group)
+        loras = LoraFetch(shared, links=links, agent_source=b"", limits=LIMITS)
+        runner = Runner(shared, links=links, restarts=restarts, loras=loras, blobs=blobs, bridges=bridges, group=group)
         await Dispatcher(shared, runner, bridges).step()
         loop = group.create_task(keep_doing("runner", runner.step, wakeup=shared.wakeups.runner))
         await asyncio.sleep(600)

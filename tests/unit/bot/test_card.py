@@ -15,6 +15,7 @@ from orchestrator.api import (
     EndReason,
     Failed,
     Failure,
+    Fetching,
     ImageKey,
     Late,
     MachineView,
@@ -51,6 +52,15 @@ def actions(card: Card) -> list[Action]:
 
 
 # Each state.
+
+
+def test_running_says_that_the_machine_fetches_a_lora_first() -> None:
+    fetching = Fetching(name="sketch", done=40_000_000, of=328_000_000)
+
+    shown = card(Running(done=0, of=0, eta=None, served_by="your RTX 4090", fetching=fetching))
+
+    assert shown.line == "Fetching the LoRA sketch onto your RTX 4090 · 40.0 of 328.0 MB"
+    assert actions(shown) == [Action.CANCEL]
 
 
 def test_queued_says_the_place_and_about_how_long() -> None:

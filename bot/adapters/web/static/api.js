@@ -1,6 +1,7 @@
 /** The bot's JSON API. */
 
 const LIMIT_MS = 20_000;
+const READING_MS = 360_000; // a LoRA that is added is read to its end first
 
 /** What went wrong, as one sentence for the person. `refused`: the bot has answered, and said no. */
 export class ApiError extends Error {
@@ -10,10 +11,10 @@ export class ApiError extends Error {
   }
 }
 
-async function request(path, options = {}) {
+async function request(path, options = {}, limit = LIMIT_MS) {
   let response;
   try {
-    response = await fetch(path, { ...options, cache: "no-store", signal: AbortSignal.timeout(LIMIT_MS) });
+    response = await fetch(path, { ...options, cache: "no-store", signal: AbortSignal.timeout(limit) });
   } catch {
     throw new ApiError("The bot cannot be reached. Your text is kept; try again in a moment.", false);
   }
@@ -29,7 +30,8 @@ async function request(path, options = {}) {
  */
 export function command(text, user, key) {
   const body = JSON.stringify({ text, user, key });
-  return request("/api/commands", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  const limit = /^\s*\/lora\s+add\s/i.test(text) ? READING_MS : LIMIT_MS;
+  return request("/api/commands", { method: "POST", headers: { "Content-Type": "application/json" }, body }, limit);
 }
 
 /** How many cards the bot gives at once. */
@@ -40,7 +42,7 @@ export function cards(user, before = "") {
   return request(`/api/cards?${new URLSearchParams({ user, limit: PAGE, ...(before && { before }) })}`);
 }
 export const session = (user) => request(`/api/session?user=${encodeURIComponent(user)}`).then((answer) => answer.session);
-export const workflows = () => request("/api/workflows");
+export const workflows = (user) => request(`/api/workflows?user=${encodeURIComponent(user)}`);
 
 /** Where a picture is; with *width*, no wider than that. */
 export function imageUrl(key, width = 0) {

@@ -38,6 +38,7 @@ async function run(text, key) {
   const cards = answer.cards ?? (answer.card ? [answer.card] : []);
   cards.filter(isMine).forEach((card) => stream.take(card));
   if (answer.reply?.forgotten) stream.clear();
+  if (answer.reply?.lora || answer.reply?.removed || answer.reply?.forgotten) void refreshWorkflows();
   if (answer.note) stream.reply("", { text: answer.note }, {});
   if (cards.length) stream.toEnd();
   void refreshSession();
@@ -75,7 +76,9 @@ async function refreshSession() {
 }
 
 async function refreshWorkflows() {
-  composer.suggestions.workflows = await api.workflows().catch(() => composer.suggestions.workflows);
+  const name = person.name;
+  const workflows = await api.workflows(name).catch(() => null);
+  if (workflows && name === person.name) composer.suggestions.workflows = workflows;
 }
 
 async function refresh() {

@@ -13,7 +13,7 @@ const COMMANDS = [
   ["/presets", "your named options"],
   ["/link", "join your accounts on Discord and Telegram"],
   ["/settings", "what you are told, and your quiet hours"],
-  ["/lora", "the LoRAs that can be used"],
+  ["/lora", "the LoRAs that can be used; add your own"],
   ["/why", "how your last request was decided"],
   ["/workflows", "what can be painted, with which options"],
   ["/me", "your pictures, your costs, your machine"],
