@@ -39,6 +39,7 @@ class Board:
         self._fetches: dict[JobId, Fetching] = {}
         self._restarts: dict[JobId, EndReason] = {}
         self._heard: dict[InstanceId, datetime] = {}
+        self._unguarded: set[InstanceId] = set()
         self._clouds: dict[CloudName, CloudHealth] = {}
         self.booked_at: float | None = None
         """When the books last took in what machines cost, on the loop's clock; None until they have."""
@@ -52,6 +53,15 @@ class Board:
     def note_heard(self, instance: InstanceId, at: datetime) -> None:
         """The machine itself has answered us then."""
         self._heard[instance] = at
+
+    def note_unguarded(self, instance: InstanceId) -> bool:
+        """It has no switch that would end it. Says whether that is new."""
+        is_new = instance not in self._unguarded
+        self._unguarded.add(instance)
+        return is_new
+
+    def is_unguarded(self, instance: InstanceId) -> bool:
+        return instance in self._unguarded
 
     def heard(self, instance: InstanceId) -> datetime | None:
         return self._heard.get(instance)
@@ -93,6 +103,7 @@ class Board:
     def forget_instance(self, instance: InstanceId) -> None:
         self._stages.pop(instance, None)
         self._heard.pop(instance, None)
+        self._unguarded.discard(instance)
 
     def put_cloud(self, cloud: CloudName, health: CloudHealth) -> None:
         self._clouds[cloud] = health

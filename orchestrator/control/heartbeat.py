@@ -48,7 +48,6 @@ class Heartbeat:
         self._shared = shared
         self._links = links
         self._workers = Workers("heartbeat", group, wakeup=shared.wakeups.heartbeat, keys="instance")
-        self._unguarded: set[InstanceId] = set()
         self._due: dict[InstanceId, float] = {}
 
     async def step(self) -> timedelta | None:
@@ -62,7 +61,6 @@ class Heartbeat:
         ]
         alive = {instance.id for instance in reachable}
         self._due = {machine: at for machine, at in self._due.items() if machine in alive}
-        self._unguarded &= alive
         now = asyncio.get_running_loop().time()
         for instance in reachable:
             if self._due.get(instance.id, now) <= now:
@@ -105,6 +103,5 @@ class Heartbeat:
     def _note(self, instance: Instance, said: list[str]) -> None:
         if said == ["restarted"]:
             log.warning("the dead-man's switch of instance %s had ended and was started again", instance.id)
-        elif said != ["on"] and instance.id not in self._unguarded:
-            self._unguarded.add(instance.id)
+        elif said != ["on"] and self._shared.board.note_unguarded(instance.id):
             log.info("instance %s has no dead-man's switch; only the reconciler ends it", instance.id)

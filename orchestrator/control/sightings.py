@@ -1,8 +1,9 @@
 """
 When each machine was last seen, and until when it is booked while nobody has seen it again.
 
-The bot may have been away for days. What it finds in its books then may be long gone, ended by its own dead-man's
-switch: until a listing shows a machine to this life, its bill runs no further than that switch lets it live.
+The bot may have been away for days, or its cloud may answer nothing for an hour. What is in the books then may be long
+gone, ended by its own dead-man's switch: a machine's bill runs no further than that switch lets it live since it was
+last heard of. Once it is heard of again, it is booked until now.
 """
 
 import json
@@ -64,8 +65,9 @@ class Sightings:
         self._missed.pop(row.id, None)
 
     def booked_until(self, row: Instance, now: datetime) -> datetime:
-        """Now, for a machine that this life has seen."""
-        return now if row.id in self._seen else self.gone_by(row, now)
+        """Now, while we hear of it often enough; one without a switch goes on costing money, whatever we hear."""
+        is_seen_without_switch = row.id in self._seen and self._board.is_unguarded(row.id)
+        return now if is_seen_without_switch else self.gone_by(row, now)
 
     def gone_by(self, row: Instance, now: datetime) -> datetime:
         """When a machine that is not listed any more had gone at the latest."""

@@ -36,6 +36,7 @@ ONCE_FAILED: Mapping[int, str] = {
     1113: "the chat of these worlds forgot its own messages after five minutes; Discord's history does not",
     1151: "a clock that was set forward while the bot was away put an hour on the bill of a machine that ran on",
     95: "a machine that answered heartbeats was not booked on, because its cloud told nothing for an hour",
+    248: "a machine that ended itself while its cloud told nothing for an hour was booked until it did",
     1964: "while the disk was full nobody could write down that a machine had gone, and it was booked on",
     1752: "while the bot was away machines ended themselves, and were booked until it came back",
     1163: "a machine that a listing had lacked while it booted was booked no further than that listing",

@@ -76,11 +76,6 @@ JOB_COLUMNS = (
     "failure",
     "acknowledged_at",
     "forgotten_at",
-    "bridge_ref",
-    "avoids",
-    "prefers",
-    "may_remake",
-    "own_lora",
 )
 
 

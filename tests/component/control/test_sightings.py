@@ -67,6 +67,16 @@ def test_one_that_we_had_never_been_on_waited_longer_for_us(sightings: Sightings
 def test_one_that_is_seen_again_is_booked_until_now(sightings: Sightings) -> None:
     sightings.note(Seen(instance=a_machine("key")), NOW, NOW)
 
+    assert sightings.booked_until(a_machine("key"), NOW + timedelta(minutes=9)) == NOW + timedelta(minutes=9)
+    assert sightings.booked_until(a_machine("key"), NOW + timedelta(hours=1)) == NOW + LIMITS.dead_man
+
+
+def test_one_without_a_switch_goes_on_costing_money_while_nobody_tells_of_it(
+    sightings: Sightings, board: Board
+) -> None:
+    board.note_unguarded(a_machine("key").id)
+    sightings.note(Seen(instance=a_machine("key")), NOW, NOW)
+
     assert sightings.booked_until(a_machine("key"), NOW + timedelta(hours=1)) == NOW + timedelta(hours=1)
 
 
