@@ -16,6 +16,7 @@ from bot.chat.surface import Limits, SurfaceUnavailable
 from bot.chat.voice import Voice
 from bot.service.desk import open_desk
 from bot.service.posting import keep_posted
+from bot.service.router import Router
 from orchestrator.api import JobId, Orchestrator, UserId
 from orchestrator.faults import WorldFault
 from orchestrator.sim.world import World
@@ -33,7 +34,11 @@ class Message:
 
 
 class SimChat:
-    """Outlives the bot. Each call takes a while; what it does is done halfway."""
+    """
+    Outlives the bot. Each call takes a while; what it does is done halfway.
+
+    In every second world it knows no message again that was not written down, as Telegram does not.
+    """
 
     name = NAME
     limits = Limits()
@@ -44,6 +49,8 @@ class SimChat:
         self._world = world
         self._dice = random.Random(f"chat/{world.seed}")
         self.pace = Pace(lambda _: RATE)
+        self._forgets = world.seed % 2 == 0
+        self._backend: tuple[Orchestrator, Router] | None = None
         self.messages: dict[str, Message] = {}
         self.notes: list[Note] = []
 
@@ -59,7 +66,9 @@ class SimChat:
 
     async def _put(self, card: Card) -> ReplyHandle:
         async with self._call():
-            name = card.handle.message or self._adopted(card) or self._new(card)
+            name = card.handle.message or (await self._opened(card) if self._forgets else self._adopted(card))
+            if not name:
+                return card.handle
             versions = self.messages[name].versions
             if not versions or versions[-1].state is not card.state:
                 self._world.note(f"card {card.job} in message {name}: {card.state}")
@@ -68,9 +77,25 @@ class SimChat:
                 self._world.tempt_fate()
             return ReplyHandle(surface=NAME, chat=NAME, message=name)
 
+    async def _opened(self, card: Card) -> str:
+        """
+        As on Telegram: nobody finds a message again that was not written down.
+
+        So one for progress is made once at most, and one for a picture is written down before the picture goes in.
+        """
+        assert self._backend is not None, "it is served"
+        bot, router = self._backend
+        if not card.is_over and not await bot.people.claim(f"{NAME}:card:{card.job}"):
+            return ""
+        name = self._new(card)
+        if card.images:
+            await router.moved(card.job, ReplyHandle(surface=NAME, chat=NAME, message=name))
+        return name
+
     def _adopted(self, card: Card) -> str:
-        """A message that an earlier life made and did not note down is found by its buttons, as on Discord."""
-        return next((name for name, message in self.messages.items() if message.job == card.job), "")
+        """As on Discord: a message that an earlier life made and did not note down is found by its buttons."""
+        known = next((name for name, message in self.messages.items() if message.job == card.job), "")
+        return known or self._new(card)
 
     def _new(self, card: Card) -> str:
         name = str(len(self.messages) + 1)
@@ -88,10 +113,16 @@ class SimChat:
     # What the world asks of it.
 
     async def serve(self, bot: Orchestrator) -> None:
-        await keep_posted(open_desk(bot, [self], self._world.life.clock.now))
+        desk = open_desk(bot, [self], self._world.life.clock.now)
+        self._backend = bot, Router(desk)
+        await keep_posted(desk)
 
     def violations(self) -> list[str]:
-        painted = Counter(m.job for m in self.messages.values() if m.versions[-1].state is CardState.SUCCEEDED)
+        painted = Counter(
+            message.job
+            for message in self.messages.values()
+            if message.versions and message.versions[-1].state is CardState.SUCCEEDED
+        )
         found = [f"job {job}: its pictures are posted twice" for job, times in painted.items() if times > 1]
         for name, message in self.messages.items():
             for earlier, later in zip(message.versions, message.versions[1:], strict=False):

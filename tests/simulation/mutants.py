@@ -84,9 +84,9 @@ MUTANTS = (
     Mutant(
         name="forgotten-message",
         invariant="twice",
-        why="the message in which a job was last shown is not written down",
-        file="bot/service/progress.py",
-        before="await desk.orchestrator.rebind(card.job, handle.encode())",
+        why="the message that a picture goes into is not written down before",
+        file="bot/service/router.py",
+        before="await self._desk.orchestrator.rebind(job, to.encode())",
         after="pass",
         seed=54,
     ),
