@@ -251,8 +251,14 @@ def _in_use(settings: Settings, sandbox: SandboxAddress | None) -> str:
     """The first line of output: where pictures are made and what that may cost."""
     if sandbox is not None:
         return f"glowplug on the sandbox cloud at {sandbox.url}: nothing is rented for real, nothing costs money"
+    apis = [] if settings.bridge == "none" else [*settings.bridge_access()]
+    meanwhile = f"; while one is cold pictures come from {', '.join(apis)}" if apis else ""
     if settings.rents_for_real:
         caps = settings.caps()
         most = f"${caps.day / 1e6:.2f} a day, ${caps.month / 1e6:.2f} a month" if caps.day and caps.month else "no cap"
-        return f"glowplug on Vast.ai: rents real machines, at most {most}"
-    return f"glowplug on the ComfyUI at {settings.comfyui_url}: nothing is rented"
+        return f"glowplug rents real machines at {', '.join(settings.cloud_keys())}, at most {most}{meanwhile}"
+    if settings.static_hosts:
+        return f"glowplug on machines of yours: nothing is rented{meanwhile}"
+    if apis == ["comfy_endpoint"]:
+        return f"glowplug on the ComfyUI at {settings.comfyui_url}: nothing is rented"
+    return f"glowplug on {', '.join(apis)}: nothing is rented, and pictures cost what is charged there"

@@ -38,7 +38,7 @@ from orchestrator.adapters.database.store import open_store
 from orchestrator.adapters.inference.registry import APIS, Access
 from orchestrator.adapters.lora_links.files import LinkedLoras, Mirrors
 from orchestrator.adapters.models_index import mirrors_of, with_index
-from orchestrator.adapters.sandbox_apis import SandboxProblem, apis_of
+from orchestrator.adapters.sandbox_apis import apis_of
 from orchestrator.adapters.ssh import SshConnector, load_or_create_key
 from orchestrator.adapters.system import RandomIds, SystemClock
 from orchestrator.adapters.workflow_files import WorkflowFiles
@@ -66,6 +66,7 @@ from orchestrator.control.sessions import Sessions
 from orchestrator.control.shared import Limits, Shared
 from orchestrator.control.timekeeping import go_on
 from orchestrator.control.views import Views
+from orchestrator.domain.errors import SettingsProblem
 from orchestrator.domain.ids import CloudName
 from orchestrator.domain.money import MicroUsdPerHour
 from orchestrator.domain.policy.hedging import Hedging
@@ -249,7 +250,7 @@ async def clouds_of(
     The clouds that these settings rent from; a sandbox excludes every real one.
 
     Raises:
-        SandboxProblem: The sandbox has none of that name.
+        SettingsProblem: One of them cannot be used as it was set.
     """
     found: dict[CloudName, tuple[str | None, str]] = {}
     if sandbox is None:
@@ -261,9 +262,13 @@ async def clouds_of(
             else:
                 urls = (await apis_of(http, sandbox.url, key=sandbox.key)).clouds
                 found[CloudName(name)] = _known(name, urls, "GLOWPLUG_SANDBOX_CLOUDS"), sandbox.key
-    return {
-        name: CLOUDS[name](url=url, key=key, session=http, folder=settings.data) for name, (url, key) in found.items()
-    }
+    try:
+        return {
+            name: CLOUDS[name](url=url, key=key, session=http, folder=settings.data)
+            for name, (url, key) in found.items()
+        }
+    except ValueError as error:  # a setting that only its cloud can read
+        raise SettingsProblem(str(error)) from error
 
 
 async def bridges_of(
@@ -273,7 +278,7 @@ async def bridges_of(
     The managed APIs that these settings use, best first; with a sandbox only its own.
 
     Raises:
-        SandboxProblem: The sandbox has none of that name.
+        SettingsProblem: One of them cannot be used as it was set.
     """
     wanted = _names(settings.bridge)
     if "none" in wanted:
@@ -290,7 +295,10 @@ async def bridges_of(
             name: Access(url=_known(name, urls, "GLOWPLUG_SANDBOX_BRIDGE"), key=sandbox.key, secret=sandbox.key)
             for name in names
         }
-    chosen = [name for name in wanted if name in found] if wanted else [*found]
+    for name in wanted:
+        if name not in found:
+            raise SettingsProblem(f"GLOWPLUG_BRIDGE: {name} is not set up; what is: {', '.join(found) or 'nothing'}")
+    chosen = wanted or [*found]
     return {name: APIS[name](found[name], session=http) for name in chosen}
 
 
@@ -300,7 +308,7 @@ def _names(text: str) -> list[str]:
 
 def _known(name: str, urls: Mapping[str, str], setting: str) -> str:
     if name not in urls:
-        raise SandboxProblem(f"{setting}: the sandbox has no {name}; it has {', '.join(sorted(urls)) or 'none'}")
+        raise SettingsProblem(f"{setting}: the sandbox has no {name}; it has {', '.join(sorted(urls)) or 'none'}")
     return urls[name]
 
 

@@ -7,15 +7,9 @@ from datetime import timedelta
 
 import aiohttp
 
-from orchestrator.domain.errors import OrchestratorError, Remedy
+from orchestrator.domain.errors import SettingsProblem
 
 LIMIT = timedelta(seconds=15)
-
-
-class SandboxProblem(OrchestratorError):
-    """The sandbox cannot be asked, or does not have what is wanted of it: the operator reads why."""
-
-    remedy = Remedy.OPERATOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +30,7 @@ async def apis_of(http: aiohttp.ClientSession, url: str, *, key: str) -> Sandbox
     Ask the sandbox at *url*.
 
     Raises:
-        SandboxProblem: It does not answer as a sandbox does.
+        SettingsProblem: It does not answer as a sandbox does.
     """
     headers = {"Authorization": f"Bearer {key}"}
     try:
@@ -47,6 +41,6 @@ async def apis_of(http: aiohttp.ClientSession, url: str, *, key: str) -> Sandbox
             found = await answer.json()
             return SandboxApis(clouds=dict(found["clouds"]), bridges=dict(found["bridges"]))
     except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
-        raise SandboxProblem(
+        raise SettingsProblem(
             f"the sandbox at {url} does not say which APIs it has ({type(error).__name__}); is its key right?"
         ) from error

@@ -28,6 +28,7 @@ OrchestratorError            .remedy
 ├─ StoreError
 │  ├─ StaleWrite             RETRY      somebody moved first: load again
 │  └─ DiskFull               RETRY      nothing new is taken on meanwhile
+├─ SettingsProblem           OPERATOR   says which setting to change
 └─ RequestError              GIVE_UP    has a text key for the person
 
 IllegalTransitionError is a bug and is caught by nothing but a loop's last resort. What meets one again and again is
@@ -265,6 +266,12 @@ class StaleWrite(StoreError):
 
 class DiskFull(StoreError):
     """Nothing can be written until somebody makes room: take nothing new on, and keep trying what is under way."""
+
+
+class SettingsProblem(OrchestratorError):
+    """The settings do not fit together, or not to what is there: whoever set them reads what to change."""
+
+    remedy = Remedy.OPERATOR
 
 
 class RequestError(OrchestratorError):
