@@ -1,5 +1,6 @@
 """Cards of jobs, each held to what its last version said."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,14 +15,16 @@ FRESH = timedelta(seconds=2)
 """A session is looked up once for all the cards that are made within this time."""
 
 MOST_SESSIONS = 200
+MOST_MOVED = 2000
+"""Cards whose place is remembered; views that are under way are of the last few seconds."""
 
 
 class CardBook(CardReader):
     """
     Makes every card that a person sees.
 
-    It remembers the last version of the cards of unfinished jobs, where the cards are that people are yet to see the
-    end of, and nothing that would be missed after a restart.
+    It remembers the last version of the cards of unfinished jobs, where the cards are that moved lately, and nothing
+    that would be missed after a restart.
     """
 
     def __init__(
@@ -31,7 +34,7 @@ class CardBook(CardReader):
         self._surfaces = surfaces
         self._now = now
         self._unfinished: dict[JobId, Card] = {}
-        self._moved: dict[JobId, ReplyHandle] = {}
+        self._moved: OrderedDict[JobId, ReplyHandle] = OrderedDict()
         self._sessions: dict[UserId, tuple[datetime, SessionView | None]] = {}
 
     async def of(self, view: JobView) -> Card:
@@ -55,12 +58,11 @@ class CardBook(CardReader):
         return card
 
     def moved(self, job: JobId, to: ReplyHandle) -> None:
-        """The card is there now, whatever views say that are under way already."""
+        """The card is there now, whatever views say that are under way already, also after its end was seen."""
         self._moved[job] = to
-
-    def settled(self, job: JobId) -> None:
-        """Its end was seen: what is in the database is enough."""
-        self._moved.pop(job, None)
+        self._moved.move_to_end(job)
+        if len(self._moved) > MOST_MOVED:
+            self._moved.popitem(last=False)
 
     async def _session(self, view: JobView) -> SessionView | None:
         """The person's session, where the card offers to keep its machine."""

@@ -19,4 +19,3 @@ async def deliver(desk: Desk, surface: ChatSurface, view: JobView) -> None:
     handle = await surface.deliver(card)
     await follow(desk, card, handle)
     await desk.orchestrator.acknowledge(view.id)
-    desk.cards.settled(view.id)
