@@ -1,9 +1,11 @@
 """Asking all clouds at once, and remembering how each of them answered. Called by the provisioner."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from orchestrator.control.moves import tell
 from orchestrator.control.shared import Shared
@@ -13,6 +15,9 @@ from orchestrator.domain.offer import Offer, Requirements
 from orchestrator.ports.cloud import CloudProvider
 
 log = logging.getLogger(__name__)
+
+STRAGGLERS = timedelta(seconds=3)
+"""How long the others are waited for when one cloud has offers: somebody waits for a machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,25 +44,39 @@ class Market:
         """
         Ask every cloud that has shown a complete listing since we started.
 
-        Before that nobody knows what already runs there, so nothing may be ordered.
+        Before that nobody knows what already runs there, so nothing may be ordered. Once one has offers, the others
+        are waited for a little only.
         """
         offers: list[Offer] = []
         errors: dict[CloudName, CloudError] = {}
 
+        loop = asyncio.get_running_loop()
+        patience = asyncio.timeout(None)
+
         async def ask(cloud: CloudProvider) -> None:
             try:
-                offers.extend(await cloud.offers(requirements))
+                found = await cloud.offers(requirements)
+                offers.extend(found)
                 await self.answered(cloud.name)
             except CloudError as error:
                 errors[cloud.name] = error
                 await self.refused(error)
+            else:
+                del waiting[cloud.name]
+                if found and patience.when() is None:
+                    patience.reschedule(loop.time() + STRAGGLERS.total_seconds())
 
-        async with asyncio.TaskGroup() as group:
-            for name, cloud in sorted(self._clouds.items()):
-                if self._shared.board.cloud(name).listed_at is None:
-                    errors[name] = CloudUnavailable(name, self._shared.board.cloud(name).problem or "not listed yet")
-                else:
+        waiting = dict(sorted(self._clouds.items()))
+        for name in self._clouds:
+            if self._shared.board.cloud(name).listed_at is None:
+                errors[name] = CloudUnavailable(name, self._shared.board.cloud(name).problem or "not listed yet")
+                del waiting[name]
+        with contextlib.suppress(TimeoutError):
+            async with patience, asyncio.TaskGroup() as group:
+                for cloud in tuple(waiting.values()):
                     group.create_task(ask(cloud))
+        for name in waiting.keys() - errors.keys():
+            errors[name] = CloudUnavailable(name, "slower than the others")
         return Answers(offers=tuple(offers), errors=errors)
 
     async def answered(self, cloud: CloudName) -> None:
