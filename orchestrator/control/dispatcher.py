@@ -43,13 +43,13 @@ class Dispatcher:
         if not self._shared.bridges:
             return []
         started = []
+        routing = await routing_in_force(books, self._shared)
         may_rent = bool(self._shared.clouds) and self._shared.gate.is_open
         for job in await books.jobs.bridgeable(BRIDGED_AT_ONCE):
             snapshot = await books.sessions.snapshot(job.session)
             if snapshot is None:
                 continue
             bridges = self._bridges.now_for(job)
-            routing = await routing_in_force(books, self._shared)
             match route(job, snapshot, bridges=bridges, may_rent=may_rent, routing=routing):
                 case OnBridge(api=api):
                     bridged = replace(job, bridge=api)

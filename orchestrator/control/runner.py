@@ -152,7 +152,8 @@ class Runner:
         if job is None or job.state is not JobState.RUNNING:
             return
         if job.bridge:
-            await self._fail(job, Failure(key="bridge_failed", values={"api": job.bridge}))
+            api = self._bridges.api(job.bridge)
+            await self._fail(job, Failure(key="bridge_failed", values={"api": api.title if api else job.bridge}))
         elif (instance := await self._instance(job.instance)) is not None:
             await self._links.drop(instance.id)
             await self._lose(job, instance, EndReason.UNEXPECTED, "not one that we know")

@@ -9,7 +9,7 @@ from tests.contract.sim.stage import SimStage
 class TestSimCloud(CloudSuite):
     exempt = SimStage.exempt
 
-    @pytest.fixture
+    @pytest.fixture(params=["memory"])
     async def subject(self) -> Stage:
         return SimStage(hosts=60)
 
@@ -17,7 +17,7 @@ class TestSimCloud(CloudSuite):
 class TestSimCloudInTrouble(CloudInTroubleSuite):
     exempt = SimStage.exempt
 
-    @pytest.fixture
+    @pytest.fixture(params=["memory"])
     async def subject(self) -> TroubledStage:
         return SimStage(hosts=200)
 
