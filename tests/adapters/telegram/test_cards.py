@@ -276,7 +276,7 @@ async def test_buttons_work_after_a_restart(server: TelegramServer, orchestrator
 async def test_twenty_at_once_in_a_group_stay_within_its_limit_and_all_arrive(orchestrator: FakeOrchestrator) -> None:
     """Time runs fifteen times as fast: twenty writes in four seconds stand for twenty a minute."""
     minute = 4.0
-    limits = {"group": (20, minute * 0.98), "private": (1, 0.05)}
+    limits = {"group": (20, minute * 0.8), "private": (1, 0.05)}  # what is sent evenly does not arrive evenly
 
     def rate(chat: str) -> Rate:
         del chat
