@@ -109,7 +109,7 @@ async def test_workflows_and_models_are_listed(folder: Path, cloud: Running) -> 
     assert "unet/flux1-schnell.safetensors" in [model["path"] for model in models["models"]]
 
 
-@pytest.mark.parametrize("args", [("e2e", "--cloud", "moon"), ("e2e", "--cloud", "vast")])
+@pytest.mark.parametrize("args", [("e2e", "--cloud", "moon"), ("e2e", "--cloud", "moon", "--yes")])
 async def test_what_cannot_be_done_is_said_in_one_sentence(folder: Path, cloud: Running, args: tuple[str, ...]) -> None:
     status, text = await glowplug(folder, cloud, *args)
 

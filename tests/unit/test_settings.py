@@ -79,11 +79,11 @@ def test_each_cloud_is_declared_by_its_one_field() -> None:
     class WithMore(Settings):
         moon_key: Annotated[SecretStr, OfCloud("moon")] = Field(SecretStr(""), alias="MOON_KEY", description="A key.")
 
-    plain = WithMore(_env_file=None)  # type: ignore[call-arg]
+    plain = WithMore(_env_file=None)
     assert {*plain.fields_of_clouds()} == {"vast", "runpod", "lambda", "static", "moon"}
     assert plain.needs_sandbox
 
-    chosen = WithMore(_env_file=None, MOON_KEY="secret", VAST_API_KEY="k")  # type: ignore[call-arg]
+    chosen = WithMore(_env_file=None, MOON_KEY="secret", VAST_API_KEY="k")
     assert chosen.rents_for_real
     assert chosen.with_cloud_alone("moon").cloud_keys() == {"moon": (None, "secret")}
     assert chosen.variable_of_cloud("moon") == "MOON_KEY"
