@@ -12,7 +12,7 @@ from orchestrator.api import CloudView, EndReason, InstanceView, Overview
 async def show(desk: Desk) -> Answer:
     overview = await desk.orchestrator.overview()
     machines = [_machine(instance) for instance in overview.instances]
-    clouds = [_cloud(cloud, overview.now) for cloud in overview.clouds]
+    clouds = [cloud_line(cloud, overview.now) for cloud in overview.clouds]
     return Reply(
         text=_summary(overview),
         lines=(*machines, *clouds, *_warnings(overview)),
@@ -37,7 +37,7 @@ def _machine(instance: InstanceView) -> str:
     return " · ".join([*(part for part in parts if part), f"{price(instance.cost)} so far", str(instance.id)])
 
 
-def _cloud(cloud: CloudView, now: datetime) -> str:
+def cloud_line(cloud: CloudView, now: datetime) -> str:
     """With the proof that nothing runs there that we do not know of, or how old it is."""
     return f"{cloud.name}: {cloud.problem or 'answers'} · {_proof(cloud, now)}"
 
