@@ -29,6 +29,8 @@ __all__ = [
     "FOR_ADMINS",
     "NO_LORA",
     "AddedLora",
+    "BridgeState",
+    "BridgeView",
     "CancelOutcome",
     "Cancelled",
     "CapView",
