@@ -87,6 +87,19 @@ async def test_doctor_finds_everything_in_place(folder: Path, cloud: Running) ->
     report = await document(folder, cloud, "doctor")
 
     assert [check["name"] for check in report["checks"] if not check["ok"]] == []
+    said = {check["name"]: check["detail"] for check in report["checks"]}
+    assert said["clouds"].startswith("sandbox: key good, $")
+    assert said["managed APIs"] == "Replicate: serves us"
+
+
+async def test_doctor_names_each_cloud_and_api_that_is_not_as_it_should_be(folder: Path, cloud: Running) -> None:
+    wanted = {"GLOWPLUG_SANDBOX_BRIDGE": "replicate,moon"}
+    status, text = await glowplug(folder, cloud, "doctor", "--json", **wanted)
+
+    said = {check["name"]: check["detail"] for check in json.loads(text)["checks"]}
+    assert status == 1
+    assert said["clouds"].startswith("sandbox: key good")
+    assert said["managed APIs"].startswith("GLOWPLUG_SANDBOX_BRIDGE: the sandbox has no moon; it has ")
 
 
 async def test_doctor_exits_with_1_when_a_key_is_refused(folder: Path, cloud: Running) -> None:
