@@ -110,6 +110,31 @@ async def test_doctor_exits_with_1_when_a_key_is_refused(folder: Path, cloud: Ru
     assert "another-key" not in text
 
 
+async def test_compare_puts_what_the_sandbox_has_side_by_side(folder: Path, cloud: Running) -> None:
+    compared = await document(folder, cloud, "compare", "--today-usd", "80")
+
+    assert compared["today_usd"] == 80
+    kinds = {target["name"]: target["kind"] for target in compared["targets"]}
+    assert kinds.items() >= {"vast": "cloud", "replicate": "api"}.items()
+    for target in compared["targets"]:
+        assert {"cold_start_s", "usd_per_image", "usd_month", "success_rate", "can"} <= target.keys()
+        assert target["problem"] == ""
+        assert 0 < target["usd_per_image"] < target["usd_month"]
+        assert target["from"]["success_rate"] == "unknown"
+
+
+async def test_compare_shows_people_a_table_with_todays_bill_in_it(folder: Path, cloud: Running) -> None:
+    log = folder / "log.csv"
+    rows = [f"2026-03-02T12:0{minute}:00+00:00,u1,discord" for minute in range(3)]
+    log.write_text("requested_at,user_id,platform\n" + "\n".join(rows) + "\n")
+    status, text = await glowplug(folder, cloud, "compare", "--log", str(log))
+
+    assert status == 0
+    assert "today's bill" in text
+    assert "100.00" in text
+    assert "this log's traffic: 90 pictures in 30 stretches" in text
+
+
 async def test_sweep_finds_nothing_where_nothing_was_left(folder: Path, cloud: Running) -> None:
     assert await document(folder, cloud, "sweep", "--any-installation") == {"machines": []}
 
