@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orchestrator.api import BridgeState, BridgeView
 from orchestrator.control.board import CloudHealth
+from orchestrator.control.bridges import Bridges
 from orchestrator.control.health import (
     after_answer,
     after_refusal,
@@ -16,10 +17,33 @@ from orchestrator.control.health import (
     runway,
 )
 from orchestrator.control.market import Market
-from orchestrator.domain.errors import AccountProblem, RateLimited
+from orchestrator.domain.errors import AccountProblem, ApiOff, InferenceUnavailable, RateLimited
+from orchestrator.domain.inference import Capabilities
+from orchestrator.domain.job import Job
 from orchestrator.domain.money import MicroUsd
+from orchestrator.ports.inference import Attempt, InferenceApi, Made
 from tests.component.control.stage import a_stage
 from tests.contract.samples import NOW, OTHER_CLOUD, VAST, an_instance, an_offer
+
+
+class Painter(InferenceApi):
+    """Attributes: error: What a probe says; None while it serves us."""
+
+    name, title, capabilities = "replicate", "Replicate", Capabilities()
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    async def probe(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    async def generate(self, attempt: Attempt) -> Made:
+        raise NotImplementedError
+
+    async def cancel(self, job: Job) -> None:
+        raise NotImplementedError
+
 
 OFTEN = RateLimited(VAST, "asked too often", retry_after=timedelta(seconds=17))
 
@@ -62,3 +86,28 @@ async def test_the_books_keep_it_for_whoever_reads_them_beside_the_bot(tmp_path:
             assert await cloud_of_books(books, OTHER_CLOUD) == CloudHealth()
             assert await bridge_of_books(books, "replicate") == api
             assert await bridge_of_books(books, "together") is None
+
+
+async def test_an_api_is_told_as_it_answers(tmp_path: Path) -> None:
+    async with a_stage(tmp_path) as stage:
+        painter = Painter()
+        bridges = Bridges(replace(stage.shared, bridges={"replicate": painter}))
+        assert bridges.view("replicate").state is BridgeState.UNKNOWN
+
+        painter.error = InferenceUnavailable("it is down")
+        await bridges.step()
+        [view] = bridges.views()
+        assert (view.state, view.why) == (BridgeState.UNKNOWN, "it is down")
+
+        bridges.succeeded("replicate")
+        assert bridges.view("replicate").state is BridgeState.SERVES
+
+        for _ in range(10):
+            bridges.failed("replicate")
+        assert bridges.view("replicate").state is BridgeState.RESTING
+
+        await bridges.switch_off("replicate", ApiOff("its key is refused"))
+        view = bridges.view("replicate")
+        assert (view.state, view.why) == (BridgeState.OFF, "its key is refused")
+        async with stage.shared.store.reading() as books:
+            assert await bridge_of_books(books, "replicate") == view
