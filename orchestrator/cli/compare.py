@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from orchestrator.adapters.sandbox_apis import SandboxProblem
 from orchestrator.cli.comparing import Figure, Row, rows_of
 from orchestrator.cli.opening import load_settings, out, print_json, stop
+from orchestrator.domain.errors import SettingsProblem
 from orchestrator.domain.traffic import FIRST_USER, HIS_COLD_START, IDLE, Traffic, traffic_of
 
 WIDTH = 120
@@ -31,7 +31,7 @@ def compare(
     traffic = FIRST_USER if log is None else _read(log)
     try:
         rows = asyncio.run(rows_of(settings, traffic))
-    except SandboxProblem as error:
+    except SettingsProblem as error:
         stop(str(error))
     assumption = _assumption(traffic, is_his=log is None)
     if as_json:

@@ -96,22 +96,23 @@ async def rows_of(settings: Settings, traffic: Traffic) -> tuple[Row, ...]:
     Ask all of them at once; one that does not answer costs nothing but its figures.
 
     Raises:
-        SandboxProblem: The sandbox does not say what it has.
+        SettingsProblem: Something is set that cannot be, or the sandbox does not say what it has.
     """
     sandbox = await sandbox_of(settings)
     if sandbox is not None:  # whatever it has, not only what the bot would use of it
         names = {"sandbox_clouds": ",".join([VAST, *CLOUDS]), "sandbox_bridge": ",".join(BRIDGES), "bridge": ""}
         settings = settings.model_copy(update=names)
     known, workflow = await _measured(settings), WorkflowFiles(WORKFLOWS).all()[0]
-    async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
+    async with aiohttp.ClientSession() as http:
         clouds = await clouds_of(settings, sandbox, http)
         apis = await bridges_of(settings, sandbox, http)
-        tasks = []
-        for name, cloud in sorted(clouds.items()):
-            bench = kept(settings.data, name if sandbox is None or name == SANDBOX else f"{SANDBOX}-{name}")
-            have = known.get(name, Measured())
-            tasks.append(group.create_task(_cloud(cloud, workflow, traffic, have, bench)))
-        tasks += [group.create_task(_api(api, traffic, known.get(name, Measured()))) for name, api in apis.items()]
+        async with asyncio.TaskGroup() as group:
+            tasks = []
+            for name, cloud in sorted(clouds.items()):
+                bench = kept(settings.data, name if sandbox is None or name == SANDBOX else f"{SANDBOX}-{name}")
+                have = known.get(name, Measured())
+                tasks.append(group.create_task(_cloud(cloud, workflow, traffic, have, bench)))
+            tasks += [group.create_task(_api(api, traffic, known.get(name, Measured()))) for name, api in apis.items()]
     return tuple(task.result() for task in tasks)
 
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import aiohttp
 import typer
 
-from orchestrator.adapters.sandbox_apis import SandboxProblem, apis_of
+from orchestrator.adapters.sandbox_apis import apis_of
 from orchestrator.adapters.system import SystemClock
 from orchestrator.app import bridges_of, clouds_of, workflows_in
 from orchestrator.cli.health import joined, money_words, remembered, trouble_words
 from orchestrator.cli.opening import load_settings, out, print_json, sandbox_of
 from orchestrator.control.board import CloudHealth
-from orchestrator.domain.errors import ApiOff, CloudError, InferenceUnavailable, OrchestratorError
+from orchestrator.domain.errors import ApiOff, CloudError, InferenceUnavailable, OrchestratorError, SettingsProblem
 from orchestrator.ports.cloud import CloudProvider
 from orchestrator.ports.inference import InferenceApi
 from orchestrator.settings import Settings
@@ -106,7 +106,7 @@ async def _apis(settings: Settings) -> str:
         if sandbox is not None:
             try:
                 await apis_of(http, sandbox.url, key=sandbox.key)
-            except SandboxProblem as error:  # told once: a sandbox that does not answer fails as a cloud, too
+            except SettingsProblem as error:  # told once: a sandbox that does not answer fails as a cloud, too
                 return f"not asked: {error}"
         told = [await _api(api) for api in (await bridges_of(settings, sandbox, http)).values()]
     return _all_good(told) or "none: who waits for a cold machine waits"

@@ -123,6 +123,10 @@ async def test_compare_puts_what_the_sandbox_has_side_by_side(folder: Path, clou
         assert target["from"]["success_rate"] == "unknown"
 
 
+async def test_compare_says_in_one_sentence_that_the_sandbox_does_not_tell(folder: Path, cloud: Running) -> None:
+    assert await glowplug(folder, cloud, "compare", GLOWPLUG_SANDBOX_KEY="another-key") == (1, "")
+
+
 async def test_compare_shows_people_a_table_with_todays_bill_in_it(folder: Path, cloud: Running) -> None:
     log = folder / "log.csv"
     rows = [f"2026-03-02T12:0{minute}:00+00:00,u1,discord" for minute in range(3)]
