@@ -17,7 +17,7 @@ from orchestrator.api import UserId, dollars
 from orchestrator.app import SandboxAddress, open_orchestrator
 from orchestrator.cli.benched import keep
 from orchestrator.cli.opening import load_settings, out, print_json, stop
-from orchestrator.cli.target import CAP, WHERE, Target, agree, capped, choose
+from orchestrator.cli.target import CAP, WHERE, Target, agree, capped, choose, own_folder
 from orchestrator.cli.trial import Trial, try_once, watching
 from orchestrator.control.service import Service
 from orchestrator.domain.errors import OrchestratorError
@@ -128,9 +128,9 @@ def _row(trial: Trial) -> dict[str, Any]:
 
 async def _run(target: Target, runs: int, faults: Profile, *, quiet: bool) -> Bench:
     if target.is_real:
-        own = target.settings.model_copy(update={"data": target.settings.data / "bench" / target.key})
-        own = await capped(own.model_copy(update={"installation": ""}), target.cap_usd)
-        return await _measure(own, None, runs, quiet=quiet)
+        folder = await asyncio.to_thread(own_folder, target, "bench")
+        own = target.settings.model_copy(update={"data": folder, "installation": ""})
+        return await _measure(await capped(own, target.cap_usd), None, runs, quiet=quiet)
     async with _own_sandbox(target.settings, runs, faults) as (own, sandbox):
         return await _measure(await capped(own, target.cap_usd), sandbox, runs, quiet=quiet)
 

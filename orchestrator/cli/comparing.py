@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -18,7 +18,7 @@ from orchestrator.cli.measured import Measured, measure
 from orchestrator.cli.opening import sandbox_of
 from orchestrator.domain.errors import CloudError, OrchestratorError
 from orchestrator.domain.inference import Capabilities, LoraSupport
-from orchestrator.domain.money import MICRO, MicroUsdPerHour
+from orchestrator.domain.money import MICRO, MicroUsd, MicroUsdPerHour
 from orchestrator.domain.offer import Offer
 from orchestrator.domain.policy.placement import rank_offers
 from orchestrator.domain.traffic import HIS_COLD_START, Traffic
@@ -30,6 +30,8 @@ from orchestrator.settings import Settings
 
 ASK_LIMIT = timedelta(seconds=60)
 PIXELS = 1024 * 1024
+STEPS = 4
+"""As FLUX.1 schnell is used."""
 GIB = 2**30
 MACHINES_CAN = ("own workflow", "own LoRA", "image to image", "any size", "seeds", "no filter")
 
@@ -173,7 +175,7 @@ async def _api(api: InferenceApi, traffic: Traffic, have: Measured) -> Row:
     except (OrchestratorError, TimeoutError) as error:
         problem = str(error) or "it takes too long to answer"
     able = api.capabilities
-    each = Figure.told(have.usd_per_image, able.price.of(pictures=1, pixels=PIXELS, seconds=able.seconds) / MICRO)
+    each = Figure.told(have.usd_per_image, _each(able, traffic))
     month = None if each.value is None else each.value * traffic.pictures_month
     return Row(
         name=api.name,
@@ -185,6 +187,12 @@ async def _api(api: InferenceApi, traffic: Traffic, have: Measured) -> Row:
         can=_can(able),
         problem=problem,
     )
+
+
+def _each(able: Capabilities, traffic: Traffic) -> float:
+    """Dollars for one picture of many: what has to start for it starts once a stretch, and is warm for the rest."""
+    alone = replace(able.price, per_order=MicroUsd(0)).of(pictures=1, pixels=PIXELS, seconds=able.seconds, steps=STEPS)
+    return (alone + able.price.per_order * traffic.stretches / traffic.pictures) / MICRO
 
 
 def _can(able: Capabilities) -> tuple[str, ...]:

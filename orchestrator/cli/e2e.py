@@ -11,7 +11,7 @@ import typer
 from orchestrator.api import Succeeded, UserId, dollars
 from orchestrator.app import open_orchestrator
 from orchestrator.cli.opening import load_settings, out, print_json, sandbox_of, stop
-from orchestrator.cli.target import CAP, WHERE, Target, agree, capped, choose
+from orchestrator.cli.target import CAP, WHERE, Target, agree, capped, choose, own_folder
 from orchestrator.cli.trial import Trial, try_once, watching
 from orchestrator.control.service import Service
 from orchestrator.domain.errors import OrchestratorError
@@ -44,7 +44,8 @@ def e2e(
 async def run(target: Target, prompt: str, path: Path | None, *, quiet: bool) -> dict[str, Any]:
     """The report; *target* has books of its own, so that a run that was killed is ended by the next."""
     sandbox = None if target.is_real else await sandbox_of(target.settings, wanted=True)
-    own = target.settings.model_copy(update={"data": target.settings.data / "e2e" / target.key, "installation": ""})
+    folder = await asyncio.to_thread(own_folder, target, "e2e")
+    own = target.settings.model_copy(update={"data": folder, "installation": ""})
     await asyncio.to_thread(shutil.rmtree, own.data / "pictures", ignore_errors=True)
     async with open_orchestrator(await capped(own, target.cap_usd), sandbox) as service:
         with watching("asking the cloud", quiet=quiet) as tell:

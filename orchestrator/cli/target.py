@@ -1,6 +1,7 @@
 """Where ``e2e`` and ``bench`` rent, and for how much: at one cloud alone, the real one or the sandbox's."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from orchestrator.adapters.clouds.registry import CLOUDS
 from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VAST
 from orchestrator.adapters.database.store import open_store_readonly
+from orchestrator.adapters.ssh import KEY_FILE, load_or_create_key
 from orchestrator.adapters.system import SystemClock
 from orchestrator.cli.opening import out, stop
 from orchestrator.domain.ids import UserId
@@ -87,6 +89,25 @@ def agree(target: Target, machines: str, *, yes: bool, quiet: bool) -> None:
     question = f"This rents {machines} at {target.name} for up to ${hour:.2f} an hour, and costs at most"
     if not typer.confirm(f"{question} ${target.cap_usd:.2f} in all. Go on?", err=quiet):
         raise typer.Exit(1)
+
+
+def own_folder(target: Target, command: str) -> Path:
+    """
+    Where its books are: apart from the bot's, and the same for the next run, which ends what this one has to leave.
+
+    Machines of one's own know the bot's SSH key alone, and who has one is a file in the bot's folder: both are shared,
+    so that what the bot uses is not taken. Blocks on the disk.
+    """
+    data = target.settings.data.resolve()
+    folder = data / command / target.key
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if target.is_real and not target.costs_money:
+        load_or_create_key(data)
+        (data / target.name).mkdir(exist_ok=True, mode=0o700)
+        for shared in (KEY_FILE, target.name):
+            if not (folder / shared).is_symlink():
+                (folder / shared).symlink_to(data / shared)
+    return folder
 
 
 async def capped(settings: Settings, cap_usd: float | None) -> Settings:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from orchestrator.adapters.database.store import open_store_readonly
@@ -35,12 +36,12 @@ class Proof:
     ended_by_hand: list[Rental] = field(default_factory=list)
 
 
-async def one_picture(target: Target, cloud: CloudProvider) -> Proof:
+async def one_picture(target: Target, cloud: CloudProvider, picture: Path) -> Proof:
     """Run ``e2e`` there; whatever becomes of it, nothing is left when this returns."""
     proof = Proof()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(_leave_nothing, target, cloud, proof)
-        proof.report = await run(target, "a lighthouse at dusk", target.settings.data / "picture.png", quiet=True)
+        proof.report = await run(target, "a lighthouse at dusk", picture, quiet=True)
     return proof
 
 
