@@ -29,6 +29,8 @@ __all__ = [
     "FOR_ADMINS",
     "NO_LORA",
     "AddedLora",
+    "BridgeState",
+    "BridgeView",
     "CancelOutcome",
     "Cancelled",
     "CapView",
@@ -390,6 +392,11 @@ class CloudView:
 
     Attributes:
         problem: What its last call said, empty when it went well.
+        last_error: What the last call said that did not; *failed_at* then.
+        has_good_key: Whether it takes our key and our account; None before it has said.
+        limited_until: Until when it does not want to be asked.
+        balance: Prepaid money left when it last told; None where it does not.
+        runway: How long that lasts for the machines that live there.
         unknown_machines: Machines that carry our label and are in no book of ours; None until listed once.
         checked_at: The last complete listing.
     """
@@ -398,6 +405,31 @@ class CloudView:
     problem: str
     unknown_machines: int | None
     checked_at: datetime | None
+    last_error: str = ""
+    failed_at: datetime | None = None
+    has_good_key: bool | None = None
+    limited_until: datetime | None = None
+    balance: MicroUsd | None = None
+    runway: timedelta | None = None
+
+
+class BridgeState(StrEnum):
+    """Whether a managed API makes pictures for us."""
+
+    SERVES = "serves us"
+    UNKNOWN = "not asked yet"  # or it could not be asked
+    RESTING = "left alone"  # for a while, after failures
+    OFF = "switched off"  # it no longer serves us
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeView:
+    """How one managed API is doing. Attributes: why: Empty while it serves us."""
+
+    name: str
+    title: str
+    state: BridgeState
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -414,6 +446,7 @@ class Overview:
     today: MicroUsd
     month: MicroUsd
     draining: bool
+    bridges: tuple[BridgeView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

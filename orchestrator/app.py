@@ -160,23 +160,25 @@ async def run_on(shared: Shared, outside: Outside) -> AsyncIterator[Service]:
     await go_on(shared.store, shared.clock)
     views = Views(shared)
     newsroom = Newsroom(shared, views)
+    bridges = Bridges(shared)
     async with asyncio.TaskGroup() as group:
-        plane = group.create_task(_control_plane(shared, outside, newsroom), name="control plane")
+        plane = group.create_task(_control_plane(shared, outside, newsroom, bridges), name="control plane")
         try:
             intake = Intake(shared, outside.blobs)
             loras = Loras(shared.store, shared.catalog, outside.lora_files)
-            yield Service(shared, intake=intake, loras=loras, blobs=outside.blobs, views=views, newsroom=newsroom)
+            yield Service(
+                shared, intake=intake, loras=loras, blobs=outside.blobs, views=views, newsroom=newsroom, bridges=bridges
+            )
         finally:
             plane.cancel()
 
 
-async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom) -> None:
+async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom, bridges: Bridges) -> None:
     wakeups = shared.wakeups
     async with asyncio.TaskGroup() as group:
         links = Links(hosts=outside.hosts, comfies=outside.comfies, group=group, connect_limit=shared.limits.connect)
         market = Market(shared, outside.clouds)
         restarts = Restarts(shared, links=links, agent_source=outside.agent_source, limits=outside.prepare_limits)
-        bridges = Bridges(shared)
         loras = LoraFetch(shared, links=links, agent_source=outside.agent_source, limits=outside.prepare_limits)
         runner = Runner(
             shared,

@@ -7,7 +7,7 @@ The orchestrator's settings: read once, from the environment and ``.env``; nothi
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,6 +16,13 @@ from orchestrator.domain.money import MicroUsd, micro_usd, micro_usd_per_hour
 from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.routing import Routing
 from orchestrator.domain.policy.spend import Caps
+
+
+@dataclass(frozen=True, slots=True)
+class OfCloud:
+    """Marks the one field that configures a cloud: the account's key, or in plain text where its machines are."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -55,12 +62,12 @@ class Settings(BaseSettings):
         "INFO", alias="GLOWPLUG_LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR."
     )
 
-    vast_api_key: SecretStr = Field(
+    vast_api_key: Annotated[SecretStr, OfCloud("vast")] = Field(
         SecretStr(""),
         alias="VAST_API_KEY",
         description="A Vast.ai key: rents real machines there instead of the sandbox.",
     )
-    runpod_api_key: SecretStr = Field(
+    runpod_api_key: Annotated[SecretStr, OfCloud("runpod")] = Field(
         SecretStr(""),
         alias="RUNPOD_API_KEY",
         description="A RunPod key: pods, and a bridge.",
@@ -71,10 +78,10 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9-]{0,64}$",
         description="Id of a RunPod serverless endpoint of yours that runs worker-comfyui.",
     )
-    lambda_api_key: SecretStr = Field(
+    lambda_api_key: Annotated[SecretStr, OfCloud("lambda")] = Field(
         SecretStr(""), alias="LAMBDA_API_KEY", description="A Lambda Cloud key: rents machines there."
     )
-    static_hosts: str = Field(
+    static_hosts: Annotated[str, OfCloud("static")] = Field(
         "",
         alias="GLOWPLUG_STATIC_HOSTS",
         description="Machines you own, such as root@10.0.0.5:22=RTX 3090; several with commas.",
@@ -223,30 +230,49 @@ class Settings(BaseSettings):
     def keep(self) -> Keep:
         return Keep(span=timedelta(days=self.keep_days), size=round(self.keep_gb * 10**9))
 
+    @classmethod
+    def fields_of_clouds(cls) -> dict[str, str]:
+        """Of each cloud that can be configured: the name of its field."""
+        marks = ((name, mark) for name, field in cls.model_fields.items() for mark in field.metadata)
+        return {mark.name: name for name, mark in marks if isinstance(mark, OfCloud)}
+
+    @classmethod
+    def variable_of_cloud(cls, cloud: str) -> str:
+        """What its field is called in the environment."""
+        return str(cls.model_fields[cls.fields_of_clouds()[cloud]].alias)
+
+    def cloud_keys(self) -> dict[str, tuple[str | None, str]]:
+        """Of each real cloud that is configured: where it is, unless at its usual address, and the account's key."""
+        found: dict[str, tuple[str | None, str]] = {}
+        for name, field in self.fields_of_clouds().items():
+            value = getattr(self, field)
+            if isinstance(value, SecretStr) and value:
+                found[name] = None, value.get_secret_value()
+            elif isinstance(value, str) and value:
+                found[name] = value, ""
+        return found
+
+    def with_cloud_alone(self, cloud: str) -> "Settings":
+        """The same without any other cloud, without managed APIs and without a sandbox."""
+        fields = self.fields_of_clouds()
+        others = {fields[name]: type(getattr(self, fields[name]))("") for name in fields if name != cloud}
+        return self.model_copy(update={**others, "bridge": "none", "sandbox_url": ""})
+
     @property
     def rents_for_real(self) -> bool:
         """Whether money is spent: a real cloud's key is there, and no sandbox excludes it."""
-        keys = (self.vast_api_key, self.runpod_api_key, self.lambda_api_key)
-        return any(key.get_secret_value() for key in keys) and not self.sandbox_url
+        return any(key for _, key in self.cloud_keys().values()) and not self.sandbox_url
 
     @property
     def needs_sandbox(self) -> bool:
         """Whether the embedded sandbox is to be started or found: nothing else is configured."""
-        return not (self.sandbox_url or self.rents_for_real or self.static_hosts or self.has_real_bridge)
+        return not (self.sandbox_url or self.cloud_keys() or self.has_real_bridge)
 
     @property
     def has_real_bridge(self) -> bool:
         """Whether a managed API of somebody else, or a ComfyUI, is configured."""
         keys = (self.replicate_api_token, self.together_api_key)
         return bool(self.comfyui_url or self.modal_url) or any(key.get_secret_value() for key in keys)
-
-    def cloud_keys(self) -> dict[str, tuple[str | None, str]]:
-        """Of each real cloud that is configured: where it is, unless at its usual address, and the account's key."""
-        keys = {"vast": self.vast_api_key, "runpod": self.runpod_api_key, "lambda": self.lambda_api_key}
-        found: dict[str, tuple[str | None, str]] = {
-            name: (None, key.get_secret_value()) for name, key in keys.items() if key.get_secret_value()
-        }
-        return found | ({"static": (self.static_hosts, "")} if self.static_hosts else {})
 
     def bridge_access(self) -> dict[str, BridgeAccess]:
         """Of each managed API that is configured, what it takes to use it; those that cost least come first."""

@@ -66,8 +66,16 @@ def overview_document(overview: Overview) -> Document:
                 "problem": cloud.problem,
                 "unknown_machines": cloud.unknown_machines,
                 "checked_s_ago": _seconds_ago(cloud.checked_at, overview.now),
+                "key_good": cloud.has_good_key,
+                "balance_usd": None if cloud.balance is None else dollars(cloud.balance),
+                "runway_h": None if cloud.runway is None else round(cloud.runway.total_seconds() / 3600, 1),
+                "last_error": cloud.last_error,
+                "limited_until": None if cloud.limited_until is None else cloud.limited_until.isoformat(),
             }
             for cloud in overview.clouds
+        ],
+        "apis": [
+            {"name": api.name, "title": api.title, "state": str(api.state), "why": api.why} for api in overview.bridges
         ],
     }
 

@@ -4,18 +4,18 @@ from datetime import datetime
 
 from bot.chat.documents import name_of, overview_document
 from bot.chat.model import Answer, Reply
-from bot.chat.words import plural, price
+from bot.chat.words import plural, price, span
 from bot.service.desk import Desk
-from orchestrator.api import CloudView, EndReason, InstanceView, Overview
+from orchestrator.api import BridgeView, CloudView, EndReason, InstanceView, Overview
 
 
 async def show(desk: Desk) -> Answer:
     overview = await desk.orchestrator.overview()
     machines = [_machine(instance) for instance in overview.instances]
-    clouds = [_cloud(cloud, overview.now) for cloud in overview.clouds]
+    clouds = [cloud_line(cloud, overview.now) for cloud in overview.clouds]
     return Reply(
         text=_summary(overview),
-        lines=(*machines, *clouds, *_warnings(overview)),
+        lines=(*machines, *clouds, *map(bridge_line, overview.bridges), *_warnings(overview)),
         data=overview_document(overview),
     )
 
@@ -37,9 +37,38 @@ def _machine(instance: InstanceView) -> str:
     return " · ".join([*(part for part in parts if part), f"{price(instance.cost)} so far", str(instance.id)])
 
 
-def _cloud(cloud: CloudView, now: datetime) -> str:
+def cloud_line(cloud: CloudView, now: datetime) -> str:
     """With the proof that nothing runs there that we do not know of, or how old it is."""
-    return f"{cloud.name}: {cloud.problem or 'answers'} · {_proof(cloud, now)}"
+    parts = (cloud.problem or "answers", _key(cloud), _money(cloud), _patience(cloud, now), _last_error(cloud, now))
+    return f"{cloud.name}: " + " · ".join([*(part for part in parts if part), _proof(cloud, now)])
+
+
+def _key(cloud: CloudView) -> str:
+    return {None: "", True: "key good", False: "key or account refused"}[cloud.has_good_key]
+
+
+def _money(cloud: CloudView) -> str:
+    if cloud.balance is None:
+        return ""
+    lasts = "" if cloud.runway is None else f", enough for {span(cloud.runway.total_seconds())}"
+    return f"{price(cloud.balance)} left{lasts}"
+
+
+def _patience(cloud: CloudView, now: datetime) -> str:
+    if cloud.limited_until is None or cloud.limited_until <= now:
+        return ""
+    return f"may not be asked for {span((cloud.limited_until - now).total_seconds())}"
+
+
+def _last_error(cloud: CloudView, now: datetime) -> str:
+    """What went wrong before; what is wrong now is said first."""
+    if cloud.problem or cloud.failed_at is None:
+        return ""
+    return f"last error {span((now - cloud.failed_at).total_seconds())} ago: {cloud.last_error}"
+
+
+def bridge_line(bridge: BridgeView) -> str:
+    return f"{bridge.title}: {bridge.state}" + (f", {bridge.why}" if bridge.why else "")
 
 
 def _proof(cloud: CloudView, now: datetime) -> str:

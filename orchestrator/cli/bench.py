@@ -15,8 +15,10 @@ import typer
 from orchestrator import logs
 from orchestrator.api import UserId, dollars
 from orchestrator.app import SandboxAddress, open_orchestrator
+from orchestrator.cli.benched import keep
 from orchestrator.cli.opening import load_settings, out, print_json, stop
-from orchestrator.cli.trial import Trial, check_cloud, try_once, watching
+from orchestrator.cli.target import CAP, WHERE, Target, agree, capped, choose, own_folder
+from orchestrator.cli.trial import Trial, try_once, watching
 from orchestrator.control.service import Service
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.verdict import Criteria, Judgement, Verdict, judge
@@ -58,7 +60,7 @@ def _bench() -> None:
 @app.command("cold-start")
 def cold_start(
     *,
-    cloud: Annotated[str, typer.Option(help="Where to rent: sandbox (one of its own) or vast.")] = "sandbox",
+    cloud: Annotated[str, typer.Option(help=WHERE)] = "sandbox",
     runs: Annotated[int, typer.Option(min=1, help="Cold starts, one after another.")] = 5,
     faults: Annotated[Profile, typer.Option(help="How bad the sandbox's hosts are.")] = Profile.MARKET,
     plain: Annotated[
@@ -66,17 +68,20 @@ def cold_start(
         typer.Option("--plain", help="As by hand: one machine a run, each time another host; no second one beside it."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    cap_usd: Annotated[float | None, typer.Option(min=0, help=CAP)] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before real money is spent.")] = False,
 ) -> None:
     """Rent a machine, make one picture, give the machine back, prove it gone; again and again. Then judge."""
     settings = load_settings(**PLAIN) if plain else load_settings()
     if settings.log_level == "INFO":  # what goes wrong is what is measured: it is in the table
         logs.configure(level="ERROR", secrets=settings.secrets())
-    check_cloud(settings, cloud, yes=yes)
+    target = choose(settings, cloud, cap_usd=cap_usd)
+    agree(target, f"{runs} machines one after another", yes=yes, quiet=as_json)
     try:
-        bench = asyncio.run(_run(settings, cloud, runs, faults, quiet=as_json))
+        bench = asyncio.run(_run(target, runs, faults, quiet=as_json))
     except (OrchestratorError, SandboxError) as error:
         stop(str(error))
+    keep(settings.data, target.key, bench.report())
     print_json(bench.report()) if as_json else _print(bench)
     if bench.left:
         stop(f"{bench.left} machines may be left; see `glowplug sweep` and the cloud's own page.")
@@ -106,6 +111,7 @@ class Bench:
             "variation": None if judged.variation is None else round(judged.variation, 4),
             "verdict": str(judged.verdict),
             "criteria": asdict(self.criteria),
+            "usd_per_run": round(sum(dollars(trial.view.cost) for trial in self.trials) / len(self.trials), 6),
         }
 
 
@@ -120,12 +126,13 @@ def _row(trial: Trial) -> dict[str, Any]:
     }
 
 
-async def _run(settings: Settings, cloud: str, runs: int, faults: Profile, *, quiet: bool) -> Bench:
-    if cloud != "sandbox":
-        own = settings.model_copy(update={"data": settings.data / "bench", "installation": "", "bridge": "none"})
-        return await _measure(own, None, runs, quiet=quiet)
-    async with _own_sandbox(settings, runs, faults) as (own, sandbox):
-        return await _measure(own, sandbox, runs, quiet=quiet)
+async def _run(target: Target, runs: int, faults: Profile, *, quiet: bool) -> Bench:
+    if target.is_real:
+        folder = await asyncio.to_thread(own_folder, target, "bench")
+        own = target.settings.model_copy(update={"data": folder, "installation": ""})
+        return await _measure(await capped(own, target.cap_usd), None, runs, quiet=quiet)
+    async with _own_sandbox(target.settings, runs, faults) as (own, sandbox):
+        return await _measure(await capped(own, target.cap_usd), sandbox, runs, quiet=quiet)
 
 
 @asynccontextmanager
@@ -144,7 +151,7 @@ async def _own_sandbox(
     folder = await asyncio.to_thread(_new_folder, settings.data / "bench")
     try:
         async with open_sandbox(DataFolder(folder / "sandbox"), options) as sandbox:
-            own = {"data": folder, "installation": "", "bridge": "none", "sandbox_url": sandbox.url}
+            own = {"data": folder, "installation": "", "sandbox_url": sandbox.url}
             limit = {"job_deadline_s": min(settings.job_deadline_s, LONGEST_ON_SANDBOX_S)}
             yield settings.model_copy(update=own | limit), SandboxAddress(url=sandbox.url, key=sandbox.key)
     finally:
@@ -187,6 +194,7 @@ def _print(bench: Bench) -> None:
     made = sum(trial.is_success for trial in bench.trials)
     varies = "" if judged.variation is None else f", times vary by {judged.variation:.0%}"
     out.print(f"{made} of {len(bench.trials)} made their picture{varies}: {SENTENCES[judged.verdict]}")
+    out.print(f"${bench.report()['usd_per_run']:.4f} a run")
     out.print(
         f"[dim](at most {limits.failure_rate:.0%} may fail; variation is fine under {limits.fine_variation:.0%}, "
         f"and too much over {limits.bad_variation:.0%})[/dim]"

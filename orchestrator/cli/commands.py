@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestrator.cli import bench, cost, doctor, e2e, models, run, sandbox, status, sweep, workflows
+from orchestrator.cli import bench, compare, cost, doctor, e2e, models, run, sandbox, status, sweep, workflows
 
 app = typer.Typer(
     name="glowplug",
@@ -16,6 +16,7 @@ app.command("doctor")(doctor.doctor)
 app.command("e2e")(e2e.e2e)
 app.command("sandbox")(sandbox.sandbox)
 app.command("status")(status.status)
+app.command("compare")(compare.compare)
 app.command("cost")(cost.cost)
 app.command("sweep")(sweep.sweep)
 app.add_typer(bench.app, name="bench")

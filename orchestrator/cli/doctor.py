@@ -4,16 +4,24 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import aiohttp
 import typer
 
-from orchestrator.app import clouds_of, workflows_in
+from orchestrator.adapters.sandbox_apis import apis_of
+from orchestrator.adapters.system import SystemClock
+from orchestrator.app import bridges_of, clouds_of, workflows_in
+from orchestrator.cli.health import joined, money_words, remembered, trouble_words
 from orchestrator.cli.opening import load_settings, out, print_json, sandbox_of
-from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.money import dollars
+from orchestrator.control.board import CloudHealth
+from orchestrator.domain.errors import ApiOff, CloudError, InferenceUnavailable, OrchestratorError, SettingsProblem
+from orchestrator.ports.cloud import CloudProvider
+from orchestrator.ports.inference import InferenceApi
 from orchestrator.settings import Settings
+
+PROBE_LIMIT = timedelta(seconds=30)
 
 Check = Callable[[Settings], Awaitable[str]]
 
@@ -42,6 +50,7 @@ async def _all(settings: Settings) -> list[dict[str, Any]]:
         ("data folder", _data),
         ("workflows", _workflows),
         ("clouds", _clouds),
+        ("managed APIs", _apis),
         ("comfyui", _comfyui),
     ]
     return [await _one(name, check, settings) for name, check in checks]
@@ -71,15 +80,54 @@ async def _workflows(settings: Settings) -> str:
 
 
 async def _clouds(settings: Settings) -> str:
-    sandbox = await sandbox_of(settings)
+    """Each by itself: one that is out of order hides no other."""
+    sandbox, now = await sandbox_of(settings), SystemClock().now()
+    known = await remembered(settings)
     async with aiohttp.ClientSession() as http:
         clouds = await clouds_of(settings, sandbox, http)
-        told = []
-        for name, cloud in sorted(clouds.items()):
-            account = await cloud.account()
-            balance = "" if account.balance is None else f", ${dollars(account.balance):.2f} left"
-            told.append(f"{name}: key good{balance}")
-    return "; ".join(told) or "none: pictures are made by COMFYUI_URL"
+        told = [await _cloud(cloud, known.get(name), now) for name, cloud in sorted(clouds.items())]
+    return _all_good(told) or "none: pictures are made by COMFYUI_URL or a managed API"
+
+
+async def _cloud(cloud: CloudProvider, known: CloudHealth | None, now: datetime) -> tuple[bool, str]:
+    try:
+        balance = (await cloud.account()).balance
+        rate = sum(rental.price for rental in await cloud.rentals())
+    except CloudError as error:
+        return False, str(error)
+    lasts = timedelta(hours=balance / rate) if balance is not None and rate else None
+    return True, f"{cloud.name}: " + joined(["key good", money_words(balance, lasts), *trouble_words(known, now)])
+
+
+async def _apis(settings: Settings) -> str:
+    """Each is asked whether it serves us, which costs nothing."""
+    sandbox = await sandbox_of(settings)
+    async with aiohttp.ClientSession() as http:
+        if sandbox is not None:
+            try:
+                await apis_of(http, sandbox.url, key=sandbox.key)
+            except SettingsProblem as error:  # told once: a sandbox that does not answer fails as a cloud, too
+                return f"not asked: {error}"
+        told = [await _api(api) for api in (await bridges_of(settings, sandbox, http)).values()]
+    return _all_good(told) or "none: who waits for a cold machine waits"
+
+
+async def _api(api: InferenceApi) -> tuple[bool, str]:
+    try:
+        async with asyncio.timeout(PROBE_LIMIT.total_seconds()):
+            await api.probe()
+    except ApiOff as error:
+        return False, f"{api.title}: switched off, {error}"
+    except (InferenceUnavailable, TimeoutError) as error:
+        return False, f"{api.title}: left alone, {str(error) or 'it takes too long to answer'}"
+    return True, f"{api.title}: serves us"
+
+
+def _all_good(told: list[tuple[bool, str]]) -> str:
+    sentence = "; ".join(text for _, text in told)
+    if not all(good for good, _ in told):
+        raise _Failed(sentence)
+    return sentence
 
 
 async def _comfyui(settings: Settings) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -10,14 +10,15 @@ from rich.table import Table
 
 from orchestrator.adapters.database.store import open_store_readonly
 from orchestrator.adapters.system import SystemClock
-from orchestrator.api import dollars
+from orchestrator.api import BridgeView, dollars
+from orchestrator.cli.health import joined, known_bridges, known_clouds
 from orchestrator.cli.opening import load_settings, out, print_json
+from orchestrator.control.board import CloudHealth
+from orchestrator.control.health import runway
 from orchestrator.control.sightings import LISTING
 from orchestrator.domain.instance import ORDERED, Instance, InstanceState
 from orchestrator.ports.store import Books
 from orchestrator.settings import Settings
-
-CLOUDS = ("sandbox", "vast")
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -36,7 +37,7 @@ async def _report(settings: Settings) -> dict[str, Any]:
     async with open_store_readonly(path, clock) as store, store.reading() as books:
         live = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
         sessions = await books.sessions.not_closed()
-        clouds = await _clouds(books, now)
+        clouds = await _clouds(books, live, now)
         return {
             "sessions": [{"id": s.id, "user": s.user, "state": str(s.state)} for s in sessions],
             "instances": [_row(instance) for instance in live],
@@ -46,21 +47,39 @@ async def _report(settings: Settings) -> dict[str, Any]:
             "today_usd": dollars(await books.ledger.total(day, now)),
             "month_usd": dollars(await books.ledger.total(day.replace(day=1), now)),
             "clouds": clouds,
+            "apis": [_api(view) for view in await known_bridges(books)],
         }
 
 
-async def _clouds(books: Books, now: datetime) -> list[dict[str, Any]]:
-    """Each cloud that was ever listed: how many machines nobody knew, and how old that is."""
-    facts = {cloud: await books.fact(LISTING + cloud) for cloud in CLOUDS}
+async def _clouds(books: Books, live: tuple[Instance, ...], now: datetime) -> list[dict[str, Any]]:
+    """Each cloud that was ever listed: how it is, how many machines nobody knew, and how old that is."""
+    known = await known_clouds(books)
+    facts = {cloud: await books.fact(LISTING + cloud) for cloud in known}
     listings = {cloud: json.loads(fact) for cloud, fact in facts.items() if fact}
     return [
         {
             "name": cloud,
             "unknown_machines": listing["unknown"],
             "checked_s_ago": round(now.timestamp() - listing["at"], 1),
+            **_health(known[cloud], runway(known[cloud], cloud, live, now)),
         }
         for cloud, listing in listings.items()
     ]
+
+
+def _health(health: CloudHealth, lasts: timedelta | None) -> dict[str, Any]:
+    return {
+        "problem": health.problem,
+        "key_good": health.has_good_key,
+        "balance_usd": None if health.balance is None else dollars(health.balance),
+        "runway_h": None if lasts is None else round(lasts.total_seconds() / 3600, 1),
+        "last_error": health.last_error,
+        "limited_until": None if health.limited_until is None else health.limited_until.isoformat(),
+    }
+
+
+def _api(view: BridgeView) -> dict[str, Any]:
+    return {"name": view.name, "title": view.title, "state": str(view.state), "why": view.why}
 
 
 def _row(instance: Instance) -> dict[str, Any]:
@@ -83,6 +102,7 @@ def _empty() -> dict[str, Any]:
         "today_usd": 0.0,
         "month_usd": 0.0,
         "clouds": [],
+        "apis": [],
     }
 
 
@@ -97,8 +117,18 @@ def _print(report: dict[str, Any]) -> None:
         f"${report['today_usd']:.2f} today, ${report['month_usd']:.2f} this month"
     )
     for cloud in report["clouds"]:
-        out.print(
-            f"{cloud['name']}: unknown machines {cloud['unknown_machines']}, seen {cloud['checked_s_ago']:.0f} s ago"
-        )
+        out.print(f"{cloud['name']}: {_words(cloud)}, seen {cloud['checked_s_ago']:.0f} s ago")
+    for api in report["apis"]:
+        out.print(f"{api['title']}: {joined([api['state'], api['why']])}")
     if not report["clouds"]:
         out.print("no cloud was listed yet, so nobody knows what runs there")
+
+
+def _words(cloud: dict[str, Any]) -> str:
+    key = {None: "", True: "key good", False: "key or account refused"}[cloud["key_good"]]
+    left = "" if cloud["balance_usd"] is None else f"${cloud['balance_usd']:.2f} left"
+    lasts = "" if cloud["runway_h"] is None else f"enough for {cloud['runway_h']:.1f} h"
+    limited = "" if cloud["limited_until"] is None else f"may not be asked before {cloud['limited_until']}"
+    error = f"last error: {cloud['last_error']}" if cloud["last_error"] and not cloud["problem"] else ""
+    said = (cloud["problem"] or "answers", key, left, lasts, limited, error)
+    return joined([*said, f"unknown machines {cloud['unknown_machines']}"])

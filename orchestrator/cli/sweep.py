@@ -75,27 +75,32 @@ def sweep(
 ) -> None:
     """List the machines that carry our label, and end them if you say so."""
     try:
-        found = asyncio.run(_sweep(load_settings(), any_installation=any_installation, yes=yes, ask=not as_json))
+        found, is_complete = asyncio.run(
+            _sweep(load_settings(), any_installation=any_installation, yes=yes, ask=not as_json)
+        )
     except StoreError as error:
         stop(str(error))
     if as_json:
         now = SystemClock().now()
         print_json({"machines": [_row(machine, now) for machine in found]})
+    if not is_complete:
+        raise typer.Exit(1)
 
 
-async def _sweep(settings: Settings, *, any_installation: bool, yes: bool, ask: bool) -> list[_Found]:
+async def _sweep(settings: Settings, *, any_installation: bool, yes: bool, ask: bool) -> tuple[list[_Found], bool]:
+    """What was found, and whether every cloud has answered."""
     async with AsyncExitStack() as stack:
         ground = await _ground(settings, stack)
-        found = await _find(ground, any_installation=any_installation)
+        found, is_complete = await _find(ground, any_installation=any_installation)
         to_end = [machine for machine in found if machine.fate is Fate.END]
         if ask:
             _print(found, SystemClock().now())
         if not to_end or not (yes or (ask and await asyncio.to_thread(typer.confirm, _question(to_end)))):
-            return found
+            return found, is_complete
         ended = {machine.rental.ref for machine in to_end if await _end(ground, machine)}
         if ask:
             out.print(f"{len(ended)} of {len(to_end)} ended; run this again in a minute to see that they are gone")
-    return [replace(machine, ended=machine.rental.ref in ended) for machine in found]
+    return [replace(machine, ended=machine.rental.ref in ended) for machine in found], is_complete
 
 
 async def _ground(settings: Settings, stack: AsyncExitStack) -> _Ground:
@@ -123,19 +128,24 @@ async def _names(settings: Settings, store: Store | None) -> frozenset[Installat
     return frozenset(InstallationId(name) for name in names if name)
 
 
-async def _find(ground: _Ground, *, any_installation: bool) -> list[_Found]:
-    found = []
+async def _find(ground: _Ground, *, any_installation: bool) -> tuple[list[_Found], bool]:
+    """In all clouds that answer, and whether those are all; when none does the command ends here."""
+    found, silent = [], 0
     for _, cloud in sorted(ground.clouds.items()):
         try:
             rentals = await cloud.rentals()
         except CloudError as error:
-            stop(f"{error}. Nothing was ended; this is no proof that nothing is there.")
+            silent += 1
+            if silent == len(ground.clouds):
+                stop(f"{error}. Nothing was ended; this is no proof that nothing is there.")
+            err.print(f"{error}. This is no proof that nothing is there.")
+            continue
         for rental in rentals:
             installation = installation_of(rental.label)
             if installation is not None and (any_installation or installation in ground.own):
                 fate = await _fate(ground, rental)
                 found.append(_Found(rental=rental, ours=installation in ground.own, fate=fate))
-    return found
+    return found, not silent
 
 
 async def _fate(ground: _Ground, rental: Rental) -> Fate:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestrator.api import (
@@ -25,7 +24,6 @@ from orchestrator.api import (
 from orchestrator.cli.opening import out, stop
 from orchestrator.control.service import Service
 from orchestrator.domain.errors import RequestError
-from orchestrator.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,20 +118,6 @@ def outcome_of(view: JobView) -> str:
             return f"failed: {failure.key}"
         case _:
             return "cancelled"
-
-
-def check_cloud(settings: Settings, cloud: str, *, yes: bool) -> None:
-    """End the command unless *cloud* is one and may be paid for."""
-    if cloud not in {"sandbox", "vast"}:
-        stop(f'There is no cloud "{cloud}"; use sandbox or vast.', status=2)
-    if cloud != "vast":
-        return
-    if not settings.vast_api_key.get_secret_value():
-        stop("Renting at Vast.ai needs VAST_API_KEY; make one at https://cloud.vast.ai/manage-keys/.", status=2)
-    if not yes and not typer.confirm(
-        f"This rents a real machine for up to ${settings.max_usd_hour:.2f} an hour. Go on?"
-    ):
-        raise typer.Exit(1)
 
 
 def _further(known: ColdStart | None, seen: ColdStart) -> ColdStart:

@@ -6,6 +6,7 @@ from datetime import datetime
 from orchestrator.domain.ids import CloudName, InstanceId, JobId
 from orchestrator.domain.instance import EndReason
 from orchestrator.domain.loras import Fetching
+from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.stages import Stage, Step
 from orchestrator.ports.comfy import Painting
 
@@ -20,11 +21,21 @@ class CloudHealth:
 
     Attributes:
         problem: Empty when its last call went well.
+        last_error: What it said when it last did not; *failed_at* then.
+        has_good_key: Whether it takes our key and our account; None before it has said.
+        limited_until: Until when it does not want to be asked; None while it does not say.
+        balance: Prepaid money left at *balance_at*; None where it does not tell.
         unknown_machines: Machines with our label in its last complete listing that no book of ours knew.
         listed_at: When that listing was asked for.
     """
 
     problem: str = ""
+    last_error: str = ""
+    failed_at: datetime | None = None
+    has_good_key: bool | None = None
+    limited_until: datetime | None = None
+    balance: MicroUsd | None = None
+    balance_at: datetime | None = None
     unknown_machines: int | None = None
     listed_at: datetime | None = None
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from orchestrator.api import BridgeState, BridgeView
+from orchestrator.control.health import note_bridge
 from orchestrator.control.moves import tell
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import ApiOff, InferenceUnavailable
@@ -38,11 +40,13 @@ class _Health:
 
     Attributes:
         problem: Why it is switched off; empty while it is not.
+        doubt: Why nobody knows whether it serves us; empty when somebody does.
         probe_at: When it is asked next, on the loop's clock.
     """
 
     breaker: Breaker = Breaker()
     problem: str = ""
+    doubt: str = "it has not answered yet"
     probe_at: float = -math.inf
 
 
@@ -94,10 +98,24 @@ class Bridges:
             return health.problem
         return f"left alone after {health.breaker.failures} failures in a row"
 
+    def view(self, name: str) -> BridgeView:
+        """For people who look after it."""
+        health, problem = self._health[name], self.problem_of(name)
+        if problem:
+            state = BridgeState.OFF if health.problem else BridgeState.RESTING
+        else:
+            state = BridgeState.UNKNOWN if health.doubt else BridgeState.SERVES
+        return BridgeView(name=name, title=self._apis[name].title, state=state, why=problem or health.doubt)
+
+    def views(self) -> tuple[BridgeView, ...]:
+        """Best first."""
+        return tuple(self.view(name) for name in self._apis)
+
     # How they did.
 
     def succeeded(self, name: str) -> None:
         self._health[name].breaker = Breaker()
+        self._health[name].doubt = ""
 
     def failed(self, name: str, *, retry_after: timedelta | None = None) -> None:
         health, now = self._health[name], asyncio.get_running_loop().time()
@@ -113,6 +131,7 @@ class Bridges:
             values: dict[str, str | int | float] = {"api": self._apis[name].title, "problem": str(error)}
             at = self._shared.clock.now()
             await tell(books, None, "bridge_off", values, topic=f"bridge:{name}", now=at, unless_since=at - PROBE_EVERY)
+            await note_bridge(books, self.view(name))
         self._shared.wakeups.notices.wake()
 
     async def step(self) -> timedelta | None:
@@ -135,10 +154,13 @@ class Bridges:
         except ApiOff as error:
             await self.switch_off(name, error)
         except (InferenceUnavailable, TimeoutError) as error:
-            log.info("%s cannot be asked whether it serves us: %s", name, str(error) or "too slow")
+            health.doubt = str(error) or "it took too long to answer"
+            log.info("%s cannot be asked whether it serves us: %s", name, health.doubt)
             health.probe_at = asyncio.get_running_loop().time() + PROBE_SOON.total_seconds()
         else:
             if health.problem:
                 log.info("%s serves us again", name)
-            health.problem = ""
+            health.problem = health.doubt = ""
             self._shared.wakeups.dispatcher.wake()
+        async with self._shared.store.writing() as books:
+            await note_bridge(books, self.view(name))

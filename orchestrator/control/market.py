@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
+from orchestrator.control.health import after_answer, after_refusal
 from orchestrator.control.moves import tell
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import AccountProblem, CloudError, CloudUnavailable
@@ -84,14 +85,14 @@ class Market:
         health = self._shared.board.cloud(cloud)
         if health.problem:
             log.info("cloud %s answers again", cloud)
-            self._shared.board.put_cloud(cloud, replace(health, problem=""))
+        self._shared.board.put_cloud(cloud, after_answer(health))
 
     async def refused(self, error: CloudError) -> None:
         """A call failed: log it once, and tell the admins where only they can help."""
         health = self._shared.board.cloud(error.cloud)
         if not health.problem:
             log.warning("%s", error)
-        self._shared.board.put_cloud(error.cloud, replace(health, problem=str(error)))
+        self._shared.board.put_cloud(error.cloud, after_refusal(health, error, self._shared.clock.now()))
         if isinstance(error, AccountProblem):
             async with self._shared.store.writing() as books:
                 await tell(

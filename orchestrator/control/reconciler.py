@@ -9,12 +9,13 @@ import asyncio
 import logging
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from orchestrator.control import news
-from orchestrator.control.board import CloudHealth
 from orchestrator.control.budgets import caps_in_force
+from orchestrator.control.health import note_cloud
 from orchestrator.control.links import Links
 from orchestrator.control.market import Market
 from orchestrator.control.moves import book_due, end_instance
@@ -124,16 +125,18 @@ class Reconciler:
             rentals = await cloud.rentals()
         except CloudError as error:
             await self._market.refused(error)
+            async with self._shared.store.writing() as books:
+                await note_cloud(books, cloud.name, self._shared.board.cloud(cloud.name))
             return
         await self._market.answered(cloud.name)
-        if rentals:
+        if rentals or cloud.name not in self._balance_at:
             await self._look_at_balance(cloud)
         findings = await self._settle(cloud, rentals, asked_at)
         if any(not isinstance(finding, Seen) for finding in findings):
             self._ring()
 
     async def _look_at_balance(self, cloud: CloudProvider) -> None:
-        """Once an hour while money is spent: a cloud without money deletes what runs."""
+        """At the start, and once an hour while money is spent: a cloud without money deletes what runs."""
         now = asyncio.get_running_loop().time()
         if now < self._balance_at.get(cloud.name, -math.inf):
             return
@@ -143,6 +146,8 @@ class Reconciler:
         except CloudError as error:
             log.info("the balance at %s is not known: %s", cloud.name, error)
             return
+        health = self._shared.board.cloud(cloud.name)
+        self._shared.board.put_cloud(cloud.name, replace(health, balance=balance, balance_at=self._shared.clock.now()))
         if balance is not None and balance < LOW_BALANCE:
             async with self._shared.store.writing() as books:
                 await news.low_balance(books, cloud.name, balance, self._shared.clock.now())
@@ -187,7 +192,9 @@ class Reconciler:
                     await settling.act(finding)
             unknown = sum(isinstance(finding, Unknown) for finding in findings)
             await note_listing(books, cloud.name, asked_at, unknown=unknown)
-        self._shared.board.put_cloud(cloud.name, CloudHealth(unknown_machines=unknown, listed_at=asked_at))
+            await note_cloud(books, cloud.name, self._shared.board.cloud(cloud.name))
+        health = self._shared.board.cloud(cloud.name)
+        self._shared.board.put_cloud(cloud.name, replace(health, unknown_machines=unknown, listed_at=asked_at))
         return findings
 
     async def _settling(

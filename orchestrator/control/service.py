@@ -26,8 +26,9 @@ from orchestrator.api import (
     SessionView,
     WorkflowCard,
 )
-from orchestrator.control.bridges import ROUTING, routing_in_force
+from orchestrator.control.bridges import ROUTING, Bridges, routing_in_force
 from orchestrator.control.budgets import caps_in_force, change_cap
+from orchestrator.control.health import runway
 from orchestrator.control.intake import DRAINING, Intake
 from orchestrator.control.loras import Loras
 from orchestrator.control.moves import end_instance
@@ -37,7 +38,7 @@ from orchestrator.control.shared import Shared
 from orchestrator.control.views import Views, current_machine
 from orchestrator.domain.errors import RequestError
 from orchestrator.domain.ids import ImageKey, InstanceId, JobId, UserId
-from orchestrator.domain.instance import ORDERED, EndReason, InstanceState
+from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.job import Job, JobState, Served
 from orchestrator.domain.money import MicroUsd, price_of
 from orchestrator.domain.notices import Notice
@@ -56,7 +57,15 @@ class Service(Orchestrator):
     """What ``open_orchestrator`` gives."""
 
     def __init__(
-        self, shared: Shared, *, intake: Intake, loras: Loras, blobs: Blobs, views: Views, newsroom: Newsroom
+        self,
+        shared: Shared,
+        *,
+        intake: Intake,
+        loras: Loras,
+        blobs: Blobs,
+        views: Views,
+        newsroom: Newsroom,
+        bridges: Bridges,
     ) -> None:
         self._shared = shared
         self._intake = intake
@@ -64,6 +73,7 @@ class Service(Orchestrator):
         self._views = views
         self._newsroom = newsroom
         self._loras = loras
+        self._bridges = bridges
         self._people = People(shared.store, blobs, shared.clock)
 
     @property
@@ -232,7 +242,7 @@ class Service(Orchestrator):
             snapshots = [await books.sessions.snapshot(session.id) for session in await books.sessions.not_closed()]
             sessions = tuple([await self._session_view(books, s) for s in snapshots if s is not None])
             live = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
-            clouds = self._clouds()
+            clouds = self._clouds(live, now)
             return Overview(
                 now=now,
                 sessions=sessions,
@@ -244,9 +254,10 @@ class Service(Orchestrator):
                 today=await books.ledger.total(day, now),
                 month=await books.ledger.total(day.replace(day=1), now),
                 draining=await books.fact(DRAINING) == "on",
+                bridges=self._bridges.views(),
             )
 
-    def _clouds(self) -> tuple[CloudView, ...]:
+    def _clouds(self, live: tuple[Instance, ...], now: datetime) -> tuple[CloudView, ...]:
         views = []
         for name in self._shared.clouds:
             health = self._shared.board.cloud(name)
@@ -256,6 +267,12 @@ class Service(Orchestrator):
                     problem=health.problem,
                     unknown_machines=health.unknown_machines,
                     checked_at=health.listed_at,
+                    last_error=health.last_error,
+                    failed_at=health.failed_at,
+                    has_good_key=health.has_good_key,
+                    limited_until=health.limited_until,
+                    balance=health.balance,
+                    runway=runway(health, name, live, now),
                 )
             )
         return tuple(views)

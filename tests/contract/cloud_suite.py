@@ -68,7 +68,7 @@ class Stage(Protocol):
     Attributes:
         cloud: The adapter under test.
         intruder: The same with a key that the cloud does not know.
-        exempt: Rules, and troubles, that this cloud cannot show, each with the reason.
+        exempt: Rules, and troubles, that this cloud cannot show, each with the reason; of the class, not the object.
     """
 
     cloud: CloudProvider
@@ -94,9 +94,11 @@ class TroubledStage(Stage, Protocol):
 
     Attributes:
         retry_after: What it says when it is asked too often.
+        secrets: What must not be told: the account's key, the intruder's, a machine's.
     """
 
     retry_after: timedelta
+    secrets: tuple[str, ...]
 
     async def strike(self, trouble: Trouble) -> None:
         """Misbehave from now on, or once where it is about one order."""
@@ -330,11 +332,6 @@ class CloudInTroubleSuite:
     def subject(self) -> TroubledStage:
         """As in :class:`CloudSuite`, with more offers than a rule can take: two hundred."""
 
-    @pytest.fixture
-    @abstractmethod
-    def secrets(self) -> tuple[str, ...]:
-        """What must not be told: the account's key, the intruder's, a machine's."""
-
     @pytest.mark.parametrize(
         "trouble",
         [
@@ -451,7 +448,6 @@ class CloudInTroubleSuite:
         self,
         subject: TroubledStage,
         trouble: Trouble | None,
-        secrets: tuple[str, ...],
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         caplog.set_level(logging.DEBUG)
@@ -465,7 +461,7 @@ class CloudInTroubleSuite:
                 told += await _told(call.on(cloud, offer))
 
         said = "\n".join([*told, caplog.text])
-        assert [secret for secret in secrets if secret in said] == []
+        assert [secret for secret in subject.secrets if secret in said] == []
 
 
 async def _is_cancelled_after(turns: int, call: Awaitable[object]) -> bool:

@@ -38,6 +38,7 @@ class LambdaStage:
         Trouble.LIST_SHORT: "a listing does not count",
     }
     retry_after = timedelta(seconds=RETRY_AFTER_S)
+    secrets: tuple[str, ...] = (KEY, INTRUDERS_KEY)
 
     def __init__(self, server: Lambda, session: aiohttp.ClientSession) -> None:
         self.server = server

@@ -8,7 +8,7 @@ from orchestrator.adapters.clouds.runpod.limits import Limits
 from orchestrator.domain.ids import CloudRef
 from orchestrator.ports.cloud import CloudProvider
 from orchestrator.sandbox.runpod import Trouble as Ours
-from tests.adapters.runpod.world import World, world
+from tests.adapters.runpod.world import KEY, World, world
 from tests.contract.cloud_suite import Trouble
 from tests.contract.vast_stage import INTRUDERS_KEY
 
@@ -43,6 +43,7 @@ class RunPodStage:
         "test_a_listing_goes_on_beyond_one_page": "it sells fewer kinds than a page holds; see tests/adapters/runpod",
     }
     retry_after = timedelta(seconds=12)
+    secrets: tuple[str, ...] = (KEY, INTRUDERS_KEY)
 
     def __init__(self, served: World) -> None:
         self._world = served

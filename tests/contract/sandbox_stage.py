@@ -50,6 +50,7 @@ class SandboxStage:
         if trouble not in FAULTS and trouble not in FAULTS_OF_ALL
     }
     retry_after = timedelta(seconds=1)
+    secrets: tuple[str, ...] = (SANDBOX_KEY, INTRUDERS_KEY)
 
     def __init__(self, sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
         self._sandbox = sandbox

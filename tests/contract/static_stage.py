@@ -54,6 +54,7 @@ class StaticStage:
         ),
     }
     retry_after = timedelta()
+    secrets: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
         self._leases = folder / "static"

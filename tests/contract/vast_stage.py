@@ -46,6 +46,7 @@ class VastStage:
 
     exempt: Mapping[str, str] = {}
     retry_after = timedelta(seconds=17)
+    secrets: tuple[str, ...] = (KEY, INTRUDERS_KEY, recorded("launched")["instance_api_key"])
 
     def __init__(self, server: ScriptedVast, session: aiohttp.ClientSession) -> None:
         self.server = server

@@ -40,13 +40,15 @@ async def test_without_memory_and_further_tries_it_is_the_first_users_table(tmp_
     """Of five machines one never opens SSH, three vanish while the models load, and one makes a picture."""
     measured = await report(tmp_path, "--runs", "5", "--plain")
 
-    assert list(measured) == ["runs", "success_rate", "variation", "verdict", "criteria"]
+    assert list(measured) == ["runs", "success_rate", "variation", "verdict", "criteria", "usd_per_run"]
     ends = sorted((run["failure"] or run["outcome"], run["steps"][-1]["step"]) for run in measured["runs"])
     assert ends == [("ssh_unreachable", "ssh"), ("succeeded", "generation"), *[("vanished", "models")] * 3]
     assert [run["tries"] for run in measured["runs"]] == [1] * 5
     assert (measured["success_rate"], measured["variation"], measured["verdict"]) == (0.2, None, "batch_only")
     assert measured["criteria"] == HIS_CRITERIA
-    assert list((tmp_path / "data" / "bench").iterdir()) == []
+    assert measured["usd_per_run"] > 0
+    [kept] = (tmp_path / "data" / "bench").iterdir()
+    assert json.loads(kept.read_text()) == measured
 
 
 async def test_with_them_every_run_makes_its_picture_and_only_the_first_has_to_search(tmp_path: Path) -> None:
@@ -65,14 +67,24 @@ async def test_a_person_reads_a_line_a_run_and_the_verdict(tmp_path: Path) -> No
     status, out, _ = await bench(tmp_path, "--runs", "1", "--faults", "none")
 
     assert status == 0
+    assert out.startswith("on the sandbox: nothing is rented for real")
     assert "run 1" in out
     assert "1 of 1 made their picture: fine for people who wait" in out
 
 
-@pytest.mark.parametrize("args", [("--cloud", "moon"), ("--cloud", "vast"), ("--runs", "0"), ("--faults", "rain")])
+@pytest.mark.parametrize("args", [("--cloud", "moon"), ("--cap-usd", "-1"), ("--runs", "0"), ("--faults", "rain")])
 async def test_what_cannot_be_measured_is_said_and_nothing_is_started(tmp_path: Path, args: tuple[str, ...]) -> None:
     status, out, err = await bench(tmp_path, *args)
 
     assert (status, out) == (2, "")
     assert "Traceback" not in err
     assert not (tmp_path / "data").exists()
+
+
+async def test_what_may_be_spent_is_not_exceeded(tmp_path: Path) -> None:
+    status, out, _ = await bench(tmp_path, "--cloud", "vast", "--runs", "1", "--faults", "none", "--cap-usd", "0.01")
+
+    assert status == 0
+    assert "on the sandbox's vast" in out
+    assert "over_budget" in out
+    assert "$0.0000 a run" in out

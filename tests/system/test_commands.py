@@ -87,6 +87,19 @@ async def test_doctor_finds_everything_in_place(folder: Path, cloud: Running) ->
     report = await document(folder, cloud, "doctor")
 
     assert [check["name"] for check in report["checks"] if not check["ok"]] == []
+    said = {check["name"]: check["detail"] for check in report["checks"]}
+    assert said["clouds"].startswith("sandbox: key good, $")
+    assert said["managed APIs"] == "Replicate: serves us"
+
+
+async def test_doctor_names_each_cloud_and_api_that_is_not_as_it_should_be(folder: Path, cloud: Running) -> None:
+    wanted = {"GLOWPLUG_SANDBOX_BRIDGE": "replicate,moon"}
+    status, text = await glowplug(folder, cloud, "doctor", "--json", **wanted)
+
+    said = {check["name"]: check["detail"] for check in json.loads(text)["checks"]}
+    assert status == 1
+    assert said["clouds"].startswith("sandbox: key good")
+    assert said["managed APIs"].startswith("GLOWPLUG_SANDBOX_BRIDGE: the sandbox has no moon; it has ")
 
 
 async def test_doctor_exits_with_1_when_a_key_is_refused(folder: Path, cloud: Running) -> None:
@@ -95,6 +108,35 @@ async def test_doctor_exits_with_1_when_a_key_is_refused(folder: Path, cloud: Ru
     failed = [check["name"] for check in json.loads(text)["checks"] if not check["ok"]]
     assert (status, failed) == (1, ["clouds"])
     assert "another-key" not in text
+
+
+async def test_compare_puts_what_the_sandbox_has_side_by_side(folder: Path, cloud: Running) -> None:
+    compared = await document(folder, cloud, "compare", "--today-usd", "80")
+
+    assert compared["today_usd"] == 80
+    kinds = {target["name"]: target["kind"] for target in compared["targets"]}
+    assert kinds.items() >= {"vast": "cloud", "replicate": "api"}.items()
+    for target in compared["targets"]:
+        assert {"cold_start_s", "usd_per_image", "usd_month", "success_rate", "can"} <= target.keys()
+        assert target["problem"] == ""
+        assert 0 < target["usd_per_image"] < target["usd_month"]
+        assert target["from"]["success_rate"] == "unknown"
+
+
+async def test_compare_says_in_one_sentence_that_the_sandbox_does_not_tell(folder: Path, cloud: Running) -> None:
+    assert await glowplug(folder, cloud, "compare", GLOWPLUG_SANDBOX_KEY="another-key") == (1, "")
+
+
+async def test_compare_shows_people_a_table_with_todays_bill_in_it(folder: Path, cloud: Running) -> None:
+    log = folder / "log.csv"
+    rows = [f"2026-03-02T12:0{minute}:00+00:00,u1,discord" for minute in range(3)]
+    log.write_text("requested_at,user_id,platform\n" + "\n".join(rows) + "\n")
+    status, text = await glowplug(folder, cloud, "compare", "--log", str(log))
+
+    assert status == 0
+    assert "today's bill" in text
+    assert "100.00" in text
+    assert "this log's traffic: 90 pictures in 30 stretches" in text
 
 
 async def test_sweep_finds_nothing_where_nothing_was_left(folder: Path, cloud: Running) -> None:
@@ -109,7 +151,7 @@ async def test_workflows_and_models_are_listed(folder: Path, cloud: Running) -> 
     assert "unet/flux1-schnell.safetensors" in [model["path"] for model in models["models"]]
 
 
-@pytest.mark.parametrize("args", [("e2e", "--cloud", "moon"), ("e2e", "--cloud", "vast")])
+@pytest.mark.parametrize("args", [("e2e", "--cloud", "moon"), ("e2e", "--cloud", "moon", "--yes")])
 async def test_what_cannot_be_done_is_said_in_one_sentence(folder: Path, cloud: Running, args: tuple[str, ...]) -> None:
     status, text = await glowplug(folder, cloud, *args)
 

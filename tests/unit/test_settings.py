@@ -1,12 +1,13 @@
 """Settings: documented, checked, and strict about money."""
 
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from bot.settings import BotSettings
-from orchestrator.settings import Settings
+from orchestrator.settings import OfCloud, Settings
 from tests.env_example import example
 
 
@@ -72,3 +73,25 @@ def test_an_empty_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_secret_does_not_show_when_settings_are_printed() -> None:
     assert "hush-hush" not in repr(settings(VAST_API_KEY="hush-hush"))
+
+
+def test_each_cloud_is_declared_by_its_one_field() -> None:
+    class WithMore(Settings):
+        moon_key: Annotated[SecretStr, OfCloud("moon")] = Field(SecretStr(""), alias="MOON_KEY", description="A key.")
+
+    plain = WithMore(_env_file=None)
+    assert {*plain.fields_of_clouds()} == {"vast", "runpod", "lambda", "static", "moon"}
+    assert plain.needs_sandbox
+
+    chosen = WithMore(_env_file=None, MOON_KEY="secret", VAST_API_KEY="k")
+    assert chosen.rents_for_real
+    assert chosen.with_cloud_alone("moon").cloud_keys() == {"moon": (None, "secret")}
+    assert chosen.variable_of_cloud("moon") == "MOON_KEY"
+
+
+def test_machines_of_ones_own_cost_nothing() -> None:
+    own = settings(GLOWPLUG_STATIC_HOSTS="root@10.0.0.5")
+
+    assert own.cloud_keys() == {"static": ("root@10.0.0.5", "")}
+    assert not own.rents_for_real
+    assert not own.needs_sandbox

@@ -14,6 +14,7 @@ from orchestrator.adapters.system import RandomIds
 from orchestrator.adapters.workflow_files import WorkflowFiles
 from orchestrator.api import JobRequest, JobView
 from orchestrator.app import WORKFLOWS
+from orchestrator.control.bridges import Bridges
 from orchestrator.control.intake import Intake
 from orchestrator.control.loras import Loras
 from orchestrator.control.moves import end_instance
@@ -189,5 +190,6 @@ async def a_stage(
             blobs=blobs,
             views=views,
             newsroom=Newsroom(shared, views),
+            bridges=Bridges(shared),
         )
         yield Stage(clock=clock, shared=shared, sessions=Sessions(shared), service=service)

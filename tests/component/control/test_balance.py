@@ -123,6 +123,20 @@ def test_the_balance_is_asked_for_once_an_hour_and_only_while_there_are_machines
     virtual_time.run(world())
 
 
+def test_without_machines_it_is_asked_for_once_so_that_people_can_be_told(tmp_path: Path) -> None:
+    async def world() -> None:
+        purse = Purse(balance=LOW_BALANCE, machines=())
+        async with reconciling(tmp_path, purse) as (stage, reconciler):
+            await rounds(stage, reconciler, timedelta(hours=2))
+            health = stage.shared.board.cloud(VAST)
+
+        assert purse.asked == 1
+        assert (health.balance, health.has_good_key) == (LOW_BALANCE, True)
+        assert health.listed_at is not None
+
+    virtual_time.run(world())
+
+
 def test_a_cloud_that_does_not_tell_is_no_news(tmp_path: Path) -> None:
     async def world() -> None:
         async with reconciling(tmp_path, Purse(balance=None)) as (stage, reconciler):

@@ -61,6 +61,7 @@ class SimStage:
         if trouble not in ONE_ORDER and trouble not in FOR_A_WHILE
     } | {"test_no_error_and_no_log_line_holds_a_key": "its clients have no key, only the word that theirs is good"}
     retry_after = timedelta(seconds=2)
+    secrets: tuple[str, ...] = ()
 
     def __init__(self, hosts: int) -> None:
         """Open an account at a cloud of so many *hosts*."""

@@ -20,7 +20,3 @@ class TestSimCloudInTrouble(CloudInTroubleSuite):
     @pytest.fixture(params=["memory"])
     async def subject(self) -> TroubledStage:
         return SimStage(hosts=200)
-
-    @pytest.fixture
-    def secrets(self) -> tuple[str, ...]:
-        return ()
