@@ -65,9 +65,9 @@ class RunPodStage:
     async def strike(self, trouble: Trouble) -> None:
         self.had_trouble = True
         if trouble in ONCE:
-            self._world.troubles.strike(ONCE[trouble])
+            self._world.troubles.strike(ONCE[trouble], times=1)
             return
-        self._world.troubles.strike(ALL_THE_TIME[trouble], count=None)
+        self._world.troubles.strike(ALL_THE_TIME[trouble])
         if trouble is Trouble.SILENT:
             self.cloud = self._world.open(limits=IMPATIENT)
 

@@ -25,9 +25,10 @@ from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.machine import Ground, Machine
 from orchestrator.sandbox.market import Market
 from orchestrator.sandbox.replies import Handler
-from orchestrator.sandbox.runpod import TROUBLES, Troubles, app
+from orchestrator.sandbox.runpod import Trouble, app
 from orchestrator.sandbox.runpod.pods import pod_id
-from orchestrator.sandbox.troubles import Troubles as MachineTroubles
+from orchestrator.sandbox.struck import TROUBLES, Struck
+from orchestrator.sandbox.troubles import Troubles
 from tests.adapters.runpod.specification import faults_of_answer, faults_of_request, operation_of
 
 KEY = "rpa_5C21B1EE0F1D42D3A3A6A1C8D0E7F7B95C21B1EE"
@@ -55,7 +56,7 @@ class World:
 
     url: str
     cloud: Cloud
-    troubles: Troubles
+    troubles: Struck[Trouble]
     session: aiohttp.ClientSession
     seen: list[Seen]
     faults: list[str]
@@ -126,7 +127,7 @@ async def world(*, hosts: int = HOSTS, speed: float = SPEED, balance_usd: float 
             cloud = Cloud(
                 ground=Ground(folder=Path(folder), mark=secrets.token_hex(16), speed=speed, comfyui={}, now=now),
                 market=Market(seed=1, hosts=hosts),
-                troubles=MachineTroubles(profile=Profile.NONE, seed=1, now=now),
+                troubles=Troubles(profile=Profile.NONE, seed=1, now=now),
                 balance_usd=balance_usd,
                 first_contract=1_600_000_000,
                 tasks=tasks,
