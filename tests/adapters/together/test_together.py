@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.adapters.inference.exchange import Answer
 from orchestrator.adapters.inference.registry import APIS, Access
 from orchestrator.adapters.inference.together.refusals import refusal_of
 from orchestrator.adapters.inference.together.wire import USUAL, Model, models_of, schnell_of
+from orchestrator.adapters.once import Answer
 from orchestrator.domain.errors import (
     ApiOff,
     GraphRejected,
