@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from orchestrator.adapters.clouds.runpod.limits import Limits
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.domain.ids import CloudRef
 from orchestrator.ports.cloud import CloudProvider
 from orchestrator.sandbox.runpod import Trouble as Ours

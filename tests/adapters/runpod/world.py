@@ -15,8 +15,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.adapters.clouds.runpod.cloud import RunPodCloud
-from orchestrator.adapters.clouds.runpod.limits import Limits
 from orchestrator.adapters.system import SystemClock
 from orchestrator.domain.ids import CloudRef
 from orchestrator.faults import Profile
