@@ -6,7 +6,6 @@ query, the body readable once).
 """
 
 import asyncio
-import contextlib
 import hmac
 import secrets
 from collections.abc import AsyncIterator
@@ -20,7 +19,7 @@ from orchestrator.sandbox.gate import loopback_only
 from orchestrator.sandbox.modal.asgi import Response, call
 from orchestrator.sandbox.modal.painter import MACHINE, LocalCalls, open_painter
 from orchestrator.sandbox.modal.troubles import ModalTrouble
-from orchestrator.sandbox.replies import cut
+from orchestrator.sandbox.replies import cut, pour
 from orchestrator.sandbox.struck import TROUBLES, Struck
 from orchestrator.sandbox.studio import Studio
 
@@ -29,7 +28,6 @@ HELD_WHEN_SLOW_S = 0.05
 CALL_ID = "__modal_function_call_id"
 ENDLESS_S = 3600.0
 LONG = 256 * 1024 * 1024
-CHUNK = b" " * 2**20
 MOST_BODY = 128 * 1024 * 1024
 MODEL = "unet/flux1-schnell.safetensors"
 
@@ -93,7 +91,7 @@ class Front:
         if take(ModalTrouble.SILENT):
             await asyncio.sleep(ENDLESS_S)
         if take(ModalTrouble.TOO_LONG):
-            return await _endless(request)
+            return await pour(request, LONG)
         if take(ModalTrouble.OUT_OF_ORDER):
             return _said(500, "modal-http: internal error: status Failure")
         if take(ModalTrouble.GARBLED):
@@ -148,12 +146,3 @@ def app(studio: Studio, key: str, *, secret: str | None = None, models: Path | N
 
 def _said(status: int, text: str) -> web.Response:
     return web.Response(status=status, text=text)
-
-
-async def _endless(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    with contextlib.suppress(ConnectionError):  # nobody reads to the end
-        for _ in range(LONG // len(CHUNK)):
-            await response.write(CHUNK)
-    return response

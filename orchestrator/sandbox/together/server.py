@@ -7,7 +7,6 @@ as it must at least be borne: a picture that is kept back, a retired model, a JP
 
 import asyncio
 import base64
-import contextlib
 import hmac
 import io
 import math
@@ -20,7 +19,7 @@ from aiohttp import web
 from PIL import Image
 
 from orchestrator.sandbox.gate import loopback_only
-from orchestrator.sandbox.replies import Handler, cut, reply
+from orchestrator.sandbox.replies import Handler, cut, pour, reply
 from orchestrator.sandbox.struck import TROUBLES, Struck
 from orchestrator.sandbox.studio import Studio
 
@@ -40,7 +39,6 @@ SIDES = range(256, 1921, 8)
 KEPT_LINKS = 32
 ENDLESS_S = 3600.0
 LONG = 256 * 1024 * 1024
-CHUNK = b" " * 2**20
 
 
 class TogetherTrouble(StrEnum):
@@ -191,7 +189,7 @@ async def _at_the_door(request: web.Request, handler: Handler) -> web.StreamResp
     if take(TogetherTrouble.GARBLED):
         return web.Response(text="<html>one moment", content_type="text/html")
     if take(TogetherTrouble.TOO_LONG):
-        return await _endless(request)
+        return await pour(request, LONG)
     given = request.headers.get("Authorization", "")
     if request.path.startswith("/v1") and not hmac.compare_digest(given.encode(), f"Bearer {office.key}".encode()):
         return _refusal(_Refused(401, "Invalid API key provided", "invalid_api_key"))
@@ -206,15 +204,6 @@ def _refusal(refused: _Refused) -> web.Response:
     error = {"message": str(refused), "type": kind, "param": None, "code": refused.code}
     response = reply({"error": error}, status=refused.status)
     response.headers.update(refused.headers)
-    return response
-
-
-async def _endless(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    with contextlib.suppress(ConnectionError):  # nobody reads to the end
-        for _ in range(LONG // len(CHUNK)):
-            await response.write(CHUNK)
     return response
 
 
