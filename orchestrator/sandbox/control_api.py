@@ -1,4 +1,4 @@
-"""What a sandbox answers that no real cloud does: its bill, its model files, its faults."""
+"""What a sandbox answers that no real cloud does: its bill, its model files, its faults, its other APIs' troubles."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from orchestrator.sandbox.cloud import Cloud, Refusal
 from orchestrator.sandbox.mirror import MirrorFault, MirrorFaults
 from orchestrator.sandbox.models import ModelFile
 from orchestrator.sandbox.replies import OURS, Route, read_object, reply
+from orchestrator.sandbox.struck import TROUBLES
 from orchestrator.sandbox.studio import Studio
 from orchestrator.sandbox.troubles import Pending
 
@@ -65,6 +66,8 @@ class ControlApi:
             route("GET", "/sandbox/faults", self._list_faults),
             route("POST", "/sandbox/faults", self._add_fault),
             route("DELETE", "/sandbox/faults", self._clear_faults),
+            route("POST", "/sandbox/troubles", self._strike),
+            route("DELETE", "/sandbox/troubles", self._recover),
         )
 
     def end(self) -> None:
@@ -135,6 +138,26 @@ class ControlApi:
         for mirror in self.mirrors:
             for fault in MirrorFault:
                 mirror.faults.switch_off(fault)
+        return reply({"success": True})
+
+    async def _strike(self, request: web.Request) -> web.Response:
+        """Make trouble in one of the other APIs: once, *times*, or until all is well again."""
+        body = await read_object(request)
+        name, times = str(body.get("api")), body.get("times", 1)
+        if name not in self.apis.apps:
+            raise Refusal(400, "invalid_args", f"api is one of {', '.join(sorted(self.apis.apps))}")
+        struck = self.apis.apps[name][TROUBLES]
+        trouble = struck.named(body.get("trouble"))
+        if trouble is None:
+            raise Refusal(400, "invalid_args", f"trouble of {name} is one of {', '.join(struck.names)}")
+        if times is not None and (type(times) is not int or times < 1):
+            raise Refusal(400, "invalid_args", "times is a whole number from 1, or null: until all is well again")
+        struck.strike(trouble, times=times)
+        return reply({"success": True})
+
+    async def _recover(self, request: web.Request) -> web.Response:  # noqa: ARG002  (aiohttp's signature)
+        for app in self.apis.apps.values():
+            app[TROUBLES].recover()
         return reply({"success": True})
 
     def _spoil_mirrors(self, fault: Fault, count: int | None, index: int | None) -> None:

@@ -1,5 +1,6 @@
 """Requests read and answers written as the real cloud does it."""
 
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from orchestrator.sandbox.cloud import Refusal
 
 OURS = "sandbox"
 """Operation of what no real cloud has. No fault falls on it: whoever makes trouble can end it."""
+
+CHUNK = b" " * 2**20
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -68,3 +71,13 @@ def cut(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=503)  # goes nowhere
+
+
+async def pour(request: web.Request, size: int) -> web.StreamResponse:
+    """Answer with so many bytes of nothing, made as they go; whoever has had enough of it leaves."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        for _ in range(size // len(CHUNK)):
+            await response.write(CHUNK)
+    return response

@@ -57,12 +57,12 @@ class ModalStage:
         return Modal(url=self.url, key=key, secret=secret, session=self.session, limits=limits)
 
     async def strike(self, trouble: Trouble) -> None:
-        self.front.struck.strike(TROUBLES[trouble], times=1 if trouble is Trouble.ANSWER_LOST else None)
+        self.front.troubles.strike(TROUBLES[trouble], times=1 if trouble is Trouble.ANSWER_LOST else None)
         if trouble is Trouble.SILENT:
             self.api = self.open(limits=IMPATIENT)
 
     async def recover(self) -> None:
-        self.front.struck.recover()
+        self.front.troubles.recover()
         self.api = self.open()
 
     async def orders(self) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 
 import aiohttp
@@ -15,8 +14,8 @@ from orchestrator.ports.inference import InferenceApi
 from orchestrator.sandbox.replicate import ACCOUNT, app
 from orchestrator.sandbox.replicate.account import Account
 from orchestrator.sandbox.replicate.troubles import Trouble as Struck
-from orchestrator.sandbox.studio import SECONDS, Studio
 from tests.adapters.replicate.specification import Witness
+from tests.adapters.sketchbook import Sketchbook
 from tests.contract.inference_suite import INTRUDERS_KEY, Trouble
 
 KEY = "r8_thekeyofthisaccount0000000000000000000"
@@ -49,18 +48,6 @@ TROUBLES: Mapping[Trouble, Struck] = {
 }
 ALL_ANSWERS = frozenset({Struck.SILENT, Struck.OUT_OF_ORDER, Struck.GARBLED, Struck.TOO_LONG})
 """What falls on every answer falls on the looking for lost ones, too."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Sketchbook(Studio):
-    """Paints so small that a hundred pictures take a second: nobody here looks at them."""
-
-    async def paint(
-        self, prompt: str, *, width: int, height: int, seed: int, form: str = "PNG", seconds: float = SECONDS
-    ) -> bytes:
-        return await Studio.paint(
-            self, prompt, width=width // 16, height=height // 16, seed=seed, form=form, seconds=seconds
-        )
 
 
 class ReplicateStage:

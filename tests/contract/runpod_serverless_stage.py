@@ -37,12 +37,12 @@ class RunPodServerlessStage:
 
     async def strike(self, trouble: Trouble) -> None:
         self._service.witness.garbles = trouble in {Trouble.GARBLED, Trouble.TOO_LONG}
-        self._service.desk.struck.strike(TROUBLES[trouble], times=1 if trouble is Trouble.ANSWER_LOST else None)
+        self._service.desk.troubles.strike(TROUBLES[trouble], times=1 if trouble is Trouble.ANSWER_LOST else None)
         if trouble is Trouble.SILENT:
             self.api = self._service.worker(limits=IMPATIENT)
 
     async def recover(self) -> None:
-        self._service.desk.struck.recover()
+        self._service.desk.troubles.recover()
 
     async def orders(self) -> int:
         return len(self._service.desk.jobs)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from orchestrator.adapters.clouds.runpod.limits import Limits
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.domain.ids import CloudRef
 from orchestrator.ports.cloud import CloudProvider
 from orchestrator.sandbox.runpod import Trouble as Ours
@@ -66,9 +66,9 @@ class RunPodStage:
     async def strike(self, trouble: Trouble) -> None:
         self.had_trouble = True
         if trouble in ONCE:
-            self._world.troubles.strike(ONCE[trouble])
+            self._world.troubles.strike(ONCE[trouble], times=1)
             return
-        self._world.troubles.strike(ALL_THE_TIME[trouble], count=None)
+        self._world.troubles.strike(ALL_THE_TIME[trouble])
         if trouble is Trouble.SILENT:
             self.cloud = self._world.open(limits=IMPATIENT)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import aiohttp
 
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VastCloud
-from orchestrator.adapters.clouds.vast.limits import Limits
 from orchestrator.domain.ids import CloudRef
 from orchestrator.faults import Fault
 from orchestrator.ports.cloud import CloudProvider, Rental, RentalState

@@ -56,12 +56,12 @@ class TogetherStage:
         return Together(key=key, session=self.session, url=self.url, limits=limits or Limits(answer_bytes=SMALL))
 
     async def strike(self, trouble: Trouble) -> None:
-        self.office.struck.strike(TROUBLES[trouble], times=1 if trouble is Trouble.ANSWER_LOST else None)
+        self.office.troubles.strike(TROUBLES[trouble], times=1 if trouble is Trouble.ANSWER_LOST else None)
         if trouble is Trouble.SILENT:
             self.api = self.open(limits=IMPATIENT)
 
     async def recover(self) -> None:
-        self.office.struck.recover()
+        self.office.troubles.recover()
         self.api = self.open()
 
     async def orders(self) -> int:

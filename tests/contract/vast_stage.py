@@ -7,8 +7,8 @@ from typing import Any
 
 import aiohttp
 
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.adapters.clouds.vast.cloud import VastCloud
-from orchestrator.adapters.clouds.vast.limits import Limits
 from orchestrator.domain.ids import CloudRef
 from orchestrator.ports.cloud import CloudProvider
 from tests.adapters.vast.scripted import EVERYTHING, KEY, Reply, ScriptedVast, recorded, serving

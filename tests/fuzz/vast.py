@@ -7,8 +7,9 @@ from typing import Any
 import aiohttp
 
 from orchestrator.adapters.clouds.vast import wire
-from orchestrator.adapters.clouds.vast.answers import Answer, asked_wait, launch_refusal, read_json, refusal
+from orchestrator.adapters.clouds.vast.answers import Answer, asked_wait, launch_refusal, refusal
 from orchestrator.adapters.clouds.vast.cloud import VAST, VastCloud
+from orchestrator.adapters.strangers import read_json
 from orchestrator.domain.errors import CloudError
 from orchestrator.domain.ids import CloudRef, HostId, MachineId, OfferId
 from orchestrator.domain.money import MicroUsdPerHour

@@ -12,9 +12,9 @@ from yarl import URL
 
 from orchestrator.adapters.comfyui.limits import ComfyLimits
 from orchestrator.adapters.comfyui.wire import PictureRef, as_json
+from orchestrator.adapters.strangers import is_picture
 from orchestrator.domain.errors import ComfyUnavailable
 
-PNG, JPEG, RIFF, WEBP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"WEBP"
 CLOSE_LIMIT = timedelta(seconds=2)
 
 
@@ -66,11 +66,6 @@ class Room:
         self._left -= size
         if self._left < 0:
             raise ComfyUnavailable(f"{what}: the answer is larger than {self._most} bytes")
-
-
-def is_picture(content: bytes) -> bool:
-    """PNG, JPEG or WebP, by what it begins with."""
-    return content.startswith((PNG, JPEG)) or (content.startswith(RIFF) and content[8:12] == WEBP)
 
 
 class ComfyHttp:

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.faults import Fault
 from orchestrator.sandbox.cloud import Cloud, Refusal
-from orchestrator.sandbox.lambda_labs.troubles import Trouble, Troubles
+from orchestrator.sandbox.lambda_labs.troubles import Trouble
 from orchestrator.sandbox.lambda_labs.wire import (
     STORAGE_GIB,
     Row,
@@ -21,6 +21,7 @@ from orchestrator.sandbox.lambda_labs.wire import (
 )
 from orchestrator.sandbox.machine import Machine, Order
 from orchestrator.sandbox.market import Rig
+from orchestrator.sandbox.struck import Struck
 
 USER = "ubuntu"
 ORDER = Order(
@@ -61,7 +62,7 @@ class Account:
     """
 
     cloud: Cloud
-    troubles: Troubles = field(default_factory=Troubles)
+    troubles: Struck[Trouble] = field(default_factory=lambda: Struck(Trouble))
     keys: dict[str, SshKey] = field(default_factory=dict)
     arrived: int = 0
     ordered: dict[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from orchestrator.sandbox.lambda_labs.troubles import Trouble
 from orchestrator.sandbox.lambda_labs.wire import REGIONS, Row
 from orchestrator.sandbox.machine import public_data
 from orchestrator.sandbox.replies import Handler, cut, read_object, reply
+from orchestrator.sandbox.struck import TROUBLES
 
 ACCOUNT: web.AppKey[Account] = web.AppKey("account", Account)
 BASE = "/api/v1"
@@ -46,7 +47,7 @@ class _Problem(Exception):
 
 def app(cloud: Cloud, key: str, *, has_limits: bool = True) -> web.Application:
     """
-    Build the server of one account; its troubles are struck through :data:`ACCOUNT`.
+    Build the server of one account; its troubles are struck through :data:`TROUBLES`.
 
     Args:
         key: The account's only key.
@@ -55,7 +56,7 @@ def app(cloud: Cloud, key: str, *, has_limits: bool = True) -> web.Application:
     account = Account(cloud=cloud)
     api = _Api(account=account, key=key, has_limits=has_limits)
     app = web.Application(middlewares=[loopback_only, api.guard], client_max_size=LARGEST_BODY)
-    app[ACCOUNT] = account
+    app[ACCOUNT], app[TROUBLES] = account, account.troubles
     app.add_routes(
         [
             web.get(f"{BASE}/instance-types", api.types, name="types"),

@@ -1,7 +1,5 @@
 """What goes wrong at Lambda Cloud, as its users have met it, and can be struck here."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -33,34 +31,3 @@ class Trouble(StrEnum):
     LIST_MALFORMED = "list_malformed"
     LIST_NULL = "list_null"
     LIST_ENDLESS = "list_endless"
-
-
-@dataclass(slots=True)
-class _Struck:
-    left: int | None
-    operations: Collection[str] | None
-
-
-@dataclass(slots=True)
-class Troubles:
-    """Everything that is about to go wrong."""
-
-    _struck: dict[Trouble, _Struck] = field(default_factory=dict)
-
-    def strike(self, trouble: Trouble, *, times: int | None = None, operations: Collection[str] | None = None) -> None:
-        """Let *trouble* strike so often, or until it is over; at those *operations* alone, where they are named."""
-        self._struck[trouble] = _Struck(times, operations)
-
-    def recover(self) -> None:
-        self._struck.clear()
-
-    def take(self, trouble: Trouble, operation: str = "") -> bool:
-        """Say whether *trouble* strikes here and now, and count it."""
-        struck = self._struck.get(trouble)
-        if struck is None or (struck.operations is not None and operation not in struck.operations):
-            return False
-        if struck.left is not None:
-            struck.left -= 1
-            if struck.left <= 0:
-                del self._struck[trouble]
-        return True

@@ -46,7 +46,7 @@ class LocalCalls(Calls):
     """
 
     studio: Studio
-    struck: Struck
+    troubles: Struck[ModalTrouble]
     tasks: asyncio.TaskGroup
     orders: int = 0
     _begun: dict[str, asyncio.Task[Json]] = field(default_factory=dict)
@@ -92,9 +92,9 @@ class LocalCalls(Calls):
             self._meter = Meter(time.monotonic, started=time.monotonic(), tail_s=WINDOW_S / self.studio.speed)
             await asyncio.sleep(BOOT_S / self.studio.speed)
         comfyui = await asyncio.shield(self._comfyui)
-        if self.struck.take(ModalTrouble.ENDLESS):
+        if self.troubles.take(ModalTrouble.ENDLESS):
             await asyncio.Event().wait()
-        if self.struck.take(ModalTrouble.FAILS):
+        if self.troubles.take(ModalTrouble.FAILS):
             comfyui.fault_file.write_text("oom 1")
         answer = await paint(comfyui.url, order, poll_s=POLL_S)
         seconds = self._meter.take()
@@ -103,15 +103,17 @@ class LocalCalls(Calls):
 
     def _spoiled(self, answer: Json) -> Json:
         pictures = answer.get("pictures", [])
-        if pictures and self.struck.take(ModalTrouble.TOO_FEW):
+        if pictures and self.troubles.take(ModalTrouble.TOO_FEW):
             return {**answer, "pictures": pictures[:-1]}
-        if pictures and self.struck.take(ModalTrouble.NO_PICTURE):
+        if pictures and self.troubles.take(ModalTrouble.NO_PICTURE):
             return {**answer, "pictures": [base64.b64encode(b"no picture at all").decode() for _ in pictures]}
         return answer
 
 
 @asynccontextmanager
-async def open_painter(studio: Studio, struck: Struck, models: Path | None) -> AsyncIterator[LocalCalls]:
+async def open_painter(
+    studio: Studio, troubles: Struck[ModalTrouble], models: Path | None
+) -> AsyncIterator[LocalCalls]:
     """
     Run it within the block.
 
@@ -119,7 +121,7 @@ async def open_painter(studio: Studio, struck: Struck, models: Path | None) -> A
         models: Where the sandbox's model files are; None has them made.
     """
     async with asyncio.TaskGroup() as tasks:
-        calls = LocalCalls(studio=studio, struck=struck, tasks=tasks)
+        calls = LocalCalls(studio=studio, troubles=troubles, tasks=tasks)
         comfyui = tasks.create_task(calls.stand_by(models))
         try:
             yield calls

@@ -6,7 +6,6 @@ query, the body readable once).
 """
 
 import asyncio
-import contextlib
 import hmac
 import secrets
 from collections.abc import AsyncIterator
@@ -20,8 +19,8 @@ from orchestrator.sandbox.gate import loopback_only
 from orchestrator.sandbox.modal.asgi import Response, call
 from orchestrator.sandbox.modal.painter import MACHINE, LocalCalls, open_painter
 from orchestrator.sandbox.modal.troubles import ModalTrouble
-from orchestrator.sandbox.replies import cut
-from orchestrator.sandbox.struck import Struck
+from orchestrator.sandbox.replies import cut, pour
+from orchestrator.sandbox.struck import TROUBLES, Struck
 from orchestrator.sandbox.studio import Studio
 
 HELD_S = 150.0
@@ -29,7 +28,6 @@ HELD_WHEN_SLOW_S = 0.05
 CALL_ID = "__modal_function_call_id"
 ENDLESS_S = 3600.0
 LONG = 256 * 1024 * 1024
-CHUNK = b" " * 2**20
 MOST_BODY = 128 * 1024 * 1024
 MODEL = "unet/flux1-schnell.safetensors"
 
@@ -48,7 +46,7 @@ class Front:
     studio: Studio
     key: str
     secret: str
-    struck: Struck = field(default_factory=Struck)
+    troubles: Struck[ModalTrouble] = field(default_factory=lambda: Struck(ModalTrouble))
     orders: int = 0
     redirects: int = 0
     elsewhere: str = "127.0.0.2:9"
@@ -70,17 +68,17 @@ class Front:
         work = call(door, request.method, request.path, await request.read())
         name = f"fc-{secrets.token_hex(8)}"
         self._held[name] = self.calls.tasks.create_task(work)
-        return await self._deliver(request, name, loses=is_order and self.struck.take(ModalTrouble.ANSWER_LOST))
+        return await self._deliver(request, name, loses=is_order and self.troubles.take(ModalTrouble.ANSWER_LOST))
 
     async def _deliver(self, request: web.Request, name: str, *, loses: bool = False) -> web.StreamResponse:
         """Hold the request open, for a while; whoever has read the answer once does not read it again."""
         task = self._held.get(name)
         if task is None:
             return _said(404, "modal-http: invalid function call")
-        await asyncio.wait({task}, timeout=HELD_WHEN_SLOW_S if ModalTrouble.SLOW in self.struck.left else HELD_S)
+        await asyncio.wait({task}, timeout=HELD_WHEN_SLOW_S if ModalTrouble.SLOW in self.troubles else HELD_S)
         if not task.done():
             self.redirects += 1
-            host = self.elsewhere if self.struck.take(ModalTrouble.LEADS_AWAY) else request.host
+            host = self.elsewhere if self.troubles.take(ModalTrouble.LEADS_AWAY) else request.host
             return web.Response(status=303, headers={"Location": f"http://{host}{request.path}?{CALL_ID}={name}"})
         del self._held[name]
         if loses:
@@ -89,11 +87,11 @@ class Front:
         return web.Response(status=answer.status, body=bytes(answer.body), content_type=answer.kind)
 
     async def _wrong(self, request: web.Request) -> web.StreamResponse | None:
-        take = self.struck.take
+        take = self.troubles.take
         if take(ModalTrouble.SILENT):
             await asyncio.sleep(ENDLESS_S)
         if take(ModalTrouble.TOO_LONG):
-            return await _endless(request)
+            return await pour(request, LONG)
         if take(ModalTrouble.OUT_OF_ORDER):
             return _said(500, "modal-http: internal error: status Failure")
         if take(ModalTrouble.GARBLED):
@@ -106,7 +104,7 @@ class Front:
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         given = (request.headers.get("Modal-Key"), request.headers.get("Modal-Secret"))
-        if ModalTrouble.OPEN in self.struck.left:
+        if ModalTrouble.OPEN in self.troubles:
             return None
         if None in given:
             return _said(401, "modal-http: missing credentials for proxy authorization")
@@ -115,7 +113,7 @@ class Front:
         return None
 
     async def _about(self) -> Json:
-        lacks = [MODEL] if ModalTrouble.NO_MODELS in self.struck.left else []
+        lacks = [MODEL] if ModalTrouble.NO_MODELS in self.troubles else []
         return {"app": "glowplug", "machine": MACHINE, "missing": lacks}
 
 
@@ -134,13 +132,13 @@ def app(studio: Studio, key: str, *, secret: str | None = None, models: Path | N
     front = Front(studio=studio, key=key, secret=key if secret is None else secret)
 
     async def painter(_: web.Application) -> AsyncIterator[None]:
-        async with open_painter(studio, front.struck, models) as calls:
+        async with open_painter(studio, front.troubles, models) as calls:
             front.calls = calls
             yield
             front.calls = None
 
     served = web.Application(middlewares=[loopback_only], client_max_size=MOST_BODY)
-    served[FRONT] = front
+    served[FRONT], served[TROUBLES] = front, front.troubles
     served.cleanup_ctx.append(painter)
     served.router.add_route("*", "/{path:.*}", front.serve)
     return served
@@ -148,12 +146,3 @@ def app(studio: Studio, key: str, *, secret: str | None = None, models: Path | N
 
 def _said(status: int, text: str) -> web.Response:
     return web.Response(status=status, text=text)
-
-
-async def _endless(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    with contextlib.suppress(ConnectionError):  # nobody reads to the end
-        for _ in range(LONG // len(CHUNK)):
-            await response.write(CHUNK)
-    return response

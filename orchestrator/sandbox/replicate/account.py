@@ -10,7 +10,8 @@ from typing import Any
 
 from orchestrator.sandbox.replicate.models import MODELS, Task, task_of
 from orchestrator.sandbox.replicate.prediction import NSFW, Prediction
-from orchestrator.sandbox.replicate.troubles import Trouble, Troubles
+from orchestrator.sandbox.replicate.troubles import Trouble
+from orchestrator.sandbox.struck import Struck
 from orchestrator.sandbox.studio import SECONDS, Studio
 
 NAME = "replicate"
@@ -39,7 +40,7 @@ class Account:
 
     studio: Studio
     now: Callable[[], datetime]
-    troubles: Troubles = field(default_factory=Troubles)
+    troubles: Struck[Trouble] = field(default_factory=lambda: Struck(Trouble))
     orders: int = 0
     predictions: dict[str, Prediction] = field(default_factory=dict)
     seconds: float = SECONDS

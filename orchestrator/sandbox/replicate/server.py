@@ -16,6 +16,7 @@ from orchestrator.sandbox.replicate.models import MODELS, faults_of, inputs_of
 from orchestrator.sandbox.replicate.prediction import Prediction
 from orchestrator.sandbox.replicate.troubles import Trouble
 from orchestrator.sandbox.replies import Handler, cut, reply
+from orchestrator.sandbox.struck import TROUBLES
 from orchestrator.sandbox.studio import Studio
 
 ACCOUNT: web.AppKey[Account] = web.AppKey("account", Account)
@@ -29,7 +30,7 @@ _SPANS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 def app(studio: Studio, key: str) -> web.Application:
     """
-    Build the server of one account; its troubles are struck through :data:`ACCOUNT`.
+    Build the server of one account; its troubles are struck through :data:`TROUBLES`.
 
     Args:
         key: The account's only token.
@@ -37,7 +38,7 @@ def app(studio: Studio, key: str) -> web.Application:
     account = Account(studio=studio, now=SystemClock().now)
     api = _Api(account, key)
     app = web.Application(middlewares=[loopback_only, api.guard], client_max_size=LARGEST_BODY)
-    app[ACCOUNT] = account
+    app[ACCOUNT], app[TROUBLES] = account, account.troubles
     app.cleanup_ctx.append(_working)
     app.add_routes(
         [

@@ -1,6 +1,5 @@
 """What goes wrong at Replicate, as its users have met it, and can be struck here."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -32,30 +31,3 @@ class Trouble(StrEnum):
     # The picture.
     NO_PICTURE = "no_picture"
     FILES_LOCKED = "files_locked"  # files want the key
-
-
-@dataclass(slots=True)
-class Troubles:
-    """Everything that is about to go wrong."""
-
-    _left: dict[Trouble, int | None] = field(default_factory=dict)
-
-    def strike(self, trouble: Trouble, *, times: int | None = None) -> None:
-        """Let *trouble* strike so often, or until it is over."""
-        self._left[trouble] = times
-
-    def recover(self) -> None:
-        self._left.clear()
-
-    def take(self, trouble: Trouble) -> bool:
-        """Say whether *trouble* strikes here and now, and count it."""
-        if trouble not in self._left:
-            return False
-        left = self._left[trouble]
-        if left is None:
-            return True
-        if left <= 1:
-            del self._left[trouble]
-        else:
-            self._left[trouble] = left - 1
-        return True

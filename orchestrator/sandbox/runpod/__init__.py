@@ -1,6 +1,6 @@
 """A RunPod without RunPod: its REST v2 and GraphQL over the sandbox's own machines."""
 
-from orchestrator.sandbox.runpod.server import TROUBLES, app
-from orchestrator.sandbox.runpod.troubles import Trouble, Troubles
+from orchestrator.sandbox.runpod.server import app
+from orchestrator.sandbox.runpod.troubles import Trouble
 
-__all__ = ["TROUBLES", "Trouble", "Troubles", "app"]
+__all__ = ["Trouble", "app"]

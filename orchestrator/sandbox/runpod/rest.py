@@ -10,7 +10,8 @@ from orchestrator.sandbox.replies import cut
 from orchestrator.sandbox.runpod.catalog import TIERS, gpu_rows, shelves
 from orchestrator.sandbox.runpod.pods import NO_CAPACITY, Pods, Problem, Row
 from orchestrator.sandbox.runpod.requests import read_action, read_wish
-from orchestrator.sandbox.runpod.troubles import Trouble, Troubles
+from orchestrator.sandbox.runpod.troubles import Trouble
+from orchestrator.sandbox.struck import Struck
 
 PAGE = 25
 MUCH_LONGER = 10
@@ -25,7 +26,7 @@ REFUSED: Mapping[Trouble, tuple[int, str]] = {
 class RestApi:
     """The operations; who may ask is somebody else's business."""
 
-    def __init__(self, pods: Pods, troubles: Troubles) -> None:
+    def __init__(self, pods: Pods, troubles: Struck[Trouble]) -> None:
         self._pods = pods
         self._troubles = troubles
 
@@ -53,7 +54,7 @@ class RestApi:
 
     async def create(self, request: web.Request) -> web.Response:
         wish = await read_wish(request)
-        refused = self._troubles.take(*REFUSED)
+        refused = self._troubles.take_one(REFUSED)
         if refused is not None:
             raise Problem(*REFUSED[refused])
         row = self._pods.row(self._pods.create(wish))
@@ -82,7 +83,7 @@ class RestApi:
 
     def _stir(self) -> None:
         """Let happen to pods what happens to them without anybody's doing."""
-        happened = self._troubles.take(Trouble.RELOCATED, Trouble.WITHOUT_GPU)
+        happened = self._troubles.take_one((Trouble.RELOCATED, Trouble.WITHOUT_GPU))
         if happened is None:
             return
         for machine in self._pods.all():
@@ -98,7 +99,7 @@ class RestApi:
             Trouble.LIST_ENDLESS: {"pagination": {"nextCursor": "0", "hasNextPage": True}},
             Trouble.UNKNOWN_STATUS: {"pods": [{**row, "status": "HIBERNATING"} for row in rows]},
         }
-        struck = self._troubles.take(*spoilt)
+        struck = self._troubles.take_one(spoilt)
         return page if struck is None else page | spoilt[struck]
 
     def _ordered(self, request: web.Request, row: Row) -> web.Response:

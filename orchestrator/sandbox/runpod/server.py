@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -14,9 +14,9 @@ from orchestrator.sandbox.machine import Machine
 from orchestrator.sandbox.runpod.graphql_api import GraphqlApi
 from orchestrator.sandbox.runpod.pods import Pods, Problem
 from orchestrator.sandbox.runpod.rest import RestApi, reply
-from orchestrator.sandbox.runpod.troubles import Trouble, Troubles
+from orchestrator.sandbox.runpod.troubles import Trouble
+from orchestrator.sandbox.struck import TROUBLES, Struck
 
-TROUBLES = web.AppKey("troubles", Troubles)
 PODS = web.AppKey("pods", Pods)
 
 LARGEST_BODY = 2**20
@@ -37,7 +37,7 @@ def app(cloud: Cloud, key: str) -> web.Application:
     Args:
         key: The account's.
     """
-    pods, troubles = Pods(cloud=cloud), Troubles()
+    pods, troubles = Pods(cloud=cloud), Struck(Trouble)
     gate, rest = _Gate(pods=pods, key=key, troubles=troubles), RestApi(pods, troubles)
     served = web.Application(middlewares=[loopback_only], client_max_size=LARGEST_BODY)
     served[TROUBLES], served[PODS] = troubles, pods
@@ -56,7 +56,7 @@ def app(cloud: Cloud, key: str) -> web.Application:
 class _Gate:
     pods: Pods
     key: str
-    troubles: Troubles = field(default_factory=Troubles)
+    troubles: Struck[Trouble]
 
     def guard(self, handle: Handle) -> Handle:
         """Wrap an operation of REST: the account's key alone gets to it, a pod's own does not."""

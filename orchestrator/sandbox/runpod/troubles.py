@@ -1,6 +1,5 @@
 """How this RunPod misbehaves when it is told to: what was seen of the real one, and what any server does."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -36,34 +35,3 @@ class Trouble(StrEnum):
     GARBLED = "garbled"
     SILENT = "silent"
     QUOTA_ENDS = "quota-ends"  # the answer is good, and its headers say that nothing is left
-
-
-@dataclass(slots=True)
-class Troubles:
-    """
-    Everything that is about to go wrong.
-
-    Attributes:
-        left: How often each still strikes; None until it is over.
-    """
-
-    left: dict[Trouble, int | None] = field(default_factory=dict)
-
-    def strike(self, trouble: Trouble, count: int | None = 1) -> None:
-        self.left[trouble] = count
-
-    def recover(self) -> None:
-        self.left.clear()
-
-    def take(self, *troubles: Trouble) -> Trouble | None:
-        """Name the first of *troubles* that strikes here and now, and count it."""
-        for trouble in troubles:
-            if trouble not in self.left:
-                continue
-            count = self.left[trouble]
-            if count is not None:
-                self.left[trouble] = count - 1
-                if count <= 1:
-                    del self.left[trouble]
-            return trouble
-        return None

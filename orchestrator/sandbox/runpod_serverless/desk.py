@@ -65,7 +65,7 @@ class Desk:
 
     def __init__(self, studio: Studio, clock: Callable[[], float]) -> None:
         self.studio = studio
-        self.struck = Struck()
+        self.troubles = Struck(Trouble)
         self.jobs: dict[str, Job] = {}
         self.pictures: dict[str, bytes] = {}
         self._clock = clock
@@ -79,7 +79,7 @@ class Desk:
         """Put a job into the queue; a cold worker starts for it."""
         now, speed, policy = self.now, self.studio.speed, body.get("policy") or {}
         is_warm = endpoint == PUBLIC or now < self._warm_until.get(endpoint, 0.0)
-        troubles = frozenset(each for each in OF_A_JOB if self.struck.take(each))
+        troubles = frozenset(each for each in OF_A_JOB if self.troubles.take(each))
         begins = now if is_warm else now + START_S / speed
         if Trouble.NO_WORKER in troubles:
             begins = math.inf
@@ -130,7 +130,7 @@ class Desk:
         jobs = list(self.jobs.values())
         waiting = sum(not job.ended and self.now < job.begins for job in jobs)
         running = sum(not job.ended and self.now >= job.begins for job in jobs)
-        is_dry = Trouble.NO_WORKER in self.struck.left or any(job.begins == math.inf for job in jobs)
+        is_dry = Trouble.NO_WORKER in self.troubles or any(job.begins == math.inf for job in jobs)
         return {
             "jobs": {
                 "completed": sum(job.ended == "COMPLETED" for job in jobs),

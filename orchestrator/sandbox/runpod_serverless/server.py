@@ -14,6 +14,7 @@ from orchestrator.sandbox.gate import loopback_only
 from orchestrator.sandbox.replies import Handler
 from orchestrator.sandbox.runpod_serverless.desk import OVER, PUBLIC, Desk, Job
 from orchestrator.sandbox.runpod_serverless.troubles import Trouble
+from orchestrator.sandbox.struck import TROUBLES
 from orchestrator.sandbox.studio import Studio
 
 RUN_BYTES, RUNSYNC_BYTES = 10_000_000, 20_000_000
@@ -29,7 +30,7 @@ def app(studio: Studio, key: str) -> web.Application:
     """Serve ``/v2/{endpoint}/...``, and the pictures, for the one account that has *key*."""
     server = _Server(Desk(studio, time.monotonic), key)
     made = web.Application(middlewares=[loopback_only], client_max_size=RUNSYNC_BYTES)
-    made[DESK] = server.desk
+    made[DESK], made[TROUBLES] = server.desk, server.desk.troubles
     made.add_routes(
         [
             web.post("/v2/{endpoint}/run", server.guard(server.run)),
@@ -67,7 +68,7 @@ class _Server:
             if not hmac.compare_digest(told.encode(), self._key.encode()):
                 return web.Response(status=401)  # no body: seen with the vendor's own client
             endpoint = request.match_info["endpoint"]
-            if not _ENDPOINT.fullmatch(endpoint) or self.desk.struck.take(Trouble.ENDPOINT_GONE):
+            if not _ENDPOINT.fullmatch(endpoint) or self.desk.troubles.take(Trouble.ENDPOINT_GONE):
                 return _said(404, "endpoint not found")
             try:
                 return await self._misbehave() or await operation(request, endpoint)
@@ -78,7 +79,7 @@ class _Server:
 
     async def run(self, request: web.Request, endpoint: str) -> web.StreamResponse:
         job = await self._ordered(request, endpoint, RUN_BYTES)
-        if self.desk.struck.take(Trouble.ANSWER_LOST):
+        if self.desk.troubles.take(Trouble.ANSWER_LOST):
             assert request.transport is not None  # noqa: S101 - a request that was just read has one
             request.transport.abort()
         return web.json_response({"id": job.id, "status": "IN_QUEUE"})
@@ -122,14 +123,14 @@ class _Server:
     async def picture(self, request: web.Request) -> web.StreamResponse:
         """Anybody who has the address may read it; a key sent here would be a key given away."""
         picture = self.desk.pictures.get(request.match_info["name"])
-        if picture is None or "Authorization" in request.headers or self.desk.struck.take(Trouble.PICTURE_GONE):
+        if picture is None or "Authorization" in request.headers or self.desk.troubles.take(Trouble.PICTURE_GONE):
             return web.Response(status=404)
         return web.Response(body=picture, content_type="image/png")
 
     async def _ordered(self, request: web.Request, endpoint: str, most: int) -> Job:
-        if self.desk.struck.take(Trouble.TOO_OFTEN):
+        if self.desk.troubles.take(Trouble.TOO_OFTEN):
             raise _Refused(429, "too many requests")
-        if self.desk.struck.take(Trouble.NO_MONEY):
+        if self.desk.troubles.take(Trouble.NO_MONEY):
             raise _Refused(402, "insufficient balance: add funds to your account")
         raw = await request.read()
         try:
@@ -144,14 +145,14 @@ class _Server:
         return self.desk.take(endpoint, body)
 
     async def _misbehave(self) -> web.StreamResponse | None:
-        struck = self.desk.struck
-        if struck.take(Trouble.SILENT):
+        troubles = self.desk.troubles
+        if troubles.take(Trouble.SILENT):
             await asyncio.Event().wait()
-        if struck.take(Trouble.OUT_OF_ORDER):
+        if troubles.take(Trouble.OUT_OF_ORDER):
             return _said(500, "internal server error")
-        if struck.take(Trouble.GARBLED):
+        if troubles.take(Trouble.GARBLED):
             return web.Response(text='{"id": "job-', content_type="application/json")
-        if struck.take(Trouble.TOO_LONG):
+        if troubles.take(Trouble.TOO_LONG):
             return web.Response(body=LONG, content_type="application/json")
         return None
 

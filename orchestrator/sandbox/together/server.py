@@ -7,7 +7,6 @@ as it must at least be borne: a picture that is kept back, a retired model, a JP
 
 import asyncio
 import base64
-import contextlib
 import hmac
 import io
 import math
@@ -20,8 +19,8 @@ from aiohttp import web
 from PIL import Image
 
 from orchestrator.sandbox.gate import loopback_only
-from orchestrator.sandbox.replies import Handler, cut, reply
-from orchestrator.sandbox.struck import Struck
+from orchestrator.sandbox.replies import Handler, cut, pour, reply
+from orchestrator.sandbox.struck import TROUBLES, Struck
 from orchestrator.sandbox.studio import Studio
 
 API = "together"
@@ -40,7 +39,6 @@ SIDES = range(256, 1921, 8)
 KEPT_LINKS = 32
 ENDLESS_S = 3600.0
 LONG = 256 * 1024 * 1024
-CHUNK = b" " * 2**20
 
 
 class TogetherTrouble(StrEnum):
@@ -81,12 +79,12 @@ class Office:
 
     studio: Studio
     key: str
-    struck: Struck = field(default_factory=Struck)
+    troubles: Struck[TogetherTrouble] = field(default_factory=lambda: Struck(TogetherTrouble))
     orders: int = 0
     _links: dict[str, bytes] = field(default_factory=dict)
 
     async def models(self, _: web.Request) -> web.StreamResponse:
-        gone = self.struck.take(TogetherTrouble.MODEL_GONE)
+        gone = self.troubles.take(TogetherTrouble.MODEL_GONE)
         listed = [(name, kind) for name, kind in MODELS if not (gone and name == MODEL)]
         return reply([{"id": name, "object": "model", "created": CREATED, "type": kind} for name, kind in listed])
 
@@ -94,15 +92,15 @@ class Office:
         self.orders += 1
         wish = _checked(await _json(request))
         self._refuse(wish["model"])
-        if self.struck.take(TogetherTrouble.ENDLESS):
+        if self.troubles.take(TogetherTrouble.ENDLESS):
             await asyncio.sleep(ENDLESS_S)
         pictures = await self._paint(wish)
         self.studio.charge(API, secrets.token_hex(4), price(wish))
-        if self.struck.take(TogetherTrouble.ANSWER_LOST):
+        if self.troubles.take(TogetherTrouble.ANSWER_LOST):
             return cut(request)
-        if self.struck.take(TogetherTrouble.TOO_FEW):
+        if self.troubles.take(TogetherTrouble.TOO_FEW):
             pictures = pictures[:-1]
-        if self.struck.take(TogetherTrouble.NO_PICTURE):
+        if self.troubles.take(TogetherTrouble.NO_PICTURE):
             pictures = [b"no picture at all" for _ in pictures]
         data = [self._entry(request, index, each, wish["response_format"]) for index, each in enumerate(pictures)]
         return reply({"id": secrets.token_hex(8), "model": wish["model"], "object": "list", "data": data})
@@ -115,7 +113,7 @@ class Office:
         return web.Response(status=404) if content is None else web.Response(body=content)
 
     def _refuse(self, model: str) -> None:
-        take = self.struck.take
+        take = self.troubles.take
         if take(TogetherTrouble.NO_CREDIT):
             raise _Refused(402, "Credit limit exceeded, please add credits to your account", "insufficient_quota")
         if take(TogetherTrouble.OVERLOADED):
@@ -132,8 +130,8 @@ class Office:
             raise _Refused(500, "Internal error while generating the image", "internal_error")
 
     async def _paint(self, wish: dict[str, Any]) -> list[bytes]:
-        form = "PNG" if wish["output_format"] == "png" and not self.struck.take(TogetherTrouble.JPEG) else "JPEG"
-        if self.struck.take(TogetherTrouble.BLACK):
+        form = "PNG" if wish["output_format"] == "png" and not self.troubles.take(TogetherTrouble.JPEG) else "JPEG"
+        if self.troubles.take(TogetherTrouble.BLACK):
             return [_black(wish["width"], wish["height"])] * wish["n"]
         size = {"width": wish["width"], "height": wish["height"]}
         async with asyncio.TaskGroup() as group:
@@ -169,7 +167,7 @@ def app(studio: Studio, key: str) -> web.Application:
     """Serve one account whose key is *key*, at ``/v1`` as there."""
     office = Office(studio=studio, key=key)
     served = web.Application(middlewares=[loopback_only, _at_the_door], client_max_size=2**22)
-    served[OFFICE] = office
+    served[OFFICE], served[TROUBLES] = office, office.troubles
     served.add_routes(
         [
             web.get("/v1/models", office.models),
@@ -183,7 +181,7 @@ def app(studio: Studio, key: str) -> web.Application:
 @web.middleware
 async def _at_the_door(request: web.Request, handler: Handler) -> web.StreamResponse:
     office = request.app[OFFICE]
-    take = office.struck.take
+    take = office.troubles.take
     if take(TogetherTrouble.OUT_OF_ORDER):
         return web.Response(status=500)
     if take(TogetherTrouble.SILENT):
@@ -191,7 +189,7 @@ async def _at_the_door(request: web.Request, handler: Handler) -> web.StreamResp
     if take(TogetherTrouble.GARBLED):
         return web.Response(text="<html>one moment", content_type="text/html")
     if take(TogetherTrouble.TOO_LONG):
-        return await _endless(request)
+        return await pour(request, LONG)
     given = request.headers.get("Authorization", "")
     if request.path.startswith("/v1") and not hmac.compare_digest(given.encode(), f"Bearer {office.key}".encode()):
         return _refusal(_Refused(401, "Invalid API key provided", "invalid_api_key"))
@@ -206,15 +204,6 @@ def _refusal(refused: _Refused) -> web.Response:
     error = {"message": str(refused), "type": kind, "param": None, "code": refused.code}
     response = reply({"error": error}, status=refused.status)
     response.headers.update(refused.headers)
-    return response
-
-
-async def _endless(request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await response.prepare(request)
-    with contextlib.suppress(ConnectionError):  # nobody reads to the end
-        for _ in range(LONG // len(CHUNK)):
-            await response.write(CHUNK)
     return response
 
 

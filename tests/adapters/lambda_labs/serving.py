@@ -1,30 +1,20 @@
 """The sandbox's Lambda Cloud, held against the specification while it is asked."""
 
-import asyncio
 import contextlib
 import json
-import random
-import secrets
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Middleware
 
-from orchestrator.adapters.system import SystemClock
-from orchestrator.faults import Profile
-from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.lambda_labs import ACCOUNT, app
 from orchestrator.sandbox.lambda_labs.account import Account
-from orchestrator.sandbox.machine import Ground
-from orchestrator.sandbox.market import Market
 from orchestrator.sandbox.replies import Handler
-from orchestrator.sandbox.troubles import Troubles
 from tests.adapters.lambda_labs.specification import faults_of_answer, faults_of_request
+from tests.adapters.sandbox_cloud import now_of_this_computer, sandbox_cloud
 
 KEY = "secret_glowplug-suite_5a4db0c5a4db0c5a4db0c5a4db0c5a4d.xYz"
 SPEED = 200.0
@@ -46,36 +36,11 @@ class Lambda:
     faults: list[str]
 
 
-def _now() -> float:
-    return SystemClock().now().timestamp()
-
-
 @asynccontextmanager
-async def sandbox_cloud(
-    *, hosts: int = HOSTS, speed: float = SPEED, now: Callable[[], float] = _now
-) -> AsyncIterator[Cloud]:
-    """A sandbox's cloud without its server; its machines end with the block."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with asyncio.TaskGroup() as tasks:
-            ground = Ground(folder=Path(folder), mark=secrets.token_hex(16), speed=speed, comfyui={}, now=now)
-            cloud = Cloud(
-                ground=ground,
-                market=Market(seed=1, hosts=hosts),
-                troubles=Troubles(profile=Profile.NONE, seed=1, now=ground.now),
-                balance_usd=25.0,
-                first_contract=1000,
-                tasks=tasks,
-                dice=random.Random(1),
-            )
-            try:
-                yield cloud
-            finally:
-                await cloud.end_all()
-
-
-@asynccontextmanager
-async def serving(*, has_limits: bool = False, now: Callable[[], float] = _now) -> AsyncIterator[Lambda]:
-    async with sandbox_cloud(now=now) as cloud:
+async def serving(
+    *, has_limits: bool = False, now: Callable[[], float] = now_of_this_computer
+) -> AsyncIterator[Lambda]:
+    async with sandbox_cloud(hosts=HOSTS, speed=SPEED, now=now) as cloud:
         fake, faults = app(cloud, KEY, has_limits=has_limits), list[str]()
         fake.middlewares.insert(0, _held(faults))
         async with TestServer(fake, shutdown_timeout=0.1) as server:

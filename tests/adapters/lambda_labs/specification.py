@@ -1,14 +1,10 @@
 """Lambda's own specification, and where it is known to be behind."""
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it brings no types
-
-FILE = Path(__file__).parents[2] / "data" / "specs" / "lambda.json"
+from tests.specifications import Deviation, faults_of, operations_of
 
 OPERATIONS = {
     "types": "get /api/v1/instance-types",
@@ -22,7 +18,7 @@ OPERATIONS = {
 
 # (operation, where, what is right, how we know). Statuses that the specification leaves out (429 and 5xx are only in
 # its prose) are not its business.
-DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
+DEVIATIONS: tuple[Deviation, ...] = (
     (
         "list",
         ("parameters",),
@@ -47,14 +43,7 @@ DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
 @cache
 def operations() -> Mapping[str, Any]:
     """Give the reduced specification by our names of the operations, corrected."""
-    lambdas = json.loads(FILE.read_text())
-    specification = {name: lambdas[operation] for name, operation in OPERATIONS.items()}
-    for operation, where, right, _ in DEVIATIONS:
-        inner = specification[operation]
-        for name in where[:-1]:
-            inner = inner[name]
-        inner[where[-1]] = right
-    return specification
+    return operations_of("lambda", OPERATIONS, DEVIATIONS)
 
 
 def faults_of_request(operation: str, query: Mapping[str, str], body: Any) -> list[str]:
@@ -64,7 +53,7 @@ def faults_of_request(operation: str, query: Mapping[str, str], body: Any) -> li
     faults = [f"{name}: unknown" for name in query if name not in known]
     schema = specified["body"]
     if schema is not None:
-        faults += _faults(schema, body)
+        faults += faults_of(schema, body)
         faults += [f"{name}: unknown" for name in body if name not in schema["properties"]]
     elif body is not None:
         faults.append("a body where none is known")
@@ -74,16 +63,4 @@ def faults_of_request(operation: str, query: Mapping[str, str], body: Any) -> li
 def faults_of_answer(operation: str, status: int, body: Any) -> list[str]:
     """Say what is wrong with an answer, by the specification; statuses that it does not know are not its business."""
     schema = operations()[operation]["answers"].get(str(status))
-    return [] if schema is None else [f"{operation} {status}: {fault}" for fault in _faults(schema, body)]
-
-
-@cache
-def _validator(schema: str) -> Any:
-    return Draft202012Validator(json.loads(schema))
-
-
-def _faults(schema: Any, value: Any) -> list[str]:
-    return [
-        f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
-        for error in _validator(json.dumps(schema)).iter_errors(value)
-    ]
+    return [] if schema is None else [f"{operation} {status}: {fault}" for fault in faults_of(schema, body)]

@@ -1,6 +1,5 @@
 """The sandbox's Lambda Cloud, driven by a client that was generated from Lambda's specification."""
 
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,8 +9,8 @@ import pytest
 from orchestrator.sandbox.lambda_labs import Trouble
 from tests.adapters.lambda_labs.generated import Refused, client, source_of
 from tests.adapters.lambda_labs.serving import KEY, Lambda
-from tests.adapters.lambda_labs.specification import FILE
 from tests.contract.cloud_suite import ORDER
+from tests.specifications import SPECS, read
 
 OURS = {"key": "pool", "value": "a"}
 
@@ -19,7 +18,7 @@ OURS = {"key": "pool", "value": "a"}
 @pytest.fixture
 async def theirs(server: Lambda) -> AsyncIterator[Any]:
     async with aiohttp.ClientSession() as session:
-        yield client(FILE, url=server.url, key=KEY, session=session)
+        yield client(SPECS / "lambda.json", url=server.url, key=KEY, session=session)
 
 
 async def test_a_machine_is_chosen_ordered_seen_and_ended(server: Lambda, theirs: Any) -> None:
@@ -82,11 +81,11 @@ async def test_refusals_are_those_that_are_specified(server: Lambda, theirs: Any
 async def test_a_wrong_key_is_told_as_specified(server: Lambda) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(Refused, match="401 global/invalid-api-key"):
-            await client(FILE, url=server.url, key="wrong", session=session).list_instances()
+            await client(SPECS / "lambda.json", url=server.url, key="wrong", session=session).list_instances()
 
 
 def test_the_client_knows_what_the_specification_knows() -> None:
-    source = source_of(json.loads(FILE.read_text()))
+    source = source_of(read("lambda"))
 
     assert (
         "async def launch_instance(self, *, region_name: str, instance_type_name: str, ssh_key_names: list," in source

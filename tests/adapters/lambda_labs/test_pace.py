@@ -6,10 +6,11 @@ from itertools import pairwise
 import aiohttp
 import pytest
 
+from orchestrator.adapters.clouds.exchange import TooLate
 from orchestrator.adapters.clouds.lambda_labs import asking
 from orchestrator.adapters.clouds.lambda_labs.cloud import LambdaCloud
 from orchestrator.adapters.clouds.lambda_labs.limits import CALL_INTERVAL_S, LAUNCH_INTERVAL_S, Claim
-from orchestrator.adapters.clouds.lambda_labs.pace import Pace, TooLate
+from orchestrator.adapters.clouds.lambda_labs.pace import Pace
 from orchestrator.domain.errors import RateLimited
 from orchestrator.sandbox.lambda_labs import Trouble
 from tests.adapters.lambda_labs.conftest import OpenLambda

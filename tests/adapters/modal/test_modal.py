@@ -39,14 +39,14 @@ def _app(handler: Callable[[web.Request], Awaitable[web.Response]]) -> web.Appli
 
 
 async def failing(stage: ModalStage, trouble: ModalTrouble, job: Job = SMALL) -> Exception:
-    stage.front.struck.strike(trouble)
+    stage.front.troubles.strike(trouble)
     with pytest.raises(Exception) as told:  # noqa: PT011 - the caller looks at it
         await stage.api.generate(an_attempt(job))
     return told.value
 
 
 async def test_an_answer_that_takes_longer_than_a_request_may_is_followed(stage: ModalStage) -> None:
-    stage.front.struck.strike(ModalTrouble.SLOW)
+    stage.front.troubles.strike(ModalTrouble.SLOW)
     stage.front.studio.speed = 100  # a boot of 0.2 s: several requests are held open one after the other
 
     made = await stage.api.generate(an_attempt(SMALL))
@@ -66,8 +66,8 @@ async def test_credentials_do_not_follow_to_another_host(stage: ModalStage) -> N
     stranger = TestServer(_app(remember))
     await stranger.start_server(access_log=None)
     stage.front.elsewhere = f"127.0.0.1:{stranger.port}"
-    stage.front.struck.strike(ModalTrouble.SLOW)
-    stage.front.struck.strike(ModalTrouble.LEADS_AWAY)
+    stage.front.troubles.strike(ModalTrouble.SLOW)
+    stage.front.troubles.strike(ModalTrouble.LEADS_AWAY)
     stage.front.studio.speed = 100
 
     with pytest.raises(InferenceUncertain):
@@ -79,7 +79,7 @@ async def test_credentials_do_not_follow_to_another_host(stage: ModalStage) -> N
 
 
 async def test_a_lost_answer_is_asked_for_again_and_paid_once(stage: ModalStage) -> None:
-    stage.front.struck.strike(ModalTrouble.ANSWER_LOST, times=1)
+    stage.front.troubles.strike(ModalTrouble.ANSWER_LOST, times=1)
 
     made = await stage.api.generate(an_attempt(SMALL))
 
@@ -165,7 +165,7 @@ async def test_a_card_that_is_too_small_is_told_with_what_to_do(stage: ModalStag
 async def test_a_probe_says_what_is_wrong_and_how_to_mend_it(
     stage: ModalStage, trouble: ModalTrouble, words: str
 ) -> None:
-    stage.front.struck.strike(trouble)
+    stage.front.troubles.strike(trouble)
 
     with pytest.raises(ApiOff, match=words):
         await stage.api.probe()
@@ -192,8 +192,8 @@ async def test_half_a_token_is_told_and_not_sent(stage: ModalStage, key: str, se
 
 
 async def test_a_chain_without_an_end_is_left_in_time(stage: ModalStage) -> None:
-    stage.front.struck.strike(ModalTrouble.SLOW)
-    stage.front.struck.strike(ModalTrouble.ENDLESS)
+    stage.front.troubles.strike(ModalTrouble.SLOW)
+    stage.front.troubles.strike(ModalTrouble.ENDLESS)
     api = stage.open(limits=Limits(order=timedelta(seconds=0.5), ask=timedelta(seconds=0.5)))
 
     with pytest.raises(InferenceUncertain):

@@ -5,16 +5,14 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]  # it brings no types
 
-SPECS = Path(__file__).parents[2] / "data" / "specs"
+from tests.specifications import Deviation, correct, faults_of, read
 
 # (definition, where, what is right, how we know)
-DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
+DEVIATIONS: tuple[Deviation, ...] = (
     (
         "prediction",
         ("properties", "status", "enum"),
@@ -27,12 +25,8 @@ DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
 @cache
 def specification() -> Mapping[str, Any]:
     """Give it corrected."""
-    known: dict[str, Any] = json.loads((SPECS / "replicate.json").read_text())
-    for definition, where, right, _ in DEVIATIONS:
-        inner = known["$defs"][definition]
-        for name in where[:-1]:
-            inner = inner[name]
-        inner[where[-1]] = right
+    known = read("replicate")
+    correct(known["$defs"], DEVIATIONS)
     return known
 
 
@@ -86,8 +80,4 @@ def _faults_of_answer(operation: Mapping[str, Any], answer: web.StreamResponse) 
 
 
 def _faults(schema: Any, value: Any) -> list[str]:
-    whole = {**schema, "$defs": specification()["$defs"]}
-    return [
-        f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
-        for error in Draft202012Validator(whole, format_checker=FormatChecker()).iter_errors(value)
-    ]
+    return faults_of({**schema, "$defs": specification()["$defs"]}, value)

@@ -1,14 +1,11 @@
 """RunPod's own specification of REST v2, and where it is known to be behind or wrong."""
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it brings no types
+from tests.specifications import Deviation, faults_of, operations_of
 
-DATA = Path(__file__).parents[2] / "data"
 OPERATIONS = {
     "catalogue": "get /v2/catalog/gpus",
     "list": "get /v2/pods",
@@ -19,7 +16,7 @@ OPERATIONS = {
 }
 
 # (operation, where, what is right, how we know)
-DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
+DEVIATIONS: tuple[Deviation, ...] = (
     (
         "list",
         ("parameters",),
@@ -36,14 +33,7 @@ DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
 @cache
 def operations() -> Mapping[str, Any]:
     """Give the reduced specification by our names of the operations, corrected."""
-    full = json.loads((DATA / "specs" / "runpod.json").read_text())
-    specification = {name: full[operation] for name, operation in OPERATIONS.items()}
-    for operation, where, right, _ in DEVIATIONS:
-        inner = specification[operation]
-        for name in where[:-1]:
-            inner = inner[name]
-        inner[where[-1]] = right
-    return specification
+    return operations_of("runpod", OPERATIONS, DEVIATIONS)
 
 
 def operation_of(method: str, path: str) -> str | None:
@@ -63,9 +53,9 @@ def faults_of_request(operation: str, query: Mapping[str, str], body: Any) -> li
     faults = []
     for name, value in query.items():
         schema = known.get(name)
-        faults += [f"{name}: unknown"] if schema is None else _faults(schema, _typed(schema, value))
+        faults += [f"{name}: unknown"] if schema is None else faults_of(schema, _typed(schema, value))
     if specified["body"] is not None:
-        faults += _faults(specified["body"], body)
+        faults += faults_of(specified["body"], body)
     elif body is not None:
         faults.append("a body where none is known")
     return [f"{operation}: {fault}" for fault in faults]
@@ -75,7 +65,9 @@ def faults_of_answer(operation: str, status: int, body: Any) -> list[str]:
     """Say what is wrong with an answer, by the specification."""
     answers = operations()[operation]["answers"]
     schema = answers.get(str(status), answers.get("default"))
-    faults = _faults(schema, body) if schema is not None else ["a body where none is known"] if body is not None else []
+    faults = (
+        faults_of(schema, body) if schema is not None else ["a body where none is known"] if body is not None else []
+    )
     return [f"{operation} {status}: {fault}" for fault in faults]
 
 
@@ -90,15 +82,3 @@ def _typed(schema: Any, value: str) -> Any:
             return value.split(",")
         case _:
             return value
-
-
-def _faults(schema: Any, value: Any) -> list[str]:
-    return [
-        f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
-        for error in _validator(json.dumps(schema)).iter_errors(value)
-    ]
-
-
-@cache
-def _validator(schema: str) -> Any:
-    return Draft202012Validator(json.loads(schema))

@@ -97,7 +97,7 @@ async def test_a_listing_is_never_served_twice_to_who_asks_for_one(runpod: World
 
 async def test_a_status_that_is_new_to_us_is_still_starting(runpod: World, cloud: RunPodCloud) -> None:
     await launched(cloud)
-    runpod.troubles.strike(Trouble.UNKNOWN_STATUS)
+    runpod.troubles.strike(Trouble.UNKNOWN_STATUS, times=1)
 
     (rental,) = await cloud.rentals()
 

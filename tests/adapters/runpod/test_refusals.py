@@ -106,7 +106,7 @@ async def test_a_404_of_anything_but_the_api_itself_is_no_end_of_a_pod(body: obj
 @pytest.mark.parametrize("trouble", [Trouble.NO_CAPACITY, Trouble.NOT_ALLOWED])
 async def test_a_kind_that_cannot_be_had_now_is_gone(runpod: World, cloud: RunPodCloud, trouble: Trouble) -> None:
     offers = await cloud.offers(NEEDS)
-    runpod.troubles.strike(trouble, count=None)
+    runpod.troubles.strike(trouble)
 
     for offer in offers[: MOST_REJECTED + 1]:
         with pytest.raises(OfferGone):
@@ -117,7 +117,7 @@ async def test_a_kind_that_cannot_be_had_now_is_gone(runpod: World, cloud: RunPo
 
 async def test_a_400_nobody_knows_is_the_markets_once_or_twice_and_then_ours(runpod: World, cloud: RunPodCloud) -> None:
     offers = await cloud.offers(NEEDS)
-    runpod.troubles.strike(Trouble.RULE_BROKEN, count=None)
+    runpod.troubles.strike(Trouble.RULE_BROKEN)
 
     for offer in offers[: MOST_REJECTED - 1]:
         with pytest.raises(OfferGone):
@@ -127,14 +127,14 @@ async def test_a_400_nobody_knows_is_the_markets_once_or_twice_and_then_ours(run
 
     runpod.troubles.recover()
     await cloud.launch(offers[0], KEY, ORDER)
-    runpod.troubles.strike(Trouble.RULE_BROKEN)
+    runpod.troubles.strike(Trouble.RULE_BROKEN, times=1)
     with pytest.raises(OfferGone):
         await cloud.launch(offers[0], KEY, ORDER)
 
 
 async def test_no_credit_says_what_to_do(runpod: World, cloud: RunPodCloud) -> None:
     offer = (await cloud.offers(NEEDS))[0]
-    runpod.troubles.strike(Trouble.NO_MONEY)
+    runpod.troubles.strike(Trouble.NO_MONEY, times=1)
 
     with pytest.raises(AccountProblem, match="add credit"):
         await cloud.launch(offer, KEY, ORDER)
@@ -142,7 +142,7 @@ async def test_no_credit_says_what_to_do(runpod: World, cloud: RunPodCloud) -> N
 
 async def test_a_server_error_on_an_order_that_names_a_pod_tells_which(runpod: World, cloud: RunPodCloud) -> None:
     offer = (await cloud.offers(NEEDS))[0]
-    runpod.troubles.strike(Trouble.ANSWER_5XX_NAMES_POD)
+    runpod.troubles.strike(Trouble.ANSWER_5XX_NAMES_POD, times=1)
 
     with pytest.raises(LaunchUncertain) as uncertain:
         await cloud.launch(offer, KEY, ORDER)
@@ -155,7 +155,7 @@ async def test_after_the_last_call_of_a_window_nothing_is_sent_until_the_next(
 ) -> None:
     caplog.set_level(logging.INFO)
     cloud = runpod.open(pace=1)
-    runpod.troubles.strike(Trouble.QUOTA_ENDS)
+    runpod.troubles.strike(Trouble.QUOTA_ENDS, times=1)
     await cloud.rentals()
     sent = len(runpod.seen)
 

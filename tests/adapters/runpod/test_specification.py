@@ -1,14 +1,11 @@
 """RunPod's own specification: what we say and hear is allowed by it, and what we know better."""
 
-import json
 from typing import Any
 
 import pytest
 
 from orchestrator.adapters.clouds.runpod.cloud import RunPodCloud
 from tests.adapters.runpod.specification import (
-    DATA,
-    DEVIATIONS,
     OPERATIONS,
     faults_of_answer,
     faults_of_request,
@@ -16,23 +13,6 @@ from tests.adapters.runpod.specification import (
 )
 from tests.adapters.runpod.world import KEY, World
 from tests.contract.cloud_suite import NEEDS, ORDER, OTHER_KEY
-
-
-@pytest.mark.parametrize("deviation", DEVIATIONS, ids=lambda deviation: f"{deviation[0]}-{deviation[1][-1]}")
-def test_each_deviation_is_still_one_and_has_a_source(deviation: tuple[str, tuple[str, ...], object, str]) -> None:
-    operation, where, right, source = deviation
-    inner = json.loads((DATA / "specs" / "runpod.json").read_text())[OPERATIONS[operation]]
-    for name in where:
-        inner = inner[name]
-
-    assert inner != right
-    assert source
-
-
-def test_the_reduced_specification_holds_no_prose() -> None:
-    text = (DATA / "specs" / "runpod.json").read_text()
-
-    assert not [word for word in ('"description"', '"summary"', '"example"', '"title":') if f'{word} "' in text]
 
 
 def test_the_specification_is_strict_enough_to_notice() -> None:

@@ -2,33 +2,27 @@
 
 import asyncio
 import json
-import random
-import secrets
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.adapters.clouds.runpod.cloud import RunPodCloud
-from orchestrator.adapters.clouds.runpod.limits import Limits
-from orchestrator.adapters.system import SystemClock
 from orchestrator.domain.ids import CloudRef
-from orchestrator.faults import Profile
 from orchestrator.ports.clock import Clock
 from orchestrator.sandbox.cloud import Cloud
-from orchestrator.sandbox.machine import Ground, Machine
-from orchestrator.sandbox.market import Market
+from orchestrator.sandbox.machine import Machine
 from orchestrator.sandbox.replies import Handler
-from orchestrator.sandbox.runpod import TROUBLES, Troubles, app
+from orchestrator.sandbox.runpod import Trouble, app
 from orchestrator.sandbox.runpod.pods import pod_id
-from orchestrator.sandbox.troubles import Troubles as MachineTroubles
+from orchestrator.sandbox.struck import TROUBLES, Struck
 from tests.adapters.runpod.specification import faults_of_answer, faults_of_request, operation_of
+from tests.adapters.sandbox_cloud import sandbox_cloud
 
 KEY = "rpa_5C21B1EE0F1D42D3A3A6A1C8D0E7F7B95C21B1EE"
 SPEED = 50.0
@@ -55,7 +49,7 @@ class World:
 
     url: str
     cloud: Cloud
-    troubles: Troubles
+    troubles: Struck[Trouble]
     session: aiohttp.ClientSession
     seen: list[Seen]
     faults: list[str]
@@ -114,36 +108,20 @@ class _Watcher:
 
 
 @asynccontextmanager
-async def world(*, hosts: int = HOSTS, speed: float = SPEED, balance_usd: float = 25.0) -> AsyncIterator[World]:
+async def world() -> AsyncIterator[World]:
     """Serve it; the machines end with the block."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
-            clock = SystemClock()
-
-            def now() -> float:
-                return clock.now().timestamp()
-
-            cloud = Cloud(
-                ground=Ground(folder=Path(folder), mark=secrets.token_hex(16), speed=speed, comfyui={}, now=now),
-                market=Market(seed=1, hosts=hosts),
-                troubles=MachineTroubles(profile=Profile.NONE, seed=1, now=now),
-                balance_usd=balance_usd,
-                first_contract=1_600_000_000,
-                tasks=tasks,
-                dice=random.Random(1),
+    async with (
+        aiohttp.ClientSession() as session,
+        sandbox_cloud(hosts=HOSTS, speed=SPEED, first_contract=1_600_000_000) as cloud,
+    ):
+        watcher, application = _Watcher(), app(cloud, KEY)
+        application.middlewares.append(watcher.watch)
+        async with TestServer(application, host="127.0.0.1") as server:
+            yield World(
+                url=str(server.make_url("")),
+                cloud=cloud,
+                troubles=application[TROUBLES],
+                session=session,
+                seen=watcher.seen,
+                faults=watcher.faults,
             )
-            watcher = _Watcher()
-            application = app(cloud, KEY)
-            application.middlewares.append(watcher.watch)
-            try:
-                async with TestServer(application, host="127.0.0.1") as server:
-                    yield World(
-                        url=str(server.make_url("")),
-                        cloud=cloud,
-                        troubles=application[TROUBLES],
-                        session=session,
-                        seen=watcher.seen,
-                        faults=watcher.faults,
-                    )
-            finally:
-                await cloud.end_all()

@@ -14,8 +14,8 @@ from orchestrator.adapters.inference.runpod_serverless.worker import RunPodServe
 from orchestrator.sandbox.runpod_serverless import app
 from orchestrator.sandbox.runpod_serverless.desk import Desk
 from orchestrator.sandbox.runpod_serverless.server import DESK
-from orchestrator.sandbox.studio import SECONDS, Studio
 from tests.adapters.runpod_serverless.specification import Witness
+from tests.adapters.sketchbook import Sketchbook
 
 KEY = "rpa_THEKEYOFTHISACCOUNT0000000000000000"
 ENDPOINT = "e1ndp0int"
@@ -28,15 +28,6 @@ QUICK = Limits(
     json_bytes=2**16,
 )
 IMPATIENT = replace(QUICK, order=SHORT, answer=SHORT, transfer=SHORT)
-
-
-class Sketchbook(Studio):
-    """Paints so small that a hundred pictures take a second: nobody here looks at them."""
-
-    async def paint(
-        self, prompt: str, *, width: int, height: int, seed: int, form: str = "PNG", seconds: float = SECONDS
-    ) -> bytes:
-        return await Studio.paint(self, prompt, width=32, height=32, seed=seed, form=form, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

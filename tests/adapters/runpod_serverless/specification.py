@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it brings no types
+
+from tests.specifications import faults_of
+
+LONGEST_FAULT = 300
 
 WORD = {"type": "string", "minLength": 1}
 COUNTS = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
@@ -173,5 +176,4 @@ class Witness:
             self._hold(operation, ANSWERS[operation], json.loads(response.text or ""))
 
     def _hold(self, what: str, schema: Any, value: Any) -> None:
-        for error in Draft202012Validator(schema).iter_errors(value):
-            self.faults.append(f"{what}: {'.'.join(map(str, error.absolute_path))}: {error.message[:200]}")
+        self.faults += [f"{what}: {fault}"[:LONGEST_FAULT] for fault in faults_of(schema, value)]

@@ -66,7 +66,7 @@ async def test_an_order_that_may_have_been_made_before_is_not_made_again(service
 
 
 async def test_a_lost_answer_is_uncertain_and_what_was_ordered_before_it_is_withdrawn(service: Service) -> None:
-    service.desk.struck.strike(Trouble.ANSWER_LOST, times=1)
+    service.desk.troubles.strike(Trouble.ANSWER_LOST, times=1)
 
     with pytest.raises(InferenceUncertain) as told:
         await service.public().generate(an_attempt(TWO))
@@ -77,7 +77,7 @@ async def test_a_lost_answer_is_uncertain_and_what_was_ordered_before_it_is_with
 
 @pytest.mark.parametrize("trouble", [Trouble.PICTURE_GONE, Trouble.NO_PICTURE, Trouble.FAILS])
 async def test_a_picture_that_does_not_come_has_failed_and_is_owned_up_to(service: Service, trouble: Trouble) -> None:
-    service.desk.struck.strike(trouble)
+    service.desk.troubles.strike(trouble)
 
     with pytest.raises(InferenceFailed) as told:
         await service.public().generate(an_attempt(TWO))
@@ -86,7 +86,7 @@ async def test_a_picture_that_does_not_come_has_failed_and_is_owned_up_to(servic
 
 
 async def test_cancelling_withdraws_all_of_its_orders(service: Service) -> None:
-    service.desk.struck.strike(Trouble.NO_WORKER)
+    service.desk.troubles.strike(Trouble.NO_WORKER)
     refs = [service.desk.take("black-forest-labs-flux-1-schnell", {"input": {}}).id for _ in range(2)]
 
     await service.public().cancel(replace(TWO, bridge_ref=",".join(refs)))

@@ -98,9 +98,9 @@ async def test_a_cold_worker_is_paid_from_its_start_to_the_end_of_its_idle_time(
 
 @pytest.mark.parametrize("trouble", ENDS)
 async def test_each_bad_end_is_told_with_what_it_cost(service: Service, trouble: Trouble) -> None:
-    service.desk.struck.strike(trouble)
+    service.desk.troubles.strike(trouble)
     if trouble is Trouble.PICTURE_GONE:
-        service.desk.struck.strike(Trouble.IN_A_BUCKET)
+        service.desk.troubles.strike(Trouble.IN_A_BUCKET)
     kind, words = ENDS[trouble]
 
     with pytest.raises(kind, match=words) as told:
@@ -111,7 +111,7 @@ async def test_each_bad_end_is_told_with_what_it_cost(service: Service, trouble:
 
 @pytest.mark.parametrize("oddity", [Trouble.STRANGE_WORD, Trouble.WITH_ERRORS, Trouble.IN_A_BUCKET, Trouble.OLD_WORKER])
 async def test_an_odd_way_to_hand_pictures_over_is_understood(service: Service, oddity: Trouble) -> None:
-    service.desk.struck.strike(oddity)
+    service.desk.troubles.strike(oddity)
 
     made = await service.worker().generate(an_attempt())
 
@@ -119,7 +119,7 @@ async def test_an_odd_way_to_hand_pictures_over_is_understood(service: Service, 
 
 
 async def test_where_no_worker_comes_the_job_is_withdrawn_and_costs_nothing(service: Service) -> None:
-    service.desk.struck.strike(Trouble.NO_WORKER)
+    service.desk.troubles.strike(Trouble.NO_WORKER)
 
     with pytest.raises(InferenceUnavailable, match=r"no worker took it .*3 throttled.*max workers") as told:
         await service.worker(limits=SHORT_QUEUE).generate(an_attempt())
@@ -129,7 +129,7 @@ async def test_where_no_worker_comes_the_job_is_withdrawn_and_costs_nothing(serv
 
 
 async def test_a_run_without_an_end_is_withdrawn_and_owned_up_to(service: Service) -> None:
-    service.desk.struck.strike(Trouble.ENDLESS)
+    service.desk.troubles.strike(Trouble.ENDLESS)
     limits = replace(QUICK, whole=timedelta(seconds=0.2))
 
     with pytest.raises(InferenceFailed, match="cancelled") as told:
@@ -141,7 +141,7 @@ async def test_a_run_without_an_end_is_withdrawn_and_owned_up_to(service: Servic
 
 async def test_a_job_that_cannot_be_seen_any_more_is_uncertain_and_not_ordered_again(service: Service) -> None:
     async def fall_silent(_: str) -> None:
-        service.desk.struck.strike(Trouble.OUT_OF_ORDER)
+        service.desk.troubles.strike(Trouble.OUT_OF_ORDER)
 
     limits = replace(QUICK, patience=SHORT)
 
@@ -154,7 +154,7 @@ async def test_a_job_that_cannot_be_seen_any_more_is_uncertain_and_not_ordered_a
 
 async def test_a_hiccup_while_it_is_followed_does_no_harm(service: Service) -> None:
     async def stumble(_: str) -> None:
-        service.desk.struck.strike(Trouble.OUT_OF_ORDER, times=2)
+        service.desk.troubles.strike(Trouble.OUT_OF_ORDER, times=2)
 
     made = await service.worker().generate(an_attempt(note_ref=stumble))
 

@@ -3,18 +3,17 @@
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it brings no types
 
-SPECIFICATION = Path(__file__).parents[2] / "data" / "specs" / "together.json"
+from tests.specifications import Deviation, correct, faults_of, read
+
 OPERATIONS = ("get /models", "post /images/generations")
 
 # (operation, where, what is right, how we know). Statuses that it leaves out are not here: 402 and 503 are in
 # docs.together.ai, docs/error-codes; 500 is nobody's promise.
-DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
+DEVIATIONS: tuple[Deviation, ...] = (
     (
         "get /models",
         ("answers", "200", "items", "properties", "type"),
@@ -27,25 +26,21 @@ DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
 @cache
 def operations() -> Mapping[str, Any]:
     """Give the reduced specification, corrected, with ``nullable`` as JSON Schema says it."""
-    specification = json.loads(SPECIFICATION.read_text())
-    for operation, where, right, _ in DEVIATIONS:
-        inner = specification[operation]
-        for name in where[:-1]:
-            inner = inner[name]
-        inner[where[-1]] = right
+    specification = read("together")
+    correct(specification, DEVIATIONS)
     nulls: Mapping[str, Any] = _with_nulls(specification)
     return nulls
 
 
-def faults_of(operation: str, sent: Any, status: int, answer: Any) -> Iterator[str]:
+def faults_in(operation: str, sent: Any, status: int, answer: Any) -> Iterator[str]:
     """Say what is wrong with a request, and with the answer to it."""
     specified = operations()[operation]
     if specified["body"] is not None:
-        yield from _faults(specified["body"], sent)
+        yield from faults_of(specified["body"], sent)
         yield from (f"{name}: unknown" for name in sent if name not in specified["body"]["properties"])
     schema = specified["answers"].get(str(status))
     if schema is not None:
-        yield from _faults(schema, answer)
+        yield from faults_of(schema, answer)
 
 
 def held(app: web.Application) -> list[str]:
@@ -60,17 +55,12 @@ def held(app: web.Application) -> list[str]:
         if operation in OPERATIONS and isinstance(body, bytes) and response.content_type == "application/json":
             sent = await request.json() if request.can_read_body or request.method == "POST" else None
             faults.extend(
-                f"{operation}: {each}" for each in faults_of(operation, sent, response.status, json.loads(body))
+                f"{operation}: {each}" for each in faults_in(operation, sent, response.status, json.loads(body))
             )
         return response
 
     app.middlewares.insert(0, hold)
     return faults
-
-
-def _faults(schema: Any, value: Any) -> Iterator[str]:
-    for error in Draft202012Validator(schema).iter_errors(value):
-        yield f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
 
 
 def _with_nulls(schema: Any) -> Any:

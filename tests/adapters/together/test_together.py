@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.adapters.inference.exchange import Answer
 from orchestrator.adapters.inference.registry import APIS, Access
 from orchestrator.adapters.inference.together.refusals import refusal_of
 from orchestrator.adapters.inference.together.wire import USUAL, Model, models_of, schnell_of
+from orchestrator.adapters.once import Answer
 from orchestrator.domain.errors import (
     ApiOff,
     GraphRejected,
@@ -54,7 +54,7 @@ async def test_more_than_four_pictures_take_more_calls_with_seeds_of_their_own(s
 
 async def test_what_was_paid_before_a_later_call_failed_stays_in_the_books(stage: TogetherStage) -> None:
     def overload(_: Painting) -> None:
-        stage.office.struck.strike(TogetherTrouble.OVERLOADED)
+        stage.office.troubles.strike(TogetherTrouble.OVERLOADED)
 
     with pytest.raises(InferenceFailed) as told:
         await stage.api.generate(an_attempt(a_job(count=6), on_progress=overload))
@@ -71,7 +71,7 @@ async def test_more_steps_cost_more_and_fewer_cost_the_same(stage: TogetherStage
 
 
 async def test_a_jpeg_is_taken_as_it_is_where_a_png_was_wished_for(stage: TogetherStage) -> None:
-    stage.office.struck.strike(TogetherTrouble.JPEG)
+    stage.office.troubles.strike(TogetherTrouble.JPEG)
 
     made = await stage.api.generate(an_attempt(a_job()))
 
@@ -79,7 +79,7 @@ async def test_a_jpeg_is_taken_as_it_is_where_a_png_was_wished_for(stage: Togeth
 
 
 async def test_a_black_picture_is_one_that_was_kept_back_and_paid(stage: TogetherStage) -> None:
-    stage.office.struck.strike(TogetherTrouble.BLACK)
+    stage.office.troubles.strike(TogetherTrouble.BLACK)
 
     with pytest.raises(PictureFiltered) as told:
         await stage.api.generate(an_attempt(a_job()))
@@ -96,7 +96,7 @@ async def test_the_model_that_the_list_has_is_the_one_that_is_ordered(stage: Tog
 
 
 async def test_an_account_without_schnell_is_told_what_there_is(stage: TogetherStage) -> None:
-    stage.office.struck.strike(TogetherTrouble.MODEL_GONE)
+    stage.office.troubles.strike(TogetherTrouble.MODEL_GONE)
 
     with pytest.raises(ApiOff, match=r"FLUX\.2-dev"):
         await stage.api.probe()

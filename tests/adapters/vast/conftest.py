@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 import pytest
 
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.adapters.clouds.vast.cloud import VastCloud
-from orchestrator.adapters.clouds.vast.limits import Limits
 from tests.adapters.vast.scripted import KEY, ScriptedVast, serving
 
 OpenVast = Callable[..., VastCloud]

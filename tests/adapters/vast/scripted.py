@@ -6,12 +6,13 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.adapters.vast.specification import DATA, faults_of_answer, faults_of_request
+from tests.adapters.vast.specification import faults_of_answer, faults_of_request
 
 KEY = "5c21b1ee0f1d42d3a3a6a1c8d0e7f7b95c21b1ee0f1d42d3a3a6a1c8d0e7f7b9"
 ROUTES = (
@@ -25,6 +26,7 @@ ROUTES = (
     ("attach", "POST", r"/api/v0/instances/(\d+)/ssh/"),
     ("account", "GET", r"/api/v0/users/current/"),
 )
+DATA = Path(__file__).parents[2] / "data" / "vast"
 EVERYTHING = tuple(name for name, _, _ in ROUTES)
 PAGE = 25
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -35,7 +37,7 @@ OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def recorded(name: str) -> Any:
-    return json.loads((DATA / "vast" / f"{name}.json").read_text())
+    return json.loads((DATA / f"{name}.json").read_text())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,10 @@
 """Vast's own specification, and where it is known to be wrong."""
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it brings no types
-
-DATA = Path(__file__).parents[2] / "data"
+from tests.specifications import Deviation, faults_of, operations_of
 
 OPERATIONS = {
     "search": "post /api/v0/bundles",
@@ -29,7 +25,7 @@ PAIRS = {"type": "array", "items": {"type": "array", "items": {"type": "string"}
 # (operation, where, what is right, how we know). Statuses, headers and bodies that the specification leaves out are
 # in tests/data/vast/refusals.json. Without effect on types, and so not here: `inet_down` and `inet_up`
 # are Mb/s (the specification says MB/s; the help of `vastai search offers` says Mb/s).
-DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
+DEVIATIONS: tuple[Deviation, ...] = (
     (
         "search",
         ("body", "properties", "type"),
@@ -93,14 +89,7 @@ DEVIATIONS: tuple[tuple[str, tuple[str, ...], Any, str], ...] = (
 @cache
 def operations() -> Mapping[str, Any]:
     """Give the reduced specification by our names of the operations, corrected."""
-    vast = json.loads((DATA / "specs" / "vast.json").read_text())
-    specification = {name: vast[operation] for name, operation in OPERATIONS.items()}
-    for operation, where, right, _ in DEVIATIONS:
-        inner = specification[operation]
-        for name in where[:-1]:
-            inner = inner[name]
-        inner[where[-1]] = right
-    return specification
+    return operations_of("vast", OPERATIONS, DEVIATIONS)
 
 
 def faults_of_request(operation: str, query: Mapping[str, str], body: Any) -> list[str]:
@@ -111,10 +100,10 @@ def faults_of_request(operation: str, query: Mapping[str, str], body: Any) -> li
     for name, value in query.items():
         schema = known.get(name)
         number = int(value) if schema and schema["type"] == "integer" and value.isdecimal() else value
-        faults += [f"{name}: unknown"] if schema is None else _faults(schema, number)
+        faults += [f"{name}: unknown"] if schema is None else faults_of(schema, number)
     schema = specified["body"]
     if schema is not None:
-        faults += _faults(schema, body)
+        faults += faults_of(schema, body)
     elif body not in (None, {}):
         faults.append("a body where none is known")
     return [f"{operation}: {fault}" for fault in faults]
@@ -123,11 +112,4 @@ def faults_of_request(operation: str, query: Mapping[str, str], body: Any) -> li
 def faults_of_answer(operation: str, status: int, body: Any) -> list[str]:
     """Say what is wrong with an answer, by the specification; statuses that it does not know are not its business."""
     schema = operations()[operation]["answers"].get(str(status))
-    return [] if schema is None else [f"{operation} {status}: {fault}" for fault in _faults(schema, body)]
-
-
-def _faults(schema: Any, value: Any) -> list[str]:
-    return [
-        f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
-        for error in Draft202012Validator(schema).iter_errors(value)
-    ]
+    return [] if schema is None else [f"{operation} {status}: {fault}" for fault in faults_of(schema, body)]

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.adapters.clouds.vast import wire
-from orchestrator.adapters.clouds.vast.answers import Answer, asked_wait, launch_refusal, read_json, refusal, tidy
+from orchestrator.adapters.clouds.vast.answers import Answer, asked_wait, launch_refusal, refusal, tidy
 from orchestrator.adapters.clouds.vast.cloud import VAST
+from orchestrator.adapters.strangers import read_json
 from orchestrator.domain.errors import CloudError
 from orchestrator.domain.ids import CloudRef
 from tests.adapters.vast.scripted import recorded

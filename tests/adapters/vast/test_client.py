@@ -7,9 +7,10 @@ from aiohttp.client_reqrep import ConnectionKey
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from orchestrator.adapters.clouds.vast.client import AnswerLost, unanswered
+from orchestrator.adapters import once
+from orchestrator.adapters.clouds.exchange import AnswerLost, unanswered
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.adapters.clouds.vast.cloud import VAST, VAST_URL, VastCloud
-from orchestrator.adapters.clouds.vast.limits import Limits
 from orchestrator.domain.errors import AccountProblem, CloudError, CloudProtocolError, CloudUnavailable, LaunchUncertain
 from tests.adapters.vast.conftest import OpenVast
 from tests.adapters.vast.scripted import KEY, Reply, ScriptedVast
@@ -85,7 +86,7 @@ def test_only_what_sent_nothing_is_certain(kind: type[BaseException]) -> None:
     error = _made(kind)
     assert isinstance(error, Exception)
 
-    known = unanswered(VAST, error, "launch")
+    known = unanswered(VAST, once.unanswered(error), "launch")
 
     is_certain = isinstance(known, CloudUnavailable) and not isinstance(known, AnswerLost)
     assert is_certain == issubclass(kind, SENT_NOTHING)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.adapters.clouds.vast.cloud import VastCloud
-from orchestrator.adapters.clouds.vast.limits import Limits
 from orchestrator.adapters.clouds.vast.onstart import LONGEST, first_steps, plain_key
 from orchestrator.domain.errors import AccountProblem, CloudUnavailable, LaunchUncertain
 from orchestrator.domain.ids import LaunchKey

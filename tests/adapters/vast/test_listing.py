@@ -2,8 +2,8 @@
 
 import pytest
 
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.adapters.clouds.vast.cloud import VastCloud
-from orchestrator.adapters.clouds.vast.limits import Limits
 from orchestrator.domain.errors import CloudProtocolError, CloudUnavailable
 from tests.adapters.vast.conftest import OpenVast
 from tests.adapters.vast.scripted import Reply, ScriptedVast, recorded

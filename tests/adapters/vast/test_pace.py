@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import pytest
 
+from orchestrator.adapters.clouds.exchange import TooLate
 from orchestrator.adapters.clouds.vast.cloud import VastCloud
 from orchestrator.adapters.clouds.vast.limits import ACCOUNT, LAUNCH, SEARCH, SHOW, TERMINATE, Endpoint
-from orchestrator.adapters.clouds.vast.pace import Pace, TooLate
+from orchestrator.adapters.clouds.vast.pace import Pace
 from orchestrator.domain.errors import RateLimited
 from tests.adapters.vast.conftest import OpenVast
 from tests.adapters.vast.scripted import Reply, ScriptedVast

@@ -1,6 +1,5 @@
 """What an answer that is no success means: Lambda's codes as our errors."""
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from orchestrator.adapters.strangers import HIDDEN, one_line
 from orchestrator.domain.errors import (
     AccountProblem,
     CloudError,
@@ -18,7 +18,6 @@ from orchestrator.domain.errors import (
 )
 from orchestrator.domain.ids import CloudName
 
-LONGEST_TEXT = 200
 LONGEST_WAIT_S = 3_600.0
 
 # Codes, by Lambda's API specification, version 1.8.3. Of an error its code alone says what it is; a code that begins
@@ -36,7 +35,6 @@ ACCOUNT = frozenset(
 )
 FROM_REGION = "provider/"
 
-HIDDEN = "[hidden]"
 _SECRETS = re.compile(r"[0-9a-fA-F]{24,}|secret_\S+|(?i:bearer\s+\S+)|token=\S+")
 
 
@@ -91,19 +89,9 @@ class Answer:
         return self.status == 404 and self.code == NO_SUCH
 
 
-def read_json(raw: bytes) -> Any:
-    """Parse whatever came; None when it is no JSON, is nested absurdly or holds numbers nobody can read."""
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-
-
 def tidy(text: str) -> str:
     """Make the cloud's words fit for one line of a log: short, printable, without anything that looks like a key."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    hidden = _SECRETS.sub(HIDDEN, line)
-    return hidden if len(hidden) <= LONGEST_TEXT else f"{hidden[:LONGEST_TEXT]}..."
+    return one_line(text, _SECRETS)
 
 
 def refusal(cloud: CloudName, answer: Answer, doing: str) -> CloudError:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from orchestrator.adapters.clouds.exchange import AnswerLost, AnswerUnreadable
 from orchestrator.adapters.clouds.lambda_labs import asking, wire
 from orchestrator.adapters.clouds.lambda_labs.answers import (
     FROM_REGION,
@@ -22,7 +23,7 @@ from orchestrator.adapters.clouds.lambda_labs.answers import (
     launch_refusal,
     refusal,
 )
-from orchestrator.adapters.clouds.lambda_labs.client import AnswerLost, AnswerUnreadable, LambdaClient, Request
+from orchestrator.adapters.clouds.lambda_labs.client import LambdaClient, Request
 from orchestrator.adapters.clouds.lambda_labs.limits import Claim, Limits
 from orchestrator.adapters.clouds.lambda_labs.pace import Pace
 from orchestrator.adapters.clouds.lambda_labs.wire import Page

@@ -5,18 +5,11 @@ import bisect
 from dataclasses import dataclass, field
 from itertools import count
 
+from orchestrator.adapters.clouds.exchange import TooLate
 from orchestrator.adapters.clouds.lambda_labs.limits import CALL_INTERVAL_S, LAUNCH_INTERVAL_S, Claim
 
 BACK_OFF = 1.5
 LONGEST_BACK_OFF_S = 60.0
-
-
-class TooLate(Exception):
-    """The turn would come after the caller's limit."""
-
-    def __init__(self, wait_s: float) -> None:
-        super().__init__(f"the next turn is in {wait_s:.1f} s")
-        self.wait_s = wait_s
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,12 +9,13 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.adapters.clouds.lambda_labs.answers import tidy
 from orchestrator.adapters.clouds.lambda_labs.asking import LABEL_TAG
+from orchestrator.adapters.clouds.shapes import read_as
 from orchestrator.domain.errors import CloudProtocolError
 from orchestrator.domain.gpu import capability_of
 from orchestrator.domain.ids import CloudName, CloudRef, HostId, MachineId, OfferId
@@ -48,8 +49,6 @@ Text = Annotated[str, AfterValidator(tidy)]
 Label = Annotated[str, AfterValidator(lambda label: label.encode("utf-8", "replace").decode())]
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 Cents = Annotated[int, Field(ge=0, le=10_000_000)]
-
-Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class _Row(BaseModel):
@@ -161,9 +160,9 @@ def read_offers(
     """
     offers: list[Offer] = []
     unreadable: CloudProtocolError | None = None
-    for entry in _read(cloud, "list types", _Types, body).data.values():
+    for entry in read_as(cloud, "list types", _Types, body).data.values():
         try:
-            item = _read(cloud, "list types", _Item, entry)
+            item = read_as(cloud, "list types", _Item, entry)
         except CloudProtocolError as error:
             unreadable = error
             continue
@@ -186,7 +185,7 @@ def check_types(cloud: CloudName, body: Any) -> None:
     Raises:
         CloudProtocolError: It is none, so that nobody knows whether the key was taken.
     """
-    _read(cloud, "account", _Types, body)
+    read_as(cloud, "account", _Types, body)
 
 
 def launched_ref(body: Any) -> CloudRef | None:
@@ -199,7 +198,7 @@ def launched_ref(body: Any) -> CloudRef | None:
 
 def read_page(cloud: CloudName, body: Any) -> Page:
     """Read a listing; a machine that is said to be terminated is none any more."""
-    page = _read(cloud, "list", _Page, body)
+    page = read_as(cloud, "list", _Page, body)
     rows = [row for row in page.data if row.status != "terminated"]
     return Page(
         rentals=tuple(_rental(cloud, row) for row in rows),
@@ -208,20 +207,20 @@ def read_page(cloud: CloudName, body: Any) -> Page:
 
 
 def read_rental(cloud: CloudName, body: Any, ref: CloudRef) -> Rental | None:
-    row = _read(cloud, "show", _Shown, body).data
+    row = read_as(cloud, "show", _Shown, body).data
     if row.id != ref:
         raise CloudProtocolError(cloud, f"show: data.id: asked for {tidy(ref)}, told about another")
     return None if row.status == "terminated" else _rental(cloud, row)
 
 
 def read_terminated(cloud: CloudName, body: Any) -> frozenset[CloudRef]:
-    ended = _read(cloud, "terminate", _Terminated, body).data.terminated_instances
+    ended = read_as(cloud, "terminate", _Terminated, body).data.terminated_instances
     return frozenset(CloudRef(row.id) for row in ended)
 
 
 def read_keys(cloud: CloudName, body: Any) -> Mapping[str, str]:
     """Read the names of the account's SSH keys, by type and data of each."""
-    return dict(_plain_keys(_read(cloud, "list keys", _Keys, body).data))
+    return dict(_plain_keys(read_as(cloud, "list keys", _Keys, body).data))
 
 
 def _plain_keys(keys: Iterable[_Key]) -> Iterator[tuple[str, str]]:
@@ -229,17 +228,6 @@ def _plain_keys(keys: Iterable[_Key]) -> Iterator[tuple[str, str]]:
         parts = key.public_key.split()
         if len(parts) > 1:
             yield f"{parts[0]} {parts[1]}", key.name
-
-
-def _read(cloud: CloudName, doing: str, shape: type[Shape], body: Any) -> Shape:
-    """Hold *body* against *shape*; the error names the field, never its value, which may be a secret."""
-    try:
-        return shape.model_validate(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "answer"
-        message = f"{doing}: {tidy(field)}: {first['msg']}"
-    raise CloudProtocolError(cloud, message)
 
 
 def _offers(cloud: CloudName, item: _Item) -> Iterator[Offer]:

@@ -1,6 +1,5 @@
 """What an answer that is no success means: RunPod's ways to say no, as our errors."""
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from orchestrator.adapters.clouds.runpod.limits import LONGEST_WAIT_S, USUAL_WAIT_S
+from orchestrator.adapters.strangers import HIDDEN, one_line
 from orchestrator.domain.errors import (
     AccountProblem,
     CloudError,
@@ -18,8 +18,6 @@ from orchestrator.domain.errors import (
 )
 from orchestrator.domain.ids import CloudName
 
-LONGEST_TEXT = 200
-HIDDEN = "[hidden]"
 _SECRETS = re.compile(r"(?i:bearer\s+\S+)|\brpa_\w+|\b[0-9a-fA-F]{24,}\b")
 
 NO_CAPACITY = (
@@ -98,19 +96,9 @@ class Answer:
         return min(max(seconds, 0.0), LONGEST_WAIT_S) if math.isfinite(seconds) else USUAL_WAIT_S
 
 
-def read_json(raw: bytes) -> Any:
-    """Parse whatever came; None when it is no JSON, is nested absurdly or holds numbers nobody can read."""
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-
-
 def tidy(text: str) -> str:
     """Make the cloud's words fit for one line of a log: short, printable, without anything that looks like a key."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    hidden = _SECRETS.sub(HIDDEN, line)
-    return hidden if len(hidden) <= LONGEST_TEXT else f"{hidden[:LONGEST_TEXT]}..."
+    return one_line(text, _SECRETS)
 
 
 def refusal(cloud: CloudName, answer: Answer, doing: str) -> CloudError:

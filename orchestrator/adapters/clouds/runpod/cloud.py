@@ -13,11 +13,13 @@ from urllib.parse import quote
 
 import aiohttp
 
+from orchestrator.adapters.clouds.exchange import AnswerLost, AnswerUnreadable, Request
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.adapters.clouds.runpod import asking, wire
 from orchestrator.adapters.clouds.runpod.answers import NO_CAPACITY, Answer, graphql_refusal, refusal
 from orchestrator.adapters.clouds.runpod.asking import Tier
-from orchestrator.adapters.clouds.runpod.client import AnswerLost, AnswerUnreadable, Request, RunPodClient
-from orchestrator.adapters.clouds.runpod.limits import POLL_S, Limits, Pace
+from orchestrator.adapters.clouds.runpod.client import RunPodClient
+from orchestrator.adapters.clouds.runpod.limits import POLL_S, Pace
 from orchestrator.adapters.system import SystemClock
 from orchestrator.domain.errors import (
     CloudError,

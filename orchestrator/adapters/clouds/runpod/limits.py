@@ -1,9 +1,9 @@
-"""How long a call may take, and how often RunPod lets itself be asked."""
+"""How often RunPod lets itself be asked."""
 
 import asyncio
 import re
-from dataclasses import dataclass
-from datetime import timedelta
+
+from orchestrator.adapters.clouds.exchange import TooLate
 
 POLL_S = 10.0
 """One listing serves everybody for so long: the quota is counted by user, over all operations (REST v2, 429)."""
@@ -12,38 +12,6 @@ USUAL_WAIT_S = 15.0
 LONGEST_WAIT_S = 86_400.0
 
 _WINDOW = re.compile(r'"[a-z]+";r=(\d{1,9});t=(\d{1,6})')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """
-    Limits on time, each for one call of the port that it names; waiting for a turn counts.
-
-    Attributes:
-        connect: For name, connection and TLS alone. What fails within it has sent nothing.
-        read: One machine, the account.
-        listing: A complete listing, all pages together.
-        launch: One order. Long, because an order that is given up halfway has to be looked for.
-        answer_bytes: The longest answer that is read.
-        pages: The most pages of one listing.
-    """
-
-    connect: timedelta = timedelta(seconds=10)
-    read: timedelta = timedelta(seconds=20)
-    search: timedelta = timedelta(seconds=30)
-    listing: timedelta = timedelta(seconds=60)
-    launch: timedelta = timedelta(seconds=60)
-    terminate: timedelta = timedelta(seconds=60)
-    answer_bytes: int = 8 * 2**20
-    pages: int = 200
-
-
-class TooLate(Exception):
-    """The turn would come after the caller's limit."""
-
-    def __init__(self, wait_s: float) -> None:
-        super().__init__(f"the next turn is in {wait_s:.1f} s")
-        self.wait_s = wait_s
 
 
 class Pace:

@@ -8,13 +8,14 @@ Units are RunPod's until they leave: memory in GB that count 2**30 bytes, prices
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from orchestrator.adapters.clouds.runpod.answers import tidy
 from orchestrator.adapters.clouds.runpod.asking import Kind, Tier, disk_gb
+from orchestrator.adapters.clouds.shapes import read_as
 from orchestrator.domain.errors import CloudProtocolError
 from orchestrator.domain.gpu import capability_of, short_name
 from orchestrator.domain.ids import CloudName, CloudRef, HostId, MachineId
@@ -50,8 +51,6 @@ Label = Annotated[str, AfterValidator(lambda label: label.encode("utf-8", "repla
 Usd = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 Balance = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=2**31)]
-
-Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class _Row(BaseModel):
@@ -153,9 +152,9 @@ def read_offers(cloud: CloudName, body: Any, tier: Tier, requirements: Requireme
     """
     offers: list[Offer] = []
     has_read, unreadable = False, None
-    for entry in _read(cloud, "catalogue", _Catalog, body).gpus:
+    for entry in read_as(cloud, "catalogue", _Catalog, body).gpus:
         try:
-            gpu = _read(cloud, "catalogue", _Gpu, entry)
+            gpu = read_as(cloud, "catalogue", _Gpu, entry)
         except CloudProtocolError as error:
             unreadable = error
             continue
@@ -178,7 +177,7 @@ def ordered_ref(body: Any) -> CloudRef | None:
 
 def read_page(cloud: CloudName, body: Any) -> Page:
     """Read pods; those that have ended are left out: they cost nothing and never come back."""
-    page = _read(cloud, "list", _Page, body)
+    page = read_as(cloud, "list", _Page, body)
     pagination = page.pagination or _Pagination()
     if pagination.has_next_page and not pagination.next_cursor:
         raise CloudProtocolError(cloud, "list: pagination.nextCursor: missing, and there are more pages")
@@ -189,25 +188,14 @@ def read_page(cloud: CloudName, body: Any) -> Page:
 
 
 def read_rental(cloud: CloudName, body: Any, ref: CloudRef) -> Rental | None:
-    pod = _read(cloud, "show", _Pod, body)
+    pod = read_as(cloud, "show", _Pod, body)
     if pod.id != ref:
         raise CloudProtocolError(cloud, f"show: id: asked for {tidy(ref)}, told about {pod.id}")
     return None if pod.status == ENDED else _rental(cloud, pod)
 
 
 def read_account(cloud: CloudName, body: Any) -> Account:
-    return Account(balance=micro_usd(_read(cloud, "account", _Graphql, body).data.myself.client_balance))
-
-
-def _read(cloud: CloudName, doing: str, shape: type[Shape], body: Any) -> Shape:
-    """Hold *body* against *shape*; the error names the field, never its value, which may be a secret."""
-    try:
-        return shape.model_validate(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "answer"
-        message = f"{doing}: {field}: {first['msg']}"
-    raise CloudProtocolError(cloud, message)
+    return Account(balance=micro_usd(read_as(cloud, "account", _Graphql, body).data.myself.client_balance))
 
 
 def _offer(cloud: CloudName, gpu: _Gpu, tier: Tier, requirements: Requirements) -> Offer | None:

@@ -1,6 +1,5 @@
 """What an answer that is no success means: the cloud's many ways to say no, as our errors."""
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from orchestrator.adapters.strangers import HIDDEN, one_line
 from orchestrator.domain.errors import (
     AccountProblem,
     CloudError,
@@ -19,7 +19,6 @@ from orchestrator.domain.errors import (
 )
 from orchestrator.domain.ids import CloudName
 
-LONGEST_TEXT = 200
 LONGEST_WAIT_S = 86_400.0
 """The search quota starts again at midnight: no honest wait is longer than a day."""
 
@@ -28,7 +27,6 @@ NO_MONEY = ("insufficient_credit", "insufficient credit", "spend_rate_limit", "s
 TOO_OFTEN = ("rate_limit_exceeded", "search_quota_exceeded", "requests too frequent")
 GONE = frozenset({"no_such_instance", "not_found"})
 
-HIDDEN = "[hidden]"
 _THRESHOLD = re.compile(r"threshold=(\d{1,4}(?:\.\d{1,3})?)")
 _SECRETS = re.compile(r"[0-9a-fA-F]{24,}|(?i:bearer\s+\S+)")
 
@@ -104,19 +102,9 @@ class Answer:
         return not self.is_success and self.status < 500 and "no_such_ask" in self.text
 
 
-def read_json(raw: bytes) -> Any:
-    """Parse whatever came; None when it is no JSON, is nested absurdly or holds numbers nobody can read."""
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-
-
 def tidy(text: str) -> str:
     """Make the cloud's words fit for one line of a log: short, printable, without anything that looks like a key."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    hidden = _SECRETS.sub(HIDDEN, line)
-    return hidden if len(hidden) <= LONGEST_TEXT else f"{hidden[:LONGEST_TEXT]}..."
+    return one_line(text, _SECRETS)
 
 
 def refusal(cloud: CloudName, answer: Answer, doing: str) -> CloudError:

@@ -8,12 +8,14 @@ from urllib.parse import quote
 
 import aiohttp
 
+from orchestrator.adapters.clouds.exchange import AnswerLost, AnswerUnreadable
+from orchestrator.adapters.clouds.limits import Limits
 from orchestrator.adapters.clouds.vast import asking, wire
 from orchestrator.adapters.clouds.vast import limits as endpoints
 from orchestrator.adapters.clouds.vast.answers import Answer, launch_refusal, refusal
 from orchestrator.adapters.clouds.vast.asking import Taste
-from orchestrator.adapters.clouds.vast.client import AnswerLost, AnswerUnreadable, Request, VastClient
-from orchestrator.adapters.clouds.vast.limits import Endpoint, Limits
+from orchestrator.adapters.clouds.vast.client import Request, VastClient
+from orchestrator.adapters.clouds.vast.limits import Endpoint
 from orchestrator.adapters.clouds.vast.onstart import plain_key
 from orchestrator.adapters.clouds.vast.pace import Pace
 from orchestrator.adapters.clouds.vast.wire import Page

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, ValidationError
 
+from orchestrator.adapters.clouds.shapes import read_as
 from orchestrator.adapters.clouds.vast.answers import tidy
 from orchestrator.adapters.clouds.vast.asking import CAPABILITY_UNIT, SMALLEST_DISK_GB
 from orchestrator.adapters.clouds.vast.onstart import plain_key
@@ -37,9 +38,6 @@ Label = Annotated[str, AfterValidator(lambda label: label.encode("utf-8", "repla
 Usd = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-
-
-Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class _Row(BaseModel):
@@ -152,12 +150,12 @@ def read_offers(cloud: CloudName, body: Any, *, disk_gib: int) -> tuple[Offer, .
     Raises:
         CloudProtocolError: It is no list of offers, or not one of them can be read.
     """
-    market = _read(cloud, "search", _Market, body)
+    market = read_as(cloud, "search", _Market, body)
     offers: list[Offer] = []
     unreadable: CloudProtocolError | None = None
     for entry in market.offers:
         try:
-            offers.append(_offer(cloud, _read(cloud, "search", _Offer, entry), disk_gib))
+            offers.append(_offer(cloud, read_as(cloud, "search", _Offer, entry), disk_gib))
         except CloudProtocolError as error:
             unreadable = error
     if unreadable is not None and not offers:
@@ -174,7 +172,7 @@ def launched_ref(body: Any) -> CloudRef | None:
 
 
 def read_page(cloud: CloudName, body: Any) -> Page:
-    page = _read(cloud, "list", _Page, body)
+    page = read_as(cloud, "list", _Page, body)
     return Page(
         rentals=tuple(_rental(cloud, row) for row in page.instances),
         total=page.total_instances,
@@ -184,7 +182,7 @@ def read_page(cloud: CloudName, body: Any) -> Page:
 
 def read_rental(cloud: CloudName, body: Any, ref: CloudRef) -> Rental | None:
     """Read one machine: an object, or a list of few, or null when it is gone; the key is a plural in each case."""
-    rentals = [_rental(cloud, row) for row in _read(cloud, "show", _Shown, body).instances]
+    rentals = [_rental(cloud, row) for row in read_as(cloud, "show", _Shown, body).instances]
     asked = [rental for rental in rentals if rental.ref == ref]
     if rentals and not asked:
         raise CloudProtocolError(cloud, f"show: instances.id: asked for {tidy(ref)}, told about {rentals[0].ref}")
@@ -193,7 +191,7 @@ def read_rental(cloud: CloudName, body: Any, ref: CloudRef) -> Rental | None:
 
 def read_account(cloud: CloudName, body: Any) -> Account:
     """Read the balance: prepaid money is `credit` in the guides and in practice, `balance` in the specification."""
-    user = _read(cloud, "account", _User, body)
+    user = read_as(cloud, "account", _User, body)
     if not user.model_fields_set:
         raise CloudProtocolError(cloud, "account: credit: missing, and so is balance")
     usd = user.credit if user.credit is not None else user.balance
@@ -202,7 +200,7 @@ def read_account(cloud: CloudName, body: Any) -> Account:
 
 def read_keys(cloud: CloudName, body: Any) -> frozenset[str]:
     """Read which SSH keys the account has, each as :func:`plain_key` writes it."""
-    return frozenset(_plain_keys(_read(cloud, "list keys", _Keys, body).root))
+    return frozenset(_plain_keys(read_as(cloud, "list keys", _Keys, body).root))
 
 
 def _plain_keys(keys: Iterable[_Key]) -> Iterator[str]:
@@ -212,17 +210,6 @@ def _plain_keys(keys: Iterable[_Key]) -> Iterator[str]:
                 yield plain_key(entry.key)
             except ValueError:
                 continue  # whatever else people keep there
-
-
-def _read(cloud: CloudName, doing: str, shape: type[Shape], body: Any) -> Shape:
-    """Hold *body* against *shape*; the error names the field, never its value, which may be a secret."""
-    try:
-        return shape.model_validate(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "answer"
-        message = f"{doing}: {field}: {first['msg']}"
-    raise CloudProtocolError(cloud, message)
 
 
 def _offer(cloud: CloudName, row: _Offer, disk_gib: int) -> Offer:

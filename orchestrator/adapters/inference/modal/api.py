@@ -11,14 +11,7 @@ from datetime import timedelta
 import aiohttp
 
 from orchestrator.adapters.comfyui.complaints import failure_of, rejection_of
-from orchestrator.adapters.inference.exchange import (
-    Answer,
-    AnswerLost,
-    Limits,
-    NothingSent,
-    is_picture,
-    quoted,
-)
+from orchestrator.adapters.inference.exchange import Limits, quoted, retry_after
 from orchestrator.adapters.inference.modal.front import TITLE, Front
 from orchestrator.adapters.inference.modal.wire import (
     Machine,
@@ -28,6 +21,8 @@ from orchestrator.adapters.inference.modal.wire import (
     order_body,
     outcome_of,
 )
+from orchestrator.adapters.once import Answer, AnswerLost, NothingSent, Unanswered
+from orchestrator.adapters.strangers import is_picture
 from orchestrator.domain.errors import (
     ApiOff,
     GraphRejected,
@@ -90,7 +85,7 @@ class Modal(InferenceApi):
         """Ask the door, which has no GPU: are the credentials good, the models there, and strangers kept out."""
         try:
             answer = await self._front.ask("GET", "", limit=self._limits.ask)
-        except (NothingSent, AnswerLost) as error:
+        except Unanswered as error:
             raise InferenceUnavailable(f"{TITLE} does not answer ({error}).") from error
         self._check_status(answer)
         about = about_of(answer.body) if answer.status == 200 else None
@@ -120,7 +115,7 @@ class Modal(InferenceApi):
     async def cancel(self, job: Job) -> None:
         try:
             await self._front.ask("DELETE", job.bridge_ref or _name(job), limit=self._limits.ask)
-        except (NothingSent, AnswerLost) as error:
+        except Unanswered as error:
             raise InferenceUnavailable(f"{TITLE} does not answer ({error}).") from error
 
     async def _ordered(self, name: str, body: dict[str, object], job: Job) -> Outcome:
@@ -138,7 +133,7 @@ class Modal(InferenceApi):
         """Ask once for what became of an order; that orders nothing."""
         try:
             answer = await self._front.ask("GET", name, limit=self._limits.order)
-        except (NothingSent, AnswerLost) as error:
+        except Unanswered as error:
             raise self._uncertain(job, str(error)) from error
         outcome = await asyncio.to_thread(lambda: outcome_of(answer.body))
         if outcome is None:
@@ -168,13 +163,13 @@ class Modal(InferenceApi):
         if answer.status == 404 and outcome_of(answer.body) is None:
             raise ApiOff(f"{TITLE} is off: no app is there ({told}); run `modal deploy deploy/modal_app.py`.")
         if answer.status in {429, 503}:
-            raise InferenceUnavailable(f"{TITLE} has no room now ({told}).", retry_after=answer.retry_after)
+            raise InferenceUnavailable(f"{TITLE} has no room now ({told}).", retry_after=retry_after(answer))
 
     async def _check_it_is_closed(self) -> None:
         """A stranger who can paint there spends our money; the refusal of a stranger starts no container."""
         try:
             answer = await self._front.ask("GET", "", limit=self._limits.ask, is_known=False)
-        except (NothingSent, AnswerLost):
+        except Unanswered:
             return
         if answer.status == 200:
             raise ApiOff(

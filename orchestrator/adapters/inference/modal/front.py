@@ -7,19 +7,18 @@ started); webhook-timeouts (after 150 s a 303 leads to the same answer, again an
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from orchestrator.adapters.inference.exchange import Answer, AnswerLost, Ask, Exchange, Limits, checked_key
+from orchestrator.adapters.inference.exchange import LOOPBACK, Exchange, Limits, checked_key
+from orchestrator.adapters.once import Answer, AnswerLost
 from orchestrator.domain.errors import ApiOff
 
 TITLE = "your Modal app"
 MOST_HOPS = 20
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Front:
@@ -54,22 +53,16 @@ class Front:
         """
         base = self._base()
         headers = self._credentials() if is_known else {}
-        ask = Ask(method=method, url=str(base / path if path else base), headers=headers, limit=limit, body=body)
+        url = str(base / path if path else base)
         try:
             async with asyncio.timeout(limit.total_seconds()):
-                return await self._followed(ask, base)
+                for _ in range(MOST_HOPS):
+                    answer = await self._exchange.send(method, url, headers=headers, limit=limit, body=body)
+                    if answer.status != 303:
+                        return answer
+                    method, url, body = "GET", _target(url, answer.headers.get("Location", ""), base), None
         except TimeoutError as error:
             raise AnswerLost("TimeoutError") from error
-
-    async def _followed(self, ask: Ask, base: URL) -> Answer:
-        for _ in range(MOST_HOPS):
-            answer = await self._exchange.send(ask)
-            if answer.status != 303:
-                return answer
-            target = _target(ask.url, answer.headers.get("Location", ""))
-            if target is None or target.origin() != base.origin():
-                raise AnswerLost("it leads to another host")  # where the credentials must not go
-            ask = replace(ask, method="GET", url=str(target), body=None)
         raise AnswerLost(f"it leads on more than {MOST_HOPS} times")
 
     def _base(self) -> URL:
@@ -88,9 +81,17 @@ class Front:
         }
 
 
-def _target(asked: str, location: str) -> URL | None:
+def _target(asked: str, location: str, base: URL) -> str:
+    """
+    Where an answer is kept.
+
+    Raises:
+        AnswerLost: It is said to be where the credentials must not go.
+    """
     try:
-        target = URL(asked).join(URL(location, encoded=True)) if location else None
+        target = URL(asked).join(URL(location, encoded=True))
+        if location and target.is_absolute() and target.origin() == base.origin():
+            return str(target)
     except ValueError:
-        return None
-    return target if target is not None and target.is_absolute() else None
+        pass
+    raise AnswerLost("it leads to another host")

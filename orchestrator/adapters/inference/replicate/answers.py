@@ -1,6 +1,5 @@
 """What an answer of the API means, and its ways to say no as our errors."""
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -8,12 +7,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from orchestrator.adapters.strangers import HIDDEN, one_line
 from orchestrator.domain.errors import ApiOff, InferenceError, InferenceFailed, InferenceUnavailable
 
 TITLE = "Replicate"
-LONGEST_TEXT = 200
 LONGEST_WAIT_S = 3600.0
-HIDDEN = "[hidden]"
 _RESETS = re.compile(r"resets? in ~?(\d{1,5}(?:\.\d{1,3})?)\s*s")
 _SECRETS = re.compile(r"\b(?:r8|hf)_\w+|(?i:bearer\s+\S+)|(?i:(?<=[?&]x-amz-signature=)\w+)")
 
@@ -53,20 +51,10 @@ class Answer:
         return f"{self.status} {tidy(words, self.key)}".rstrip()
 
 
-def read_json(raw: bytes) -> Any:
-    """Parse whatever came; None when it is no JSON, or nested absurdly."""
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-
-
 def tidy(text: str, key: str = "") -> str:
     """Make their words fit for one line of a log: short, printable, without anything that looks like a key."""
     plain = text.replace(key, HIDDEN) if key else text
-    line = " ".join("".join(char if char.isprintable() else " " for char in plain).split())
-    hidden = _SECRETS.sub(HIDDEN, line)
-    return hidden if len(hidden) <= LONGEST_TEXT else f"{hidden[:LONGEST_TEXT]}..."
+    return one_line(plain, _SECRETS)
 
 
 def refusal(answer: Answer, doing: str) -> InferenceError:

@@ -9,6 +9,7 @@ from orchestrator.adapters.inference.replicate.answers import TITLE
 from orchestrator.adapters.inference.replicate.client import Client, Request
 from orchestrator.adapters.inference.replicate.limits import Limits
 from orchestrator.adapters.inference.replicate.wire import is_ours
+from orchestrator.adapters.strangers import is_picture
 from orchestrator.domain.errors import InferenceFailed, InferenceUnavailable
 
 TRUSTED = ("replicate.delivery", "api.replicate.com")
@@ -67,14 +68,14 @@ class Files:
             raise InferenceUnavailable(f"{TITLE}: fetching: {status}")
         if status != 200:
             raise InferenceFailed(f"{TITLE}: the picture was made and cannot be fetched: {status}")
-        if not _is_picture(raw):
+        if not is_picture(raw):
             raise InferenceFailed(f"{TITLE}: what it made is no picture")
         return raw
 
     async def _get(self, url: URL, *, has_key: bool) -> tuple[int, bytes]:
         request = Request(method="GET", url=url, doing="fetching", limit=self._limits.download, has_key=has_key)
-        status, _, raw = await self._client.fetch(request, self._limits.picture_bytes)
-        return status, raw
+        got = await self._client.fetch(request, self._limits.picture_bytes)
+        return got.status, got.raw
 
     def _may_have_key(self, url: URL) -> bool:
         host = url.host or ""
@@ -87,8 +88,3 @@ def _is_loopback(url: URL) -> bool:
         return ipaddress.ip_address(url.host or "").is_loopback
     except ValueError:
         return url.host == "localhost"
-
-
-def _is_picture(raw: bytes) -> bool:
-    """PNG, JPEG or WebP, by their first bytes."""
-    return raw.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (raw[:4] == b"RIFF" and raw[8:12] == b"WEBP")

@@ -10,6 +10,7 @@ import re
 from datetime import timedelta
 
 from orchestrator.adapters.inference.runpod_serverless.client import Reply
+from orchestrator.adapters.strangers import one_line
 from orchestrator.domain.errors import (
     NOTHING,
     ApiOff,
@@ -20,7 +21,6 @@ from orchestrator.domain.errors import (
 )
 from orchestrator.domain.money import MicroUsd
 
-LONGEST_TEXT = 200
 LONGEST_WAIT_S = 3600.0
 MONEY = ("insufficient balance", "insufficient credit", "insufficient funds", "low balance", "add funds", "no credits")
 _SECRETS = re.compile(r"rpa_\w+|[0-9a-fA-F]{24,}|(?i:bearer\s+\S+)")
@@ -28,9 +28,7 @@ _SECRETS = re.compile(r"rpa_\w+|[0-9a-fA-F]{24,}|(?i:bearer\s+\S+)")
 
 def tidy(text: str) -> str:
     """Foreign words, fit for one line of a log: short, printable, without anything that looks like a key."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    hidden = _SECRETS.sub("[hidden]", line)
-    return hidden if len(hidden) <= LONGEST_TEXT else f"{hidden[:LONGEST_TEXT]}..."
+    return one_line(text, _SECRETS)
 
 
 def words_of(reply: Reply) -> str:

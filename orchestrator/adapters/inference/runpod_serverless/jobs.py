@@ -5,9 +5,10 @@ import logging
 from dataclasses import dataclass, field
 
 from orchestrator.adapters.inference.runpod_serverless import answers, wire
-from orchestrator.adapters.inference.runpod_serverless.client import AnswerLost, JobClient, NotSent, Reply
+from orchestrator.adapters.inference.runpod_serverless.client import JobClient, Reply
 from orchestrator.adapters.inference.runpod_serverless.limits import Limits
 from orchestrator.adapters.inference.runpod_serverless.wire import JobState
+from orchestrator.adapters.once import AnswerLost, NothingSent, Unanswered
 from orchestrator.domain.errors import InferenceError, InferenceFailed, InferenceUnavailable, InferenceUncertain
 from orchestrator.domain.money import MicroUsd
 
@@ -63,7 +64,7 @@ class Jobs:
         """Ask how its workers are: that takes the key and the endpoint, and costs nothing."""
         try:
             reply = await self._client.health()
-        except (NotSent, AnswerLost) as error:
+        except Unanswered as error:
             raise InferenceUnavailable(f"{self._title}: {error}") from None
         if reply.status == 404:
             raise answers.gone(self._title)
@@ -84,7 +85,7 @@ class Jobs:
             raise InferenceFailed(f"{self._title}: the picture to start from is too large to be sent there")
         try:
             reply = await self._client.run(body)
-        except NotSent as error:
+        except NothingSent as error:
             raise InferenceUnavailable(f"{self._title}: {error}") from None
         except AnswerLost as error:
             raise InferenceUncertain(f"{self._title}: the answer to an order was lost: {error}", cost=worst) from None
@@ -120,7 +121,7 @@ class Jobs:
             return
         try:
             reply = await self._client.cancel(ref)
-        except (NotSent, AnswerLost) as error:
+        except Unanswered as error:
             raise InferenceUnavailable(f"{self._title}: {error}") from None
         refused = answers.off(reply, self._title)
         if refused is not None:
@@ -132,7 +133,7 @@ class Jobs:
         """Note how the job is; an answer that tells nothing changes nothing."""
         try:
             reply = await self._client.status(watch.ref)
-        except (NotSent, AnswerLost) as error:
+        except Unanswered as error:
             log.info("%s: job %s: %s", self._title, watch.ref, error)
             return
         if reply.status != 200:
@@ -176,7 +177,7 @@ class Jobs:
         """There is no error when no worker is to be had, so a queue that stands still is asked for them."""
         try:
             return wire.workers_of((await self._client.health()).body)
-        except (NotSent, AnswerLost):
+        except Unanswered:
             return None
 
     async def _leave(self, watch: _Watch, reason: str) -> Ended:

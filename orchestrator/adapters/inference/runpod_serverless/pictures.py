@@ -1,17 +1,14 @@
 """Fetches a picture by the address that a result names: without our key, over https, bounded."""
 
-import asyncio
 from collections.abc import Callable
 
 import aiohttp
 from yarl import URL
 
-from orchestrator.adapters.inference.runpod_serverless.client import AnswerLost, Failed, once, read_at_most
+from orchestrator.adapters.inference.exchange import LOOPBACK, USER_AGENT
 from orchestrator.adapters.inference.runpod_serverless.limits import Limits
 from orchestrator.adapters.inference.runpod_serverless.wire import NoPictures, checked
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-AGENT = {"User-Agent": "glowplug"}
+from orchestrator.adapters.once import Ask, Unanswered, send
 
 
 class Pictures:
@@ -39,25 +36,21 @@ class Pictures:
             NoPictures: It cannot be had, or is none.
         """
         url = self._checked(address)
+        ask = Ask(
+            method="GET",
+            url=url,
+            headers={"User-Agent": USER_AGENT},
+            limit=self._limits.transfer,
+            connect=self._limits.connect,
+            most=self._limits.picture_bytes,
+        )
         try:
-            async with (
-                asyncio.timeout(self._limits.transfer.total_seconds()),
-                self._session.get(
-                    url,
-                    headers=AGENT,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=None, connect=self._limits.connect.total_seconds()),
-                    middlewares=(once,),
-                ) as response,
-            ):
-                if response.status != 200:
-                    raise NoPictures(f"its picture's address answered {response.status}")
-                return checked(await read_at_most(response, self._limits.picture_bytes))
-        except AnswerLost as error:
+            answer = await send(self._session, ask)
+        except Unanswered as error:  # a presigned address is a secret, and the system's words may hold it
             raise NoPictures(f"its picture could not be fetched: {error}") from None
-        except (Failed, aiohttp.ClientError, OSError, ValueError) as error:
-            # A presigned address is a secret, and aiohttp's texts hold it: only their kind is told.
-            raise NoPictures(f"its picture could not be fetched: {type(error).__name__}") from None
+        if answer.status != 200:
+            raise NoPictures(f"its picture's address answered {answer.status}")
+        return checked(answer.raw)
 
     def _checked(self, address: str) -> URL:
         try:

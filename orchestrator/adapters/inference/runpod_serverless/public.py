@@ -12,11 +12,12 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from orchestrator.adapters.inference.exchange import LOOPBACK
 from orchestrator.adapters.inference.runpod_serverless import jobs, wire
 from orchestrator.adapters.inference.runpod_serverless.client import JobClient
 from orchestrator.adapters.inference.runpod_serverless.jobs import Ended, Jobs
 from orchestrator.adapters.inference.runpod_serverless.limits import Limits
-from orchestrator.adapters.inference.runpod_serverless.pictures import LOOPBACK, Pictures
+from orchestrator.adapters.inference.runpod_serverless.pictures import Pictures
 from orchestrator.adapters.inference.runpod_serverless.worker import ADDRESS
 from orchestrator.domain.errors import InferenceError, InferenceFailed, InferenceUncertain
 from orchestrator.domain.inference import Capabilities, Price, Sizes, size_of

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.adapters.inference.runpod_serverless.answers import tidy
 from orchestrator.adapters.inference.runpod_serverless.limits import Limits
+from orchestrator.adapters.strangers import is_picture
 
 COMPLETED, FAILED, CANCELLED, TIMED_OUT = "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"
 IN_QUEUE = "IN_QUEUE"
@@ -19,7 +20,6 @@ OVER = frozenset({COMPLETED, FAILED, CANCELLED, TIMED_OUT})
 
 _REF = re.compile(r"[\w-]{1,100}", re.ASCII)
 _MOST_PICTURES = 64
-PNG, JPEG, RIFF, WEBP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"WEBP"
 
 
 class NoPictures(Exception):
@@ -206,7 +206,6 @@ def checked(content: bytes) -> bytes:
     Raises:
         NoPictures: It does not.
     """
-    is_webp = content.startswith(RIFF) and content[8:12] == WEBP
-    if not is_webp and not content.startswith((PNG, JPEG)):
+    if not is_picture(content):
         raise NoPictures("what it sent is no picture")
     return content

@@ -14,11 +14,12 @@ from pathlib import PurePosixPath
 import aiohttp
 from yarl import URL
 
+from orchestrator.adapters.inference.exchange import LOOPBACK
 from orchestrator.adapters.inference.runpod_serverless import jobs, wire
 from orchestrator.adapters.inference.runpod_serverless.client import JobClient
 from orchestrator.adapters.inference.runpod_serverless.jobs import Ended, Jobs
 from orchestrator.adapters.inference.runpod_serverless.limits import Limits
-from orchestrator.adapters.inference.runpod_serverless.pictures import LOOPBACK, Pictures
+from orchestrator.adapters.inference.runpod_serverless.pictures import Pictures
 from orchestrator.domain.errors import ApiOff, InferenceFailed, InferenceUncertain
 from orchestrator.domain.inference import MEGAPIXEL, Capabilities, LoraSupport, Price, size_of
 from orchestrator.domain.job import Job

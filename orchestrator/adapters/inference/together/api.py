@@ -16,16 +16,7 @@ from dataclasses import dataclass, replace
 import aiohttp
 from PIL import Image
 
-from orchestrator.adapters.inference.exchange import (
-    Answer,
-    AnswerLost,
-    Ask,
-    Exchange,
-    Limits,
-    NothingSent,
-    checked_key,
-    is_picture,
-)
+from orchestrator.adapters.inference.exchange import Exchange, Limits, checked_key
 from orchestrator.adapters.inference.together.refusals import TITLE, refusal_of
 from orchestrator.adapters.inference.together.wire import (
     MOST_A_CALL,
@@ -37,6 +28,8 @@ from orchestrator.adapters.inference.together.wire import (
     schnell_of,
     steps_of,
 )
+from orchestrator.adapters.once import Answer, AnswerLost, NothingSent, Unanswered
+from orchestrator.adapters.strangers import is_picture
 from orchestrator.domain.errors import (
     ApiOff,
     InferenceError,
@@ -120,9 +113,9 @@ class Together(InferenceApi):
         """Look which schnell there is now: Together retires models with little notice."""
         try:
             answer = await self._exchange.send(
-                Ask(method="GET", url=f"{self._url}/v1/models", headers=self._headers(), limit=self._limits.ask)
+                "GET", f"{self._url}/v1/models", headers=self._headers(), limit=self._limits.ask
             )
-        except (NothingSent, AnswerLost) as error:
+        except Unanswered as error:
             raise InferenceUnavailable(f"{TITLE} does not answer ({error}).") from error
         if answer.status == 404:  # the list itself is gone: its own client 3.1.1 no longer asks for it
             log.warning("together: no list of models; %s is taken to be there", self._model)
@@ -164,15 +157,14 @@ class Together(InferenceApi):
             raise _with_former(error, call.spent) from error
 
     async def _order(self, job: Job, call: _Call) -> Answer:
-        ask = Ask(
-            method="POST",
-            url=f"{self._url}/v1/images/generations",
-            headers=self._headers(),
-            limit=self._limits.order,
-            body=order_body(self._model, job, first=call.first, count=call.count),
-        )
         try:
-            answer = await self._exchange.send(ask)
+            answer = await self._exchange.send(
+                "POST",
+                f"{self._url}/v1/images/generations",
+                headers=self._headers(),
+                limit=self._limits.order,
+                body=order_body(self._model, job, first=call.first, count=call.count),
+            )
         except NothingSent as error:
             raise InferenceUnavailable(f"{TITLE} cannot be reached ({error}).") from error
         except AnswerLost as error:

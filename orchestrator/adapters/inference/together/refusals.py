@@ -8,8 +8,9 @@ documented nowhere: both are known by the words of the message.
 
 import re
 
-from orchestrator.adapters.inference.exchange import Answer, quoted
+from orchestrator.adapters.inference.exchange import quoted, retry_after
 from orchestrator.adapters.inference.together.wire import complaint_of
+from orchestrator.adapters.once import Answer
 from orchestrator.domain.errors import (
     ApiOff,
     GraphRejected,
@@ -48,7 +49,7 @@ def refusal_of(answer: Answer, *, key: str, model: str, cost: MicroUsd) -> Orche
     if off:
         return ApiOff(f"{TITLE} is off: {off.format(said=said, model=model)}.")
     if answer.status == 429:
-        return InferenceUnavailable(f"{TITLE} has no room now{said}.", retry_after=answer.retry_after)
+        return InferenceUnavailable(f"{TITLE} has no room now{said}.", retry_after=retry_after(answer))
     if answer.status < 400:
         return InferenceUnavailable(f"{TITLE} has moved elsewhere ({answer.status}), where the key is not sent.")
     if INDECENT.search(message):
@@ -59,7 +60,7 @@ def refusal_of(answer: Answer, *, key: str, model: str, cost: MicroUsd) -> Orche
 def _of_a_server(answer: Answer, said: str, cost: MicroUsd) -> OrchestratorError:
     """What is not our fault; a failure that it tells of itself is not billed (workflowlab.dev, 2026-05)."""
     if answer.status == 503:
-        return InferenceUnavailable(f"{TITLE} has no room now{said}.", retry_after=answer.retry_after)
+        return InferenceUnavailable(f"{TITLE} has no room now{said}.", retry_after=retry_after(answer))
     if said:
         return InferenceFailed(f"{TITLE} failed to make it{said}.")
     return InferenceUncertain(f"{TITLE} answered {answer.status}: nobody knows if it was made.", cost=cost)
