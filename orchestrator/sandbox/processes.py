@@ -66,6 +66,7 @@ class Processes:
         """End every process of the machine, daemons too; returns when none is left."""
         await asyncio.to_thread(reaper.end_marked, self.mark)
         for child in self._children:
+            signal_group(child, signal.SIGKILL)  # while it became another program, it had no environment to be known by
             child.wait()
         self._children.clear()
 
