@@ -88,7 +88,8 @@ MUTANTS = (
         file="bot/service/router.py",
         before="await self._desk.orchestrator.rebind(job, to.encode())",
         after="pass",
-        seed=36,
+        seed=58,
+        needs=("surface-down", "down-for-hours"),
     ),
     Mutant(
         name="charged-twice",
