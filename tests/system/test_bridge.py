@@ -108,7 +108,7 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with open_sandbox(DataFolder(tmp_path / "sandbox"), SandboxOptions(speed=4, paint_ms=50)) as sandbox:
+    async with open_sandbox(DataFolder(tmp_path / "sandbox"), SandboxOptions(speed=10, paint_ms=50)) as sandbox:
         yield World(tmp_path, sandbox)
 
 
@@ -214,7 +214,7 @@ async def test_an_account_without_money_is_the_admins_business_and_nobody_elses(
 
 
 async def test_cancelling_stops_it_there_and_counts_it_as_spent(world: World) -> None:
-    world.account.seconds = 60
+    world.account.seconds = 150
     async with world.living():
         job = await world.ask()
         await world.until(job, lambda view: isinstance(view.status, Running) and bool(world.account.predictions))
@@ -227,7 +227,7 @@ async def test_cancelling_stops_it_there_and_counts_it_as_spent(world: World) ->
 
 
 async def test_a_life_that_ends_in_the_middle_leaves_its_order_to_the_next_one(world: World) -> None:
-    world.account.seconds = 6
+    world.account.seconds = 15
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(world.living())
         job = await world.ask()
