@@ -25,7 +25,7 @@ run: install ## run the bot: the local page, on the embedded sandbox unless .env
 
 # More at once than there are cores: many of these tests wait for real processes.
 test: .venv/.dev .venv/.peers ## run the tests, then the simulated worlds; leaves out, by name, what needs `make system`
-	@$(BIN)/pytest -n $${JOBS:-4} --dist loadgroup --ignore=tests/simulation $(ARGS)
+	@$(BIN)/pytest -n $${JOBS:-6} --dist loadgroup --ignore=tests/simulation $(ARGS)
 	@$(MAKE) --no-print-directory test-worlds
 
 # By itself, since measuring takes a good part of the time of every process that a test starts.

@@ -13,6 +13,9 @@ TOOLS = {
     "needs_chromium": ("Chromium", bool(shutil.which("chromium"))),
     "needs_aria2": ("aria2", bool(shutil.which("aria2c"))),
 }
+WAITING = ("system", "browser")
+"""Folders whose tests mostly wait for real processes: begun first, so that the others fill the time."""
+
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
@@ -34,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[LEFT_OUT] = left_out
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
+    items[:] = sorted(kept, key=lambda item: item.path.parent.name not in WAITING)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
