@@ -115,9 +115,17 @@ class StaticCloud(CloudProvider):
         )
 
     async def _on_disk(self, work: Callable[[], Result]) -> Result:
-        """Do what blocks in a thread; an error is never an absence."""
+        """
+        Do what blocks in a thread; an error is never an absence.
+
+        A thread cannot be cancelled, so its end is waited for: what a cancelled call has done is there when it is over.
+        """
+        doing = asyncio.get_running_loop().run_in_executor(None, work)
         try:
-            return await asyncio.to_thread(work)
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            await asyncio.wait([doing])
+            raise
         except Damaged as error:
             raise CloudProtocolError(STATIC, str(error)) from error
         except OSError as error:
