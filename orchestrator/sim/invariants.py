@@ -292,7 +292,8 @@ def _unseen(machine: SimMachine) -> int:
     if machine.end_by == "destroyed" and machine.ended_at is not None:  # at our word, so we know how long it lived
         began = machine.ended_at
     known = machine.missed_at if machine.missed_at is not None else machine.timeline.now
-    ends_itself = machine.dead_man is not None and Fault.GOES_OFFLINE not in machine.faults
+    has_switch = machine.dead_man is not None and machine.running_at is not None  # one that never boots arms none
+    ends_itself = has_switch and Fault.GOES_OFFLINE not in machine.faults
     longest = MOST_UNOWNED_S if ends_itself else math.inf
     return _price(machine, min(known - began, longest))
 
