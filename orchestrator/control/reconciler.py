@@ -72,6 +72,7 @@ class Reconciler:
         self._sightings = Sightings(shared.limits, shared.board)
         self._balance_at: dict[CloudName, float] = {}
         self._last_round: dict[CloudName, float] = {}
+        self._untaken: dict[CloudName, dict[CloudRef, tuple[Rental, datetime | None]]] = {}
         self._ended_at: dict[InstanceId, datetime] = {}  # ends that were agreed to, and not yet written down
 
     async def step(self) -> timedelta | None:
@@ -186,6 +187,8 @@ class Reconciler:
             for finding in findings:
                 self._sightings.note(finding, asked_at, self._shared.clock.now())
             settling = await self._settling(books, cloud, by_ref)
+            for rental, missed_at in self._gone_unwritten(cloud.name, findings, by_ref):
+                await settling.take_in_late(rental, missed_at)
             for finding in sorted(findings, key=lambda finding: not isinstance(finding, Rival)):
                 # One that we use is not given up while its cloud tells nothing; two listings prove an end we wanted.
                 if not (isinstance(finding, Vanished) and finding.instance.id in untold):
@@ -193,9 +196,26 @@ class Reconciler:
             unknown = sum(isinstance(finding, Unknown) for finding in findings)
             await note_listing(books, cloud.name, asked_at, unknown=unknown)
             await note_cloud(books, cloud.name, self._shared.board.cloud(cloud.name))
+        del self._untaken[cloud.name]
         health = self._shared.board.cloud(cloud.name)
         self._shared.board.put_cloud(cloud.name, replace(health, unknown_machines=unknown, listed_at=asked_at))
         return findings
+
+    def _gone_unwritten(
+        self, cloud: CloudName, findings: tuple[Finding, ...], there: Mapping[CloudRef, Rental]
+    ) -> list[tuple[Rental, datetime]]:
+        """
+        Machines of nobody's that an earlier listing showed and this one does not, with when they were first missed.
+
+        While the disk is full none of them can be written down.
+        """
+        known, now = self._untaken.setdefault(cloud, {}), self._shared.clock.now()
+        for finding in findings:
+            if isinstance(finding, Orphan):
+                known[finding.ref] = there[finding.ref], None
+        gone = sorted(known.keys() - there.keys())
+        known.update({ref: (known[ref][0], known[ref][1] or now) for ref in gone})
+        return [(known[ref][0], known[ref][1] or now) for ref in gone]
 
     async def _settling(
         self, books: Books, cloud: CloudProvider, there: Mapping[CloudRef, Rental] = NOTHING

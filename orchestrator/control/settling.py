@@ -140,18 +140,26 @@ class Settling:
             ended.booked / 1_000_000,
         )
 
-    async def _take_in(self, rental: Rental) -> None:
+    async def take_in_late(self, rental: Rental, missed_at: datetime) -> None:
+        """One that nobody knew, and that is gone by the time when it can be written down: it has cost money."""
+        row = await self._take_in(rental)
+        if row is not None:
+            gone = replace(row, absences=1, missed_at=missed_at)
+            await self._books.instances.change(row, gone, reason="not listed")
+
+    async def _take_in(self, rental: Rental) -> Instance | None:
         """A machine with our label that nobody knows becomes a row to be ended."""
         if self._shared.gate.has_rival:  # it may be in use by the one that was started after us
-            return
+            return None
         books = self._books
         log.warning("machine %s at %s carries our label and is nobody's: ending it", rental.ref, rental.cloud)
         name, listed_before = self._shared.ids.instance(), self._listed_before
         row = await orphan_row(books, rental, name=name, now=self._now, listed_before=listed_before)
         await books.instances.add(row, reason=str(EndReason.ORPHAN))
-        await self._pay(row)
+        row = await self._pay(row)
         values: dict[str, Value] = {"cloud": str(rental.cloud), "machine": str(rental.ref)}
         await tell(books, None, "orphan_ended", values, topic=f"orphan:{rental.ref}", now=self._now)
+        return row
 
     async def _tell_left_alone(self, cloud: str, machine: str) -> None:
         books, values = self._books, dict[str, Value](cloud=cloud, machine=machine)

@@ -38,6 +38,7 @@ ONCE_FAILED: Mapping[int, str] = {
     38: "news of the machine, made before the message of a picture was written down, came after it in another message",
     248: "a machine that ended itself while its cloud told nothing for an hour was booked until it did",
     1005: "a machine that never booted, and so had no switch, cost money while the bot was away until none was left",
+    1435: "machines of nobody's that came and went while the disk was full were never booked",
     1964: "while the disk was full nobody could write down that a machine had gone, and it was booked on",
     1752: "while the bot was away machines ended themselves, and were booked until it came back",
     1163: "a machine that a listing had lacked while it booted was booked no further than that listing",
