@@ -171,22 +171,28 @@ class Runner:
         match await self._bridging.make(job, workflow, is_new=is_new):
             case Painted(pictures=pictures, served=served):
                 await self._succeed(job, pictures, served)
-            case Hopeless(failure=failure, cost=cost):
-                async with self._shared.store.writing() as books:
-                    await self._book_bridge(books, job, cost)
-                    await self._fail_in(books, job, failure)
-            case Elsewhere() as elsewhere:
-                await self._send_elsewhere(job, elsewhere)
+            case Hopeless() | Elsewhere() as unmade:
+                await self._settle_unmade(job, unmade)
 
-    async def _send_elsewhere(self, job: Job, elsewhere: Elsewhere) -> None:
-        """To a machine or to another API; what this one may have charged is spent."""
+    async def _settle_unmade(self, job: Job, unmade: Hopeless | Elsewhere) -> None:
+        """
+        Fail it, or send it to a machine or to another API; what this one may have charged is spent.
+
+        Whoever cancelled it meanwhile has booked that.
+        """
+        now = self._shared.clock.now()
         async with self._shared.store.writing() as books:
             current = await books.jobs.get(job.id)
             if current is None or current.state is not JobState.RUNNING or current.prompt != job.prompt:
                 return
-            await self._book_bridge(books, job, elsewhere.cost)
-            avoids = (*current.avoids, job.bridge) if elsewhere.avoids else current.avoids
-            await requeue(books, current, self._shared.clock.now(), reason=elsewhere.reason, avoids=avoids)
+            await self._book_bridge(books, job, unmade.cost)
+            match unmade:
+                case Hopeless(failure=failure):
+                    await fail(books, current, failure, now)
+                case Elsewhere(reason=reason, avoids=avoids):
+                    known = (*current.avoids, job.bridge) if avoids else current.avoids
+                    await requeue(books, current, now, reason=reason, avoids=known)
+        self._shared.wakeups.notices.wake()
 
     async def _book_bridge(self, books: Books, job: Job, cost: MicroUsd) -> None:
         if cost:

@@ -31,6 +31,7 @@ from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import FirstUser
 from orchestrator.domain.policy.spend import Caps
 from orchestrator.domain.session import Session
+from orchestrator.ports.inference import InferenceApi
 from orchestrator.sim.lora_files import SimLoraFiles
 from tests.contract.samples import ADA, VAST, HandClock, an_offer
 
@@ -162,7 +163,12 @@ class Stage:
 
 @asynccontextmanager
 async def a_stage(
-    folder: Path, *, caps: Caps | None = None, clouds: tuple[CloudName, ...] = (VAST,), limits: Limits | None = None
+    folder: Path,
+    *,
+    caps: Caps | None = None,
+    clouds: tuple[CloudName, ...] = (VAST,),
+    limits: Limits | None = None,
+    bridge: InferenceApi | None = None,
 ) -> AsyncIterator[Stage]:
     clock = HandClock()
     async with open_store_inline(folder / "books.sqlite3", clock) as store:
@@ -179,7 +185,7 @@ async def a_stage(
             installation=InstallationId("abcd1234"),
             epoch=1,
             clouds=clouds,
-            bridges={},
+            bridges={} if bridge is None else {bridge.name: bridge},
         )
         loras = Loras(store, shared.catalog, SimLoraFiles(bps=math.inf))
         views, blobs = Views(shared), LocalBlobs(folder / "pictures")
