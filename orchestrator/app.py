@@ -35,7 +35,7 @@ from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VAST
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.database.data_folder import data_lock, home_of
 from orchestrator.adapters.database.store import open_store
-from orchestrator.adapters.inference.registry import APIS, Access
+from orchestrator.adapters.inference.registry import APIS
 from orchestrator.adapters.lora_links.files import LinkedLoras, Mirrors
 from orchestrator.adapters.models_index import mirrors_of, with_index
 from orchestrator.adapters.sandbox_apis import apis_of
@@ -77,7 +77,7 @@ from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.cloud import CloudProvider
 from orchestrator.ports.comfy import ComfyConnector
 from orchestrator.ports.host import HostConnector
-from orchestrator.ports.inference import InferenceApi
+from orchestrator.ports.inference import Access, InferenceApi
 from orchestrator.ports.lora_files import LoraFiles
 from orchestrator.ports.store import Store
 from orchestrator.ports.workflows import WorkflowCatalog
@@ -286,10 +286,7 @@ async def bridges_of(
     if "none" in wanted:
         return {}
     if sandbox is None:
-        found = {
-            name: Access(url=a.url, key=a.key, secret=a.secret, endpoint=a.endpoint)
-            for name, a in settings.bridge_access().items()
-        }
+        found = settings.bridge_access()
     else:
         names = [name for name in _names(settings.sandbox_bridge) if name != "none"]
         urls = (await apis_of(http, sandbox.url, key=sandbox.key)).bridges if names else {}

@@ -16,6 +16,7 @@ from orchestrator.domain.money import MicroUsd, micro_usd, micro_usd_per_hour
 from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.routing import Routing
 from orchestrator.domain.policy.spend import Caps
+from orchestrator.ports.inference import Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +24,6 @@ class OfCloud:
     """Marks the one field that configures a cloud: the account's key, or in plain text where its machines are."""
 
     name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class BridgeAccess:
-    """
-    How a managed API is reached.
-
-    Attributes:
-        url: None for its usual address.
-        secret: The second half of a key that has two.
-        endpoint: Which of the account's own endpoints.
-    """
-
-    url: str | None = None
-    key: str = ""
-    secret: str = ""
-    endpoint: str = ""
 
 
 class Settings(BaseSettings):
@@ -274,21 +258,21 @@ class Settings(BaseSettings):
         keys = (self.replicate_api_token, self.together_api_key)
         return bool(self.comfyui_url or self.modal_url) or any(key.get_secret_value() for key in keys)
 
-    def bridge_access(self) -> dict[str, BridgeAccess]:
+    def bridge_access(self) -> dict[str, Access]:
         """Of each managed API that is configured, what it takes to use it; those that cost least come first."""
-        runpod, found = self.runpod_api_key.get_secret_value(), dict[str, BridgeAccess]()
+        runpod, found = self.runpod_api_key.get_secret_value(), dict[str, Access]()
         if self.comfyui_url:
-            found["comfy_endpoint"] = BridgeAccess(url=self.comfyui_url, key=self.comfyui_token.get_secret_value())
+            found["comfy_endpoint"] = Access(url=self.comfyui_url, key=self.comfyui_token.get_secret_value())
         if self.modal_url:
             key, secret = self.modal_key.get_secret_value(), self.modal_secret.get_secret_value()
-            found["modal"] = BridgeAccess(url=self.modal_url, key=key, secret=secret)
+            found["modal"] = Access(url=self.modal_url, key=key, secret=secret)
         if runpod and self.runpod_endpoint:
-            found["runpod_serverless"] = BridgeAccess(key=runpod, endpoint=self.runpod_endpoint)
+            found["runpod_serverless"] = Access(key=runpod, endpoint=self.runpod_endpoint)
         if runpod:
-            found["runpod_public"] = BridgeAccess(key=runpod)
+            found["runpod_public"] = Access(key=runpod)
         for name, token in (("together", self.together_api_key), ("replicate", self.replicate_api_token)):
             if token.get_secret_value():
-                found[name] = BridgeAccess(key=token.get_secret_value())
+                found[name] = Access(key=token.get_secret_value())
         return found
 
     @property

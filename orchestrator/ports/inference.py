@@ -11,6 +11,24 @@ from orchestrator.domain.workflows import Workflow
 from orchestrator.ports.comfy import OnProgress
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Access:
+    """
+    How one API is reached; it is never shown, for it holds keys.
+
+    Attributes:
+        url: Where it is; None for its usual address.
+        key: The account's key; it goes into one header and nowhere else.
+        secret: The second half of a key that has two.
+        endpoint: Which of the account's own endpoints, where there are such.
+    """
+
+    url: str | None = None
+    key: str = ""
+    secret: str = ""
+    endpoint: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """

@@ -1,7 +1,6 @@
 """Which managed APIs there are: one line each. Called by the composition root, which knows the keys."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import aiohttp
@@ -11,29 +10,7 @@ from orchestrator.adapters.inference.modal.api import modal
 from orchestrator.adapters.inference.replicate import replicate
 from orchestrator.adapters.inference.runpod_serverless import runpod_public, runpod_serverless
 from orchestrator.adapters.inference.together.api import together
-from orchestrator.ports.inference import InferenceApi
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """
-    How one API is reached.
-
-    Attributes:
-        url: Where it is; None for its usual address.
-        key: The account's key; it goes into one header and nowhere else.
-        secret: The second half of a key that has two.
-        endpoint: Which of the account's own endpoints, where there are such.
-    """
-
-    url: str | None = None
-    key: str = ""
-    secret: str = ""
-    endpoint: str = ""
-
-    def __repr__(self) -> str:
-        """Keys are nobody's business."""
-        return f"Access(url={self.url!r}, endpoint={self.endpoint!r})"
+from orchestrator.ports.inference import Access, InferenceApi
 
 
 class OpenApi(Protocol):

@@ -13,12 +13,13 @@ from PIL import Image
 from orchestrator.adapters.inference.exchange import Limits
 from orchestrator.adapters.inference.modal.api import Modal
 from orchestrator.adapters.inference.modal.wire import GPU_RATES, Machine
-from orchestrator.adapters.inference.registry import APIS, Access
+from orchestrator.adapters.inference.registry import APIS
 from orchestrator.adapters.workflow_files import read_workflows
 from orchestrator.app import WORKFLOWS
 from orchestrator.domain.errors import ApiOff, GraphRejected, InferenceFailed, InferenceUncertain
 from orchestrator.domain.job import Job
 from orchestrator.domain.workflows import Workflow, check_values
+from orchestrator.ports.inference import Access
 from orchestrator.sandbox.modal import ModalTrouble
 from tests.contract.inference_suite import JOB, WORKFLOW, an_attempt
 from tests.contract.modal_stage import KEY, SECRET, ModalStage

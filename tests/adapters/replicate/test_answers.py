@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.adapters.inference.registry import APIS, Access
+from orchestrator.adapters.inference.registry import APIS
 from orchestrator.adapters.inference.replicate.answers import Answer, AnswerLost, asked_wait, refusal, tidy
 from orchestrator.adapters.inference.replicate.wire import page, prediction, refs_of
 from orchestrator.adapters.strangers import read_json
 from orchestrator.domain.errors import InferenceError
+from orchestrator.ports.inference import Access
 from tests.adapters.replicate.jobs import a_job
 from tests.contract.replicate_stage import KEY
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.adapters.inference.registry import APIS, Access
+from orchestrator.adapters.inference.registry import APIS
 from orchestrator.adapters.inference.runpod_serverless.worker import IDLE_S, PER_SECOND, RunPodServerless
 from orchestrator.adapters.workflow_files import read_workflows
 from orchestrator.app import WORKFLOWS
@@ -22,6 +22,7 @@ from orchestrator.domain.errors import (
 from orchestrator.domain.ids import ImageKey
 from orchestrator.domain.job import Job
 from orchestrator.domain.workflows import check_values
+from orchestrator.ports.inference import Access
 from orchestrator.sandbox.runpod_serverless import Trouble
 from orchestrator.sandbox.runpod_serverless.desk import START_S
 from orchestrator.sandbox.studio import SECONDS

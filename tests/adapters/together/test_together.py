@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.adapters.inference.registry import APIS, Access
+from orchestrator.adapters.inference.registry import APIS
 from orchestrator.adapters.inference.together.refusals import refusal_of
 from orchestrator.adapters.inference.together.wire import USUAL, Model, models_of, schnell_of
 from orchestrator.adapters.once import Answer
@@ -20,6 +20,7 @@ from orchestrator.domain.errors import (
 from orchestrator.domain.job import Job
 from orchestrator.domain.money import MicroUsd
 from orchestrator.ports.comfy import Painting
+from orchestrator.ports.inference import Access
 from orchestrator.sandbox.together import TogetherTrouble
 from tests.contract.inference_suite import JOB, WORKFLOW, an_attempt
 from tests.contract.together_stage import KEY, TogetherStage
