@@ -5,7 +5,7 @@ import pytest
 from tests.fuzz.harness import Subject, fuzzed
 from tests.fuzz.subjects import SUBJECTS
 
-ANSWERS = 1000
+ANSWERS = 2000
 SEED = 1
 
 

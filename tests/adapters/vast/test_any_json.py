@@ -63,7 +63,7 @@ def _put(body: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 @every_parser
 @given(body=anything)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_json_is_a_value_or_an_error_of_ours(name: str, body: Any) -> None:
     parse, _ = PARSERS[name]
     with suppress(CloudError):
@@ -72,7 +72,7 @@ def test_any_json_is_a_value_or_an_error_of_ours(name: str, body: Any) -> None:
 
 @every_parser
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_usual_answer_with_anything_in_one_place_is_too(name: str, data: st.DataObject) -> None:
     parse, usual = PARSERS[name]
     place = data.draw(st.sampled_from(_places(usual)))
@@ -88,7 +88,7 @@ def test_a_usual_answer_with_anything_in_one_place_is_too(name: str, data: st.Da
         st.sampled_from(["Retry-After", "Date", "X-RateLimit-Reset"]), st.text(max_size=12) | st.just("1e400")
     ),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_any_refusal_is_an_error_of_ours(status: int, body: Any, text: str, headers: dict[str, str]) -> None:
     answer = Answer(status=status, headers=headers, text=text, body=body)
 
