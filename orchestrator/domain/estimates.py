@@ -9,9 +9,6 @@ from orchestrator.domain.stages import Stage, StageState, Step
 Seconds = tuple[float, float]
 """Low and high end."""
 
-SIDE_BY_SIDE = frozenset({Step.CLONE, Step.TORCH, Step.REQUIREMENTS, Step.COMFYUI})
-"""Runs beside the model download: only the longer of the two counts."""
-
 COLD_START_STEPS = (Step.PROVISION, Step.BOOT, Step.SSH, Step.AGENT, Step.COMFYUI, Step.MODELS, Step.SMOKE)
 
 FEWEST = 3

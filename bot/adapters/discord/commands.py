@@ -29,7 +29,6 @@ FOR_ADMINS = discord.Permissions(manage_guild=True)
 """Hides admins' commands from most people. Who is an admin is decided by ourselves, when one is used."""
 
 ACTIONS = ("show", "keep", "release")
-LONGEST_TYPED = 4000
 
 _RANGE: Any = app_commands.Range  # its type is made of values here, which no type checker follows
 

@@ -13,9 +13,6 @@ from orchestrator.sandbox.sshd import LOOPBACK
 WORDS = {"NONE": None, "LOW": "Low", "MEDIUM": "Medium", "HIGH": "High"}
 NOT_AUTHORIZED = "Not authorized to perform this operation."
 NO_SUCH_POD = "pod not found to terminate"
-NO_INSTANCES = (
-    "There are no longer any instances available with the requested specifications. Please refresh and try again."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

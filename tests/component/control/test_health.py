@@ -39,10 +39,10 @@ class Painter(InferenceApi):
             raise self.error
 
     async def generate(self, attempt: Attempt) -> Made:
-        raise NotImplementedError
+        raise AssertionError("nothing is made here")
 
     async def cancel(self, job: Job) -> None:
-        raise NotImplementedError
+        raise AssertionError("nothing is made here")
 
 
 OFTEN = RateLimited(VAST, "asked too often", retry_after=timedelta(seconds=17))

@@ -47,7 +47,6 @@ class Answer:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: Any = field(repr=False)
-    has_body: bool = True
     key: str = field(default="", repr=False)
 
     @property

@@ -37,7 +37,6 @@ class RunPodClient:
             status=got.status,
             headers=got.headers,
             body=got.body,
-            has_body=bool(got.raw),
             key=self._exchange.key,
         )
         self._note_pace(answer)
