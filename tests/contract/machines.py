@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +109,8 @@ async def openssh(folder: Path, *, options: str = "", known: asyncssh.SSHKey | N
 
     async def cut() -> None:
         for child in _children(server.pid):
-            os.kill(child, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # its connection ended by itself meanwhile
+                os.kill(child, signal.SIGKILL)
 
     address = Address(host="127.0.0.1", port=port, user=getpass.getuser())
     try:
