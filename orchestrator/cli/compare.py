@@ -1,8 +1,6 @@
 """``glowplug compare``: clouds and managed APIs side by side, beside today's bill."""
 
 import asyncio
-import csv
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,9 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from orchestrator.adapters.activity_log import Remarks, read_log
 from orchestrator.cli.comparing import Figure, Row, rows_of
+from orchestrator.cli.logs_read import tell
 from orchestrator.cli.opening import load_settings, out, print_json, stop
-from orchestrator.domain.errors import SettingsProblem
+from orchestrator.domain.errors import LogProblem, SettingsProblem
 from orchestrator.domain.traffic import FIRST_USER, HIS_COLD_START, IDLE, Traffic, traffic_of
 
 WIDTH = 120
@@ -46,17 +46,13 @@ def compare(
 
 def _read(path: Path) -> Traffic:
     """The requests of a log; the command ends where it is none."""
+    remarks = Remarks()
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            traffic = traffic_of([(_moment(row["requested_at"]), row["user_id"]) for row in csv.DictReader(file)])
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        stop(f"{path} cannot be read ({error}); it takes a CSV file with the columns requested_at and user_id.")
+        traffic = traffic_of((request.at, request.user) for request in read_log(path, remarks))
+    except LogProblem as problem:
+        stop(str(problem))
+    tell(remarks)
     return traffic or stop(f"{path} has no request in it.")
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _assumption(traffic: Traffic, *, is_his: bool) -> str:

@@ -29,6 +29,7 @@ OrchestratorError            .remedy
 │  ├─ StaleWrite             RETRY      somebody moved first: load again
 │  └─ DiskFull               RETRY      nothing new is taken on meanwhile
 ├─ SettingsProblem           OPERATOR   says which setting to change
+├─ LogProblem                OPERATOR   says what a log of requests lacks
 └─ RequestError              GIVE_UP    has a text key for the person
 
 IllegalTransitionError is a bug and is caught by nothing but a loop's last resort. What meets one again and again is
@@ -270,6 +271,12 @@ class DiskFull(StoreError):
 
 class SettingsProblem(OrchestratorError):
     """The settings do not fit together, or not to what is there: whoever set them reads what to change."""
+
+    remedy = Remedy.OPERATOR
+
+
+class LogProblem(OrchestratorError):
+    """A file is no log of requests, or cannot be read: whoever named it reads what it has to be."""
 
     remedy = Remedy.OPERATOR
 
