@@ -122,7 +122,9 @@ def _header(path: Path, lines: "_Lines") -> _Places:
         lines.put_back((number, line))
         return places
     has = "it is empty" if not line else f"its first line is {_quoted(line)}"
-    raise LogProblem(f"{path} is no log of requests: it needs the columns {AT} and {USER}, and may have {PLATFORM}; {has}.")
+    raise LogProblem(
+        f"{path} is no log of requests: it needs the columns {AT} and {USER}, and may have {PLATFORM}; {has}."
+    )
 
 
 def _request(cells: Sequence[str], places: _Places) -> Request:

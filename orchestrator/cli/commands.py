@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestrator.cli import bench, compare, cost, doctor, e2e, models, run, sandbox, status, sweep, workflows
+from orchestrator.cli import activity, bench, compare, cost, doctor, e2e, models, run, sandbox, status, sweep, workflows
 
 app = typer.Typer(
     name="glowplug",
@@ -18,6 +18,7 @@ app.command("sandbox")(sandbox.sandbox)
 app.command("status")(status.status)
 app.command("compare")(compare.compare)
 app.command("cost")(cost.cost)
+app.command("activity")(activity.activity)
 app.command("sweep")(sweep.sweep)
 app.add_typer(bench.app, name="bench")
 app.add_typer(models.app, name="models")

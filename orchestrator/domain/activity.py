@@ -219,9 +219,7 @@ class Tally:
         sizes = dict(sorted((self._runs + open_runs).items()))
         count = sum(sizes.values())
         requests = sum(size * number for size, number in sizes.items())
-        return Bursts(
-            count=count, mean=requests / count if count else 0.0, largest=max(sizes, default=0), sizes=sizes
-        )
+        return Bursts(count=count, mean=requests / count if count else 0.0, largest=max(sizes, default=0), sizes=sizes)
 
     def _median_gap(self) -> timedelta | None:
         count = sum(self._gaps)

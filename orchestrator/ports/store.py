@@ -66,6 +66,16 @@ class DayCost:
     amount: MicroUsd
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who asked for a job, when and where: all that is counted of it."""
+
+    job: JobId
+    at: datetime
+    user: UserId
+    surface: str
+
+
 class Jobs(Protocol):
     async def add(self, job: Job, *, reason: str) -> None: ...
 
@@ -98,6 +108,10 @@ class Jobs(Protocol):
 
     async def page(self, *, user: UserId | None, before: JobId | None, limit: int) -> tuple[Job, ...]:
         """Newest first; all users when *user* is None; only those older than *before*."""
+        ...
+
+    async def asked(self, *, after: Asked | None, limit: int) -> tuple[Asked, ...]:
+        """Who asked when, oldest first, from behind *after* on; without what people wished to be forgotten."""
         ...
 
     async def unacknowledged(self) -> tuple[Job, ...]:

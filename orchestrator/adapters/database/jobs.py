@@ -5,14 +5,14 @@ from dataclasses import replace
 from orchestrator.adapters.database.database import Rows, Statement, Transaction
 from orchestrator.adapters.database.instance_rows import instance_from
 from orchestrator.adapters.database.moves import Chronicle
-from orchestrator.adapters.database.rows import JOB_COLUMNS, job_from, job_row
+from orchestrator.adapters.database.rows import JOB_COLUMNS, from_micros, job_from, job_row, to_micros
 from orchestrator.adapters.database.statements import change_row, compare_and_set, insert_into, record
 from orchestrator.domain.ids import JobId, SessionId, UserId
 from orchestrator.domain.instance import Instance
 from orchestrator.domain.job import Job
 from orchestrator.domain.session import Session
 from orchestrator.ports.clock import Clock
-from orchestrator.ports.store import Details, Jobs
+from orchestrator.ports.store import Asked, Details, Jobs
 
 INSERT = insert_into("job", JOB_COLUMNS)
 UPDATE = compare_and_set("job", JOB_COLUMNS)
@@ -59,6 +59,11 @@ PAGE_OF_USER = """
     WHERE user_id = :user AND (submitted_at, id) < (:at, :id) AND forgotten_at IS NULL
     ORDER BY submitted_at DESC, id DESC LIMIT :limit
 """
+ASKED = """
+    SELECT id, submitted_at, user_id, surface FROM job
+    WHERE (submitted_at, id) > (:at, :id) AND forgotten_at IS NULL
+    ORDER BY submitted_at, id LIMIT :limit
+"""
 UNACKNOWLEDGED = """
     SELECT * FROM job
     WHERE ended_at IS NOT NULL AND acknowledged_at IS NULL
@@ -76,6 +81,7 @@ COUNT_IMAGES = """
 """
 
 _AFTER_EVERY_JOB = (2**63 - 1, "")
+_BEFORE_EVERY_JOB = (-(2**63), "")
 
 
 class SqlJobs(Jobs):
@@ -131,6 +137,14 @@ class SqlJobs(Jobs):
         """Where *job* stands in the order of submission."""
         rows = await self._sql.rows(GET, id=job)
         return (rows[0]["submitted_at"], job) if rows else None
+
+    async def asked(self, *, after: Asked | None, limit: int) -> tuple[Asked, ...]:
+        at, job = _BEFORE_EVERY_JOB if after is None else (to_micros(after.at), after.job)
+        rows = await self._sql.rows(ASKED, at=at, id=job, limit=limit)
+        return tuple(
+            Asked(job=row["id"], at=from_micros(row["submitted_at"]), user=row["user_id"], surface=row["surface"])
+            for row in rows
+        )
 
     async def unacknowledged(self) -> tuple[Job, ...]:
         return _all(await self._sql.rows(UNACKNOWLEDGED))
