@@ -1,5 +1,5 @@
 """
-Logs of requests as files: CSV with ``requested_at`` (ISO 8601; UTC unless it says otherwise), ``user_id``, ``platform``.
+Logs of requests as CSV files: ``requested_at`` (ISO 8601; UTC unless it says otherwise), ``user_id``, ``platform``.
 
 Read line by line, so that a file of any length takes no memory, and a broken line costs that line alone. Further
 columns are ignored, whatever is in them; they may go on over several lines. ``glowplug activity``, ``simulate`` and

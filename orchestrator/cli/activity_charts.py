@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from orchestrator.domain.activity import Activity
 
@@ -102,7 +102,7 @@ def _bursts(axes: Axes, report: Activity) -> None:
         axes.set_xscale("log")
         axes.set_yscale("log")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(ScalarFormatter())
+            axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     title = f"{report.bursts.count} bursts: how many have at least so many requests (both axes logarithmic)"
     _titled(axes, title, "requests in a burst", "bursts")
     axes.grid(which="major", alpha=0.3)

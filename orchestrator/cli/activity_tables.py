@@ -82,15 +82,16 @@ def _closeness(report: Activity) -> str:
 
 
 def _costs(scenarios: tuple[Scenario, ...], terms: Terms) -> Table:
-    names = ("estimate, $/month", "replay, $/month", "on a machine", "else", "wait p50/p95", "first p50/p95")
-    table = Table(f"at ${terms.usd_hour:.2f}/h", *[Column(name, justify="right", no_wrap=True) for name in names])
+    names = ("estimated", "replayed", "by a machine", "others", "wait p50/p95", "first p50/p95")
+    head = Column(f"$/month at ${terms.usd_hour:.2f}/h", no_wrap=True)
+    table = Table(head, *[Column(name, justify="right", no_wrap=True) for name in names])
     for scenario in scenarios:
         table.add_row(
             scenario.name,
             _estimate(scenario),
             f"{scenario.usd_month:.2f}",
             f"{scenario.served:.1%}",
-            _else(scenario),
+            _others(scenario),
             _waits(scenario.waits),
             _waits(scenario.first),
         )
@@ -102,7 +103,7 @@ def _estimate(scenario: Scenario) -> str:
     return f"{low:.0f}" if low == high else f"{low:.0f}-{high:.0f}"
 
 
-def _else(scenario: Scenario) -> str:
+def _others(scenario: Scenario) -> str:
     if scenario.served == 1:
         return ""
     return "not served" if scenario.bridge_usd_month is None else f"API, ${scenario.bridge_usd_month:.2f}"

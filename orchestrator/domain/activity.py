@@ -28,6 +28,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _GAP_MS = GAP // _MS
+_SECOND = 1000
 _HOURS = 24
 
 
@@ -142,7 +143,8 @@ class Tally:
         self._days: Counter[int] = Counter()
         self._platforms: Counter[str] = Counter()
         self._people: dict[str, _Person] = {}
-        self._gaps = array("Q", bytes(8 * (_GAP_MS + 1)))
+        self._gaps = array("Q", bytes(8 * (_GAP_MS + 1)))  # of each length in ms
+        self._gaps_by_second = [0] * (_GAP_MS // _SECOND + 1)  # where to look among them
         self._runs: Counter[int] = Counter()
 
     def add(self, request: Request) -> None:
@@ -175,6 +177,7 @@ class Tally:
             person.run = 0
         elif person.count and gap >= 0:
             self._gaps[gap] += 1
+            self._gaps_by_second[gap // _SECOND] += 1
         person.run += 1
         person.count += 1
         person.last = max(person.last, at)
@@ -222,23 +225,23 @@ class Tally:
         return Bursts(count=count, mean=requests / count if count else 0.0, largest=max(sizes, default=0), sizes=sizes)
 
     def _median_gap(self) -> timedelta | None:
-        count = sum(self._gaps)
+        count = sum(self._gaps_by_second)
         if not count:
             return None
-        middle = _at_ranks(self._gaps, (count - 1) // 2, count // 2)
-        return timedelta(milliseconds=sum(middle) / 2)
+        middle = self._gap_of_rank((count - 1) // 2) + self._gap_of_rank(count // 2)
+        return timedelta(milliseconds=middle / 2)
 
-
-def _at_ranks(histogram: "array[int]", low: int, high: int) -> tuple[int, int]:
-    """The values of rank *low* and *high*, counted from 0."""
-    found: list[int] = []
-    passed = 0
-    for value, count in enumerate(histogram):
-        passed += count
-        found += [value] * sum(rank < passed for rank in (low, high)[len(found) :])
-        if len(found) == 2:
-            break
-    return found[0], found[1]
+    def _gap_of_rank(self, rank: int) -> int:
+        """The gap (ms) that so many are not longer than; *rank* is below their number."""
+        second = 0
+        while rank >= self._gaps_by_second[second]:
+            rank -= self._gaps_by_second[second]
+            second += 1
+        gap = second * _SECOND
+        while rank >= self._gaps[gap]:
+            rank -= self._gaps[gap]
+            gap += 1
+        return gap
 
 
 def days_between(first: datetime | None, last: datetime | None) -> int:
@@ -260,8 +263,7 @@ def dead_of(hours: list[int]) -> tuple[int, int] | None:
     if not any(hours) or all(hours):
         return None
     busy = next(hour for hour in range(_HOURS) if hours[hour])
-    runs = [(start, length) for start, length in _empty_runs([*hours[busy:], *hours[:busy]])]
-    start, length = max(runs, key=lambda run: (run[1], -run[0]))
+    start, length = max(_empty_runs([*hours[busy:], *hours[:busy]]), key=lambda run: (run[1], -run[0]))
     return (start + busy) % _HOURS, (start + busy + length) % _HOURS
 
 

@@ -94,6 +94,7 @@ async def test_a_query_finds_its_rows_in_their_order(connection: sqlite3.Connect
         ("jobs.BRIDGEABLE", "instance_ready (session_id=? AND state=?)"),
         ("jobs.PAGE", "job_newest ((submitted_at,id)<(?,?))"),
         ("jobs.PAGE_OF_USER", "job_newest_of_user (user_id=? AND (submitted_at,id)<(?,?))"),
+        ("jobs.ASKED", "job_newest ((submitted_at,id)>(?,?))"),
         ("jobs.UNACKNOWLEDGED", "job_untold (ended_at>?)"),
         ("sessions.ACTIVE_OF", "session_active (user_id=?)"),
         ("sessions.DUE", "session_due (due_at<?)"),

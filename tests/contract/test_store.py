@@ -23,7 +23,7 @@ from orchestrator.domain.policy.memory import Outcome
 from orchestrator.domain.policy.spend import Spent
 from orchestrator.domain.session import Session, SessionState
 from orchestrator.domain.stages import Stage, StageState, Step
-from orchestrator.ports.store import Booking, DayCost, Store
+from orchestrator.ports.store import Asked, Booking, DayCost, Store
 from tests.contract.samples import (
     ADA,
     BOB,
@@ -361,6 +361,19 @@ class TestJobs:
             assert names(await books.jobs.page(user=None, before=None, limit=9)) == ["j2", "j1"]
             assert names(await books.jobs.page(user=None, before=JobId("j2"), limit=9)) == ["j1"]
             assert await books.jobs.page(user=None, before=JobId("nobody"), limit=9) == ()
+
+    async def test_who_asked_goes_from_old_to_new_without_gap_or_repetition(self, store: Store) -> None:
+        submitted = [NOW + seconds(number // 2) for number in range(5)]  # some at the same moment
+        forgotten = a_job("j9", submitted_at=NOW, forgotten_at=NOW)
+        await put(store, a_session(), *(a_job(f"j{n}", submitted_at=at) for n, at in enumerate(submitted)), forgotten)
+
+        pages: list[tuple[Asked, ...]] = []
+        async with store.reading() as books:
+            while page := await books.jobs.asked(after=pages[-1][-1] if pages else None, limit=2):
+                pages.append(page)
+
+        assert [[asked.job for asked in page] for page in pages] == [["j0", "j1"], ["j2", "j3"], ["j4"]]
+        assert pages[0][0] == Asked(job=JobId("j0"), at=NOW, user=ADA, surface=a_job().surface)
 
     async def test_pictures_of_a_session_are_counted_among_its_persons_newest_jobs(self, store: Store) -> None:
         two = (ImageKey("one"), ImageKey("two"))
