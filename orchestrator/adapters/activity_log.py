@@ -129,7 +129,7 @@ def _header(path: Path, lines: "_Lines") -> _Places:
 
 def _request(cells: Sequence[str], places: _Places) -> Request:
     if len(cells) <= max(places.at, places.user):
-        raise _RowProblem(f"{len(cells)} columns are too few")
+        raise _RowProblem(f"too few columns ({len(cells)})")
     user = cells[places.user].strip()
     if not user:
         raise _RowProblem(f"no {USER}")

@@ -14,6 +14,4 @@ def tell(remarks: Remarks) -> None:
         err.print(f"skipped {remarks.skipped} rows in all")
     if remarks.late:
         named = ", ".join(remarks.about_late) + (", ..." if remarks.late > NAMED else "")
-        err.print(
-            f"{remarks.late} rows stand behind a later one ({named}); sort the log by time to have their gaps too"
-        )
+        err.print(f"rows that stand behind a later one: {remarks.late} ({named}); sorted by time they have gaps, too")

@@ -63,12 +63,12 @@ def test_a_log_is_read_however_it_was_written(path: Path, lines: tuple[str, ...]
         ("yesterday,ada,discord", "requested_at 'yesterday' is no time of ISO 8601"),
         (",ada,discord", "no requested_at"),
         ("2026-03-02T12:00:30Z,,discord", "no user_id"),
-        ("2026-03-02T12:00:30Z", "1 columns are too few"),
+        ("2026-03-02T12:00:30Z", "too few columns (1)"),
         ('2026-03-02T12:00:30Z,"ada,discord', "a quote is not closed"),
         ('2026-03-02T12:00:30Z,ada,discord,"a cat', "a quote is not closed"),
         ("0001-01-01T00:00:00+23:00,ada,discord", "requested_at '0001-01-01T00:00:00+23:00' is no time of ISO 8601"),
         ("\udcff\udcfe,ada,discord", "requested_at '\ufffd\ufffd' is no time of ISO 8601"),
-        ("x" * (3 * MOST_CHARS), "1 columns are too few"),
+        ("x" * (3 * MOST_CHARS), "too few columns (1)"),
     ],
 )
 def test_a_broken_row_is_named_by_its_line_and_costs_no_other(path: Path, row: str, why: str) -> None:

@@ -86,9 +86,9 @@ def test_broken_rows_are_named_and_the_others_counted(tmp_path: Path) -> None:
     as_json, shown = glowplug(str(log), "--json"), glowplug(str(log))
 
     assert (json.loads(as_json.stdout)["total"], json.loads(as_json.stdout)["skipped"]) == (2, 12)
-    assert "skipped line 4: 1 columns are too few\n" in as_json.stderr
+    assert "skipped line 4: too few columns (1)\n" in as_json.stderr
     assert "skipped 12 rows in all" in as_json.stderr
-    assert "1 rows stand behind a later one (line 3)" in as_json.stderr
+    assert "rows that stand behind a later one: 1 (line 3)" in as_json.stderr
     assert "[red]bob" in shown.stdout
 
 
@@ -119,7 +119,6 @@ def test_the_bots_own_database_is_a_log(tmp_path: Path, monkeypatch: pytest.Monk
 
     asyncio.run(fill())
     monkeypatch.setenv("GLOWPLUG_DATA", str(tmp_path))
-    monkeypatch.setattr("orchestrator.cli.activity.PAGE", 3)
 
     found = json.loads(glowplug("--database", "--json").stdout)
 
