@@ -13,6 +13,9 @@ COMFYUI_PORT = 8188
 TELL_EVERY = 10.0
 NO_PROGRESS = 20.0
 GIB = 2**30
+AFTERWARDS_S = 6.0
+"""From the last byte until the machine counts as ready: its first picture."""
+COMFYUI_SHARE = 0.02
 
 FAILURES: Mapping[Fault, str] = {
     Fault.DISK_FULL: "disk_full",
@@ -55,7 +58,7 @@ class SimAgent:
             vram_mib=6_144 if lies else machine.host.vram_mib,
             disk_free=400 * GIB,
             missing=sum(file["size"] for file in request["files"]),
-            has_start=machine.host.number % 2 == 0,
+            has_start=machine.host.number % 2 == 0 or machine.host.cold_start_s is not None,
             driver="550.54.15",
             **samples,
         )
@@ -77,9 +80,24 @@ class SimAgent:
     async def _comfyui(self) -> AsyncIterator[str]:
         machine = self._machine
         if not machine.comfy.is_up:
-            await self._travel(machine.dice.uniform(6.0, 25.0))
+            await self._travel(self._comfyui_takes())
             machine.comfy.is_up = True
         yield _done(port=COMFYUI_PORT)
+
+    def _comfyui_takes(self) -> float:
+        machine = self._machine
+        if machine.host.cold_start_s is None:
+            return machine.dice.uniform(6.0, 25.0)
+        return COMFYUI_SHARE * machine.host.cold_start_s
+
+    def _bps(self, total: int) -> float:
+        """Of the first fetch: as fast as its link, or so that a cold start takes as long as was given."""
+        machine = self._machine
+        if machine.host.cold_start_s is None:
+            return machine.bps
+        ready_at = machine.ordered_at + machine.host.cold_start_s
+        slower = machine.host.bps / machine.bps
+        return total / max(ready_at - machine.timeline.now - AFTERWARDS_S, 1.0) / slower
 
     async def _restart(self, cause: str) -> AsyncIterator[str]:
         comfy = self._machine.comfy
@@ -97,7 +115,7 @@ class SimAgent:
                 yield line
             return
         machine.models_bytes = total
-        rate = machine.bps / math.prod(slower for fault, slower in DETOURS.items() if fault in machine.faults)
+        rate = self._bps(total) / math.prod(slower for fault, slower in DETOURS.items() if fault in machine.faults)
         if machine.download_began is None:
             machine.download_began = machine.timeline.now
             if Fault.VANISHES_WHILE_MODELS_LOAD in machine.faults:

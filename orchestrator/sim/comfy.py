@@ -29,6 +29,7 @@ HANG = 360.0
 LOOK = 2.5
 LATE = 30.0
 SECONDS_A_STEP = 0.6
+USUAL_STEPS = 4
 CURED = 0.5
 """How often it helps to start it again."""
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -104,11 +105,18 @@ class ComfyServer:
             count=count,
             steps=steps,
             begins=begins,
-            ends=begins + count * (0.5 + steps * SECONDS_A_STEP) / self.machine.host.speed,
+            ends=begins + count * self._seconds(steps),
         )
         self.prompts[name] = prompt
         self._suffer()
         return prompt
+
+    def _seconds(self, steps: int) -> float:
+        """For a picture."""
+        host = self.machine.host
+        if host.picture_s is not None:
+            return host.picture_s * min(steps / USUAL_STEPS, 1.0)
+        return (0.5 + steps * SECONDS_A_STEP) / host.speed
 
     def _suffer(self) -> None:
         machine = self.machine

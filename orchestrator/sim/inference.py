@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from math import inf
@@ -27,6 +27,7 @@ from orchestrator.sim.weather import Weather
 PRICE = MicroUsd(3_000)
 """A picture, in micro-dollars."""
 
+TAKES_S = 1.0, 6.0
 CHANCE = 0.5
 LOOK_S = 0.5
 """Between two looks at an order."""
@@ -71,6 +72,10 @@ class SimInference(InferenceApi):
     """
     Outlives the lives of the bot.
 
+    Args:
+        price: For a picture.
+        takes_s: At least and at most, from the order until the pictures are there.
+
     Attributes:
         orders: By what it calls them.
         charged: What it will bill us.
@@ -86,7 +91,19 @@ class SimInference(InferenceApi):
         price=Price(per_picture=PRICE),
     )
 
-    def __init__(self, timeline: Timeline, weather: Weather, dice: random.Random, *, key_is_good: bool = True) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        weather: Weather,
+        dice: random.Random,
+        *,
+        key_is_good: bool = True,
+        price: MicroUsd = PRICE,
+        takes_s: tuple[float, float] = TAKES_S,
+    ) -> None:
+        self.capabilities = replace(type(self).capabilities, price=Price(per_picture=price))
+        self._price = price
+        self._takes_s = takes_s
         self._timeline = timeline
         self._weather = weather
         self._dice = dice
@@ -150,9 +167,9 @@ class SimInference(InferenceApi):
         painted = job.count - (self.mood is Mood.FORGETS)
         return Order(
             pictures=tuple(PNG + f"{job.id}/{n}".encode() for n in range(painted)),
-            cost=MicroUsd(PRICE * job.count),
+            cost=MicroUsd(self._price * job.count),
             mood=self.mood,
-            ends=inf if self.mood is Mood.ENDLESS else self._timeline.now + self._dice.uniform(1.0, 6.0),
+            ends=inf if self.mood is Mood.ENDLESS else self._timeline.now + self._dice.uniform(*self._takes_s),
         )
 
     async def _answer(self) -> None:

@@ -19,6 +19,8 @@ NO_SSH = frozenset({Fault.SSH_NEVER_OPENS, Fault.SSH_REFUSES_KEY})
 DESTROYS_IGNORED = 3
 DROPS_AFTER = 6.0
 FLAPS_FOR = 40.0
+BOOT_SHARE = 0.05
+"""Of a cold start whose length is given."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -76,6 +78,8 @@ class SimMachine:
         self.comfy = ComfyServer(self)
         self.falters_after = self.dice.choice((0, 1, 3))
         boots_in = self.dice.uniform(15.0, 90.0)
+        if self.host.cold_start_s is not None:
+            boots_in = BOOT_SHARE * self.host.cold_start_s
         if not self.faults & NEVER_BOOTS:
             self.timeline.after(boots_in, self._boot)
 

@@ -23,6 +23,8 @@ class SimHost:
 
     Attributes:
         bps: What its link really moves, in bytes a second.
+        cold_start_s: From the order until it is ready; None lets the steps take what they take.
+        picture_s: For a picture of four steps; None as fast as `speed`.
     """
 
     number: int
@@ -32,17 +34,34 @@ class SimHost:
     price: int
     bps: float
     speed: float
+    cold_start_s: float | None = None
+    picture_s: float | None = None
 
 
 class SimMarket:
-    """All hosts of one cloud; what is wrong with each on a day follows from the seed."""
+    """
+    All hosts of one cloud; what is wrong with each on a day follows from the seed.
 
-    def __init__(self, cloud: CloudName, *, seed: int, size: int, profile: Profile) -> None:
+    Args:
+        hosts: In place of drawn ones.
+    """
+
+    def __init__(
+        self,
+        cloud: CloudName,
+        *,
+        seed: int,
+        size: int,
+        profile: Profile,
+        hosts: tuple[SimHost, ...] = (),
+        disk_price: int = DISK_PRICE,
+    ) -> None:
         self._cloud = cloud
         self._seed = seed
         self._profile = profile
+        self._disk_price = disk_price
         dice = random.Random(f"market/{cloud}/{seed}")
-        self.hosts = tuple(_host(number, dice) for number in range(size))
+        self.hosts = hosts or tuple(_host(number, dice) for number in range(size))
 
     def fault_of(self, host: SimHost, now: float) -> Fault | None:
         return host_fault(self._profile, host=host.number, day=int(now / DAY), seed=self._seed)
@@ -56,7 +75,9 @@ class SimMarket:
         return tuple(offer for offer in found if _meets(offer, requirements))
 
     def _offer(self, host: SimHost, requirements: Requirements) -> Offer:
-        tariff = Tariff(running=MicroUsdPerHour(host.price), always=MicroUsdPerHour(DISK_PRICE * requirements.disk_gib))
+        tariff = Tariff(
+            running=MicroUsdPerHour(host.price), always=MicroUsdPerHour(self._disk_price * requirements.disk_gib)
+        )
         return Offer(
             cloud=self._cloud,
             id=OfferId(str(1000 + host.number)),

@@ -15,9 +15,13 @@ class Timeline:
 
     Attributes:
         now: Seconds since the world began.
+
+    Args:
+        begin: When that was, aware, in UTC.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, begin: datetime = BEGIN) -> None:
+        self._begin = begin
         self.now = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
@@ -45,4 +49,4 @@ class Timeline:
 
     def date(self) -> datetime:
         """The true time, aware, in UTC; no clock in this world need show it."""
-        return BEGIN + timedelta(seconds=self.now)
+        return self._begin + timedelta(seconds=self.now)
