@@ -179,7 +179,7 @@ class _Machine:
         workflow: Workflow,
         watch: Stopwatch,
         *,
-        volume: str,
+        volume: str = "",
         agent_source: bytes,
         limits: PrepareLimits,
     ) -> None:

@@ -36,7 +36,7 @@ from orchestrator.domain.books import (
     Vanished,
     compare,
 )
-from orchestrator.domain.errors import CloudError, StaleWrite, StoreError
+from orchestrator.domain.errors import AccountProblem, CloudError, StaleWrite, StoreError
 from orchestrator.domain.ids import CloudName, CloudRef, InstanceId
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
@@ -144,6 +144,9 @@ class Reconciler:
         self._balance_at[cloud.name] = now + BALANCE_EVERY.total_seconds()
         try:
             balance = (await cloud.account()).balance
+        except AccountProblem as error:  # a file system that is not there, say: machines are listed all the same
+            await self._market.refused(error)
+            return
         except CloudError as error:
             log.info("the balance at %s is not known: %s", cloud.name, error)
             return
