@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from orchestrator.adapters.clouds.lambda_labs.cloud import LambdaCloud
 from orchestrator.adapters.ssh import SshConnector
 from orchestrator.control.machine_agent import start_agent
-from orchestrator.domain.errors import AccountProblem, OfferGone
+from orchestrator.domain.errors import OfferGone, VolumeMissing
 from orchestrator.domain.ids import OfferId
 from orchestrator.domain.offer import Offer
 from orchestrator.domain.stages import Step
@@ -80,7 +80,7 @@ async def test_a_name_that_the_account_does_not_have_is_told_and_rents_on(
 ) -> None:
     cloud = with_file_systems(server, session, "modles", "models")
 
-    with pytest.raises(AccountProblem, match=r"LAMBDA_FILE_SYSTEMS: .* no file system modles; create it .*models\)"):
+    with pytest.raises(VolumeMissing, match=r"LAMBDA_FILE_SYSTEMS: .* no file system modles; create it .*models\)"):
         await cloud.account()
 
     assert "/lambda/nfs/models" in {offer.volume for offer in await cloud.offers(NEEDS)}

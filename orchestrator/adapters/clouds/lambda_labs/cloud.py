@@ -32,12 +32,12 @@ from orchestrator.adapters.clouds.lambda_labs.limits import Claim, Limits
 from orchestrator.adapters.clouds.lambda_labs.pace import Pace
 from orchestrator.adapters.clouds.lambda_labs.wire import FileSystem, Page
 from orchestrator.domain.errors import (
-    AccountProblem,
     CloudError,
     CloudProtocolError,
     CloudUnavailable,
     LaunchUncertain,
     NotYetTerminated,
+    VolumeMissing,
 )
 from orchestrator.domain.ids import CloudName, CloudRef, LaunchKey
 from orchestrator.domain.offer import Offer, Requirements
@@ -170,12 +170,12 @@ class LambdaCloud(CloudProvider):
         See the port. Lambda sends a bill each week and tells no balance: what is learnt is that the key works.
 
         Raises:
-            AccountProblem: Also where a file system is not there that the settings name.
+            VolumeMissing: A file system is not there that the settings name.
         """
         wire.check_types(LAMBDA, (await self._types("account")).body)
         there = await self._listed_file_systems()
         if missing := [name for name in self._file_systems if name not in there]:
-            raise AccountProblem(LAMBDA, _missing_words(missing, sorted(there)))
+            raise VolumeMissing(LAMBDA, _missing_words(missing, sorted(there)))
         return Account(balance=None)
 
     async def _listed_file_systems(self) -> Mapping[str, FileSystem]:
