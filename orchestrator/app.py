@@ -24,13 +24,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 
 from orchestrator.adapters.blobs_local import LocalBlobs
 from orchestrator.adapters.clouds.lambda_labs.cloud import LAMBDA
-from orchestrator.adapters.clouds.registry import CLOUDS
+from orchestrator.adapters.clouds.registry import CLOUDS, WITH_VOLUMES, OpenCloud
 from orchestrator.adapters.clouds.vast.cloud import SANDBOX, VAST
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.database.data_folder import data_lock, home_of
@@ -266,11 +267,15 @@ async def clouds_of(
                 found[CloudName(name)] = _known(name, urls, "GLOWPLUG_SANDBOX_CLOUDS"), sandbox.key
     try:
         return {
-            name: CLOUDS[name](url=url, key=key, session=http, folder=settings.data)
+            name: _opening(name, settings.volumes_of_cloud(name))(url=url, key=key, session=http, folder=settings.data)
             for name, (url, key) in found.items()
         }
     except ValueError as error:  # a setting that only its cloud can read
         raise SettingsProblem(str(error)) from error
+
+
+def _opening(name: CloudName, volumes: tuple[str, ...]) -> OpenCloud:
+    return partial(WITH_VOLUMES[name], volumes=volumes) if volumes else CLOUDS[name]
 
 
 async def bridges_of(

@@ -26,6 +26,13 @@ class OfCloud:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class VolumesOfCloud:
+    """Marks the one field that names what outlives machines of a cloud and is to be mounted on them."""
+
+    name: str
+
+
 class Settings(BaseSettings):
     """Every field may be set in the environment by its alias; an empty value counts as unset."""
 
@@ -64,6 +71,12 @@ class Settings(BaseSettings):
     )
     lambda_api_key: Annotated[SecretStr, OfCloud("lambda")] = Field(
         SecretStr(""), alias="LAMBDA_API_KEY", description="A Lambda Cloud key: rents machines there."
+    )
+    lambda_file_systems: Annotated[str, VolumesOfCloud("lambda")] = Field(
+        "",
+        alias="LAMBDA_FILE_SYSTEMS",
+        pattern=r"^[A-Za-z0-9, -]*$",
+        description="File systems of yours at Lambda that keep the models, by name; one a region, with commas.",
     )
     static_hosts: Annotated[str, OfCloud("static")] = Field(
         "",
@@ -224,6 +237,15 @@ class Settings(BaseSettings):
     def variable_of_cloud(cls, cloud: str) -> str:
         """What its field is called in the environment."""
         return str(cls.model_fields[cls.fields_of_clouds()[cloud]].alias)
+
+    def volumes_of_cloud(self, cloud: str) -> tuple[str, ...]:
+        """What is to be mounted on its machines, by name."""
+        found = (
+            str(getattr(self, name))
+            for name, field in type(self).model_fields.items()
+            if VolumesOfCloud(cloud) in field.metadata
+        )
+        return tuple(volume.strip() for names in found for volume in names.split(",") if volume.strip())
 
     def cloud_keys(self) -> dict[str, tuple[str | None, str]]:
         """Of each real cloud that is configured: where it is, unless at its usual address, and the account's key."""

@@ -176,6 +176,7 @@ FAILURES: Mapping[str, tuple[str, ...]] = {
 
 NOTICES: Mapping[str, tuple[str, ...]] = {
     "cloud_account": ("{cloud} refuses our key or our balance: {problem}. Nothing is rented there meanwhile.",),
+    "volume_missing": ("{problem}. Machines are rented there all the same, and fetch the models each time.",),
     "bridge_off": ("{api} is switched off: {problem} Nobody is sent there meanwhile.",),
     "orphan_ended": ("A machine at {cloud} ({machine}) carried our label and belonged to nobody; it is being ended.",),
     "machine_will_not_die": (

@@ -30,6 +30,7 @@ KINDS: Mapping[str, NoticeKind] = {
 ADMINS_KINDS: Mapping[str, NoticeKind] = {
     "cloud_account": NoticeKind.ACCOUNT,
     "bridge_off": NoticeKind.ACCOUNT,
+    "volume_missing": NoticeKind.ACCOUNT,
     "low_balance": NoticeKind.BALANCE,
     "budget_nearly_used": NoticeKind.BUDGETS,
     "over_budget": NoticeKind.BUDGETS,

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from orchestrator.control.budgets import caps_in_force
 from orchestrator.control.moves import NEWS_AGAIN_AFTER, tell
 from orchestrator.control.shared import Shared
+from orchestrator.domain.errors import VolumeMissing
 from orchestrator.domain.ids import UserId
 from orchestrator.domain.instance import Instance
 from orchestrator.domain.job import Job, Value
@@ -71,3 +72,10 @@ async def low_balance(books: Books, cloud: str, balance: MicroUsd, now: datetime
     values: dict[str, Value] = {"cloud": cloud, "left_usd": dollars(balance)}
     topic, yesterday = f"low_balance:{cloud}", now - timedelta(days=1)
     await tell(books, None, "low_balance", values, topic=topic, now=now, unless_since=yesterday)
+
+
+async def volume_missing(books: Books, error: VolumeMissing, now: datetime) -> None:
+    """Tell it once a day while machines fetch their models each time."""
+    values: dict[str, Value] = {"cloud": error.cloud, "problem": str(error)}
+    topic, yesterday = f"volume_missing:{error.cloud}", now - timedelta(days=1)
+    await tell(books, None, "volume_missing", values, topic=topic, now=now, unless_since=yesterday)

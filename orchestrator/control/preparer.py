@@ -129,6 +129,7 @@ class Preparer:
         ordered_gpu: str,
         ordered_vram_mib: int,
         report: Report,
+        volume: str = "",
         resume: tuple[Stage, ...] = (),
     ) -> Prepared:
         """
@@ -138,6 +139,7 @@ class Preparer:
             ordered_gpu: The cloud's name for the card; empty accepts any.
             ordered_vram_mib: Memory of that card; 0 accepts any.
             report: Told of each step when it begins and ends, and of downloads a few times a second.
+            volume: Folder on the machine that outlives it: models are looked for there first, and kept there.
             resume: What was recorded of this machine before; those steps keep their times.
 
         Raises:
@@ -146,7 +148,7 @@ class Preparer:
         """
         watch = Stopwatch(self._clock, report, resume)
         ordered = Ordered(gpu=ordered_gpu, vram_mib=ordered_vram_mib)
-        machine = _Machine(host, workflow, watch, agent_source=self._agent_source, limits=self._limits)
+        machine = _Machine(host, workflow, watch, volume=volume, agent_source=self._agent_source, limits=self._limits)
         await machine.bring_up_agent(ordered, is_admitted=_is_done(Step.AGENT, resume))
         port, fetched = await machine.bring_up_rest()
         async with _step(watch, Step.SMOKE, self._limits.smoke):
@@ -172,10 +174,18 @@ class _Machine:
     """One preparation of one machine, up to a ComfyUI that answers beside models that are there."""
 
     def __init__(
-        self, host: Host, workflow: Workflow, watch: Stopwatch, *, agent_source: bytes, limits: PrepareLimits
+        self,
+        host: Host,
+        workflow: Workflow,
+        watch: Stopwatch,
+        *,
+        volume: str = "",
+        agent_source: bytes,
+        limits: PrepareLimits,
     ) -> None:
         self._host = host
         self._workflow = workflow
+        self._volume = volume
         self._watch = watch
         self._agent_source = agent_source
         self._limits = limits
@@ -286,7 +296,8 @@ class _Machine:
         return min(count_of(answer, "bytes"), total * MOST_FETCHED)
 
     def _files(self) -> dict[str, object]:
-        return {"dest": MODELS_FOLDER, "files": [_entry(file) for file in self._workflow.files]}
+        volume = {"volume": self._volume} if self._volume else {}
+        return {"dest": MODELS_FOLDER, "files": [_entry(file) for file in self._workflow.files], **volume}
 
     async def _work(self, step: Step, request: Mapping[str, object], on_event: OnEvent | None = None) -> Answer:
         """Ask the agent, and start it again when it ends in the middle: its work goes on where it was."""

@@ -244,6 +244,7 @@ class Provisioner:
             workflow,
             ordered_gpu=offer.gpu if offer else "",
             ordered_vram_mib=offer.vram_mib if offer else 0,
+            volume=offer.volume if offer else "",
             report=report,
             resume=tuple(self._shared.board.stages(instance.id).values()),
         )

@@ -36,7 +36,7 @@ from orchestrator.domain.books import (
     Vanished,
     compare,
 )
-from orchestrator.domain.errors import CloudError, StaleWrite, StoreError
+from orchestrator.domain.errors import CloudError, StaleWrite, StoreError, VolumeMissing
 from orchestrator.domain.ids import CloudName, CloudRef, InstanceId
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
@@ -144,6 +144,12 @@ class Reconciler:
         self._balance_at[cloud.name] = now + BALANCE_EVERY.total_seconds()
         try:
             balance = (await cloud.account()).balance
+        except VolumeMissing as error:
+            log.warning("%s", error)
+            async with self._shared.store.writing() as books:
+                await news.volume_missing(books, error, self._shared.clock.now())
+            self._shared.wakeups.notices.wake()
+            return
         except CloudError as error:
             log.info("the balance at %s is not known: %s", cloud.name, error)
             return

@@ -10,6 +10,7 @@ OrchestratorError            .remedy
 │  ├─ LaunchUncertain        RECONCILE  the answer was lost; money may be running
 │  ├─ NotYetTerminated       RETRY      told to go, still there
 │  ├─ AccountProblem         OPERATOR   key refused, balance empty, quota
+│  ├─ VolumeMissing          OPERATOR   the settings name a volume that is not there
 │  └─ CloudProtocolError     OPERATOR   we no longer understand this API
 ├─ HostError(instance)
 │  ├─ HostUnreachable        RETRY, then ELSEWHERE after the deadline
@@ -124,6 +125,12 @@ class NotYetTerminated(CloudError):
 
 class AccountProblem(CloudError):
     """The key is refused, the balance is empty or a quota is reached: only the operator can mend that."""
+
+    remedy = Remedy.OPERATOR
+
+
+class VolumeMissing(CloudError):
+    """The account lacks a volume that the settings name: machines can be had, and fetch their models each time."""
 
     remedy = Remedy.OPERATOR
 

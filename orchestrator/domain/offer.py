@@ -79,6 +79,8 @@ class Offer:
     """0 where the cloud does not say."""
     is_kind: bool = False
     """Whether it stands for any of several like machines: whoever has one of them may order another."""
+    volume: str = ""
+    """Path on the machine of a folder that outlives it, and that other machines have at the same time; empty: none."""
 
     def charged(self, price: MicroUsdPerHour) -> "Offer":
         """The same machine for what its cloud really takes; disk costs what it was said to cost."""

@@ -6,7 +6,8 @@ The agent: the one file of ours that runs on a rented machine. Standard library 
 
 A request names its work in "op"; see OPERATIONS. Events are "step" and "progress", then one "done" or "failed"
 (with "code" and "detail"). Work does not end with its caller: the same request again joins it, or finds it done.
-All that the agent touches lies below the root; its own state in R/glowplug.
+All that the agent touches lies below the root, its own state in R/glowplug; and below "glowplug" on a volume that a
+request names.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import logging.handlers
 import math
 import os
 import re
+import secrets
 import select
 import shlex
 import shutil
@@ -62,6 +64,8 @@ DOWN_AFTER = 3  # failures in a row; a mirror that is down keeps one connection,
 SLOW_SHARE = 0.05  # of the best mirror's speed: a slower one keeps one connection and single blocks
 LONGEST_REST_S = 3.0
 REDIRECTS = 5
+
+LEFT_BEHIND_S = 86400.0  # a half file on a volume that nobody has written to for so long
 
 SAMPLERS = 4  # connections that measure the link, over all mirrors
 LONGEST_SAMPLE_S = 20.0
@@ -107,14 +111,24 @@ class Places:
     def in_state(self, name: str) -> str:
         return os.path.join(self.state, name)
 
-    def below(self, folder: str, name: str) -> str:
-        """The path of a file below a folder below the root; anything else is refused."""
+    def below(self, folder: str, name: str, volume: Optional["Volume"] = None) -> str:
+        """The path of a file below a folder below the root; it may lead to the volume. Anything else is refused."""
         top = os.path.normpath(os.path.join(self.root, folder))
         path = os.path.normpath(os.path.join(top, name))
         real = os.path.realpath(path)
-        if not (path.startswith(top + os.sep) and real.startswith(self.root + os.sep)):
+        is_kept = volume is not None and os.path.dirname(real) == os.path.realpath(volume.folder)
+        if not (path.startswith(top + os.sep) and (is_kept or real.startswith(self.root + os.sep))):
             raise Failure("bad_request", f"{name!r} does not lie below {folder!r} below the root")
         return path
+
+    def own_name(self) -> str:
+        """What tells this machine from others that share a volume with it."""
+        file = self.in_state("name.json")
+        name = str(read_json(file).get("name", ""))
+        if not name:
+            name = secrets.token_hex(8)
+            write_json(file, {"name": name})
+        return name
 
     def environment(self) -> Dict[str, str]:
         """What programs that we start see: ours, with every place where they might write moved below the root."""
@@ -323,10 +337,14 @@ UNKNOWN = 255  # in the journal: done, from a mirror that is not in the manifest
 class Download:
     """One file on its way. Everything but the bytes themselves is guarded by the fetch's lock."""
 
-    def __init__(self, path: str, size: int, sha256: Optional[str], sources: List[Source]) -> None:
-        self.path = path
-        self.part = path + ".part"  # ComfyUI would load a half file under its own name
-        self.journal = path + ".part.journal"
+    def __init__(
+        self, path: str, size: int, sha256: Optional[str], sources: List[Source], kept: Optional["Kept"] = None
+    ) -> None:
+        self.name = path  # where ComfyUI looks for it
+        self.path = kept.path if kept else path
+        self.kept = kept
+        self.part = kept.part if kept else path + ".part"  # ComfyUI would load a half file under its own name
+        self.journal = self.part + ".journal"
         self.size = size
         self.sha256 = sha256
         self.sources = sources
@@ -342,6 +360,7 @@ class Download:
         self.is_hashing = False
         self.is_ready = False
         self.is_found = False  # it lay there under its own name, and has still to be verified
+        self.is_wrong = False  # what lay there is not the file
         self._data = -1
         self._notes = -1
         self._notes_start = 0
@@ -404,7 +423,7 @@ class Download:
     def start_over(self) -> None:
         """What lay there is not the file: fetch it beside it."""
         os.close(self._data)
-        self.is_found = False
+        self.is_found, self.is_wrong = False, True
         self.states, self.origins, self.done_bytes = bytearray(self.count), bytearray(self.count), 0
         self._open_part()
 
@@ -454,6 +473,36 @@ class Download:
             os.rename(self.part, self.path)
             os.unlink(self.journal)
         self.close()
+        self.link()
+
+    def link(self) -> None:
+        """Let ComfyUI find what is kept elsewhere."""
+        if self.kept is None or os.path.realpath(self.name) == os.path.realpath(self.path):
+            return
+        os.makedirs(os.path.dirname(self.name), exist_ok=True)
+        fresh = self.name + ".new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(fresh)
+        os.symlink(self.path, fresh)
+        os.replace(fresh, self.name)
+
+    def is_overtaken(self) -> bool:
+        """Whether another machine has put the file onto the volume while we fetched it."""
+        is_ours = self.kept is None or self.is_found or self.is_wrong
+        return not is_ours and os.path.isfile(self.path) and os.path.getsize(self.path) == self.size
+
+    def take_theirs(self) -> None:
+        """
+        Throw ours away and verify what lies there.
+
+        Renaming ours over it would take the file from under whoever has it open on another machine.
+        """
+        self.close()
+        os.unlink(self.part)
+        os.unlink(self.journal)
+        self.is_found = True
+        self._data = os.open(self.path, os.O_RDONLY)
+        self.digest, self.hashed = hashlib.sha256(), 0
 
     def close(self) -> None:
         for handle in (self._data, self._notes):
@@ -501,6 +550,7 @@ class Fetch:
         self._writing = 0
         self._open_connections: Set[Connection] = set()
         self._verified = Verified(places)
+        self._volume = volume_of(places, request)
         dest = str(request["dest"])
         self.downloads = [self._download(dest, entry) for entry in request["files"]]
 
@@ -511,11 +561,12 @@ class Fetch:
             sources.append(Source(url, self._mirrors.setdefault(name, Mirror(name))))
         if not sources:
             raise Failure("bad_request", "{} has no address".format(entry["path"]))
-        path = self._places.below(dest, entry["path"])
+        path = self._places.below(dest, entry["path"], self._volume)
         size = int(entry["size"])
         if entry.get("sha256") is None:
             size = self._true_size(path, sources, size)
-        return Download(path, size, entry.get("sha256"), sources)
+        kept = self._volume.keep(path, size, entry.get("sha256")) if self._volume is not None else None
+        return Download(path, size, entry.get("sha256"), sources, kept)
 
     def _true_size(self, path: str, sources: List[Source], estimate: int) -> int:
         """Ask how long a file is whose manifest has no checksum and so no exact size either."""
@@ -548,15 +599,19 @@ class Fetch:
     def _open(self) -> None:
         for download in self.downloads:
             if self._verified.holds(download):
+                download.link()
                 download.is_ready = True
                 download.done_bytes = download.size
             else:
                 download.open()
+        if self._volume is not None:
+            self._volume.clear([download.journal for download in self.downloads if download.kept])
 
     def _check_room(self) -> None:
         """Say at once when it cannot fit, rather than after an hour."""
         free = shutil.disk_usage(self._places.root).free
-        wanted = self._total() - self._done()
+        here = [download for download in self.downloads if download.kept is None]  # a volume was asked before
+        wanted = sum(download.size - download.done_bytes for download in here)
         if wanted > free:
             raise Failure("disk_full", f"{wanted} bytes to fetch, {free} free")
 
@@ -608,7 +663,7 @@ class Fetch:
     def _progress(self, samples: Deque[Tuple[float, int]]) -> Event:
         (began, before), (now, received) = samples[0], samples[-1]
         rate = int((received - before) / (now - began)) if now > began else 0
-        current = next((download.path for download in self.downloads if not download.is_ready), "")
+        current = next((download.name for download in self.downloads if not download.is_ready), "")
         name = os.path.relpath(current, self._places.root) if current else ""
         return {"event": "progress", "bytes": self._done(), "total": self._total(), "rate": rate, "file": name}
 
@@ -854,12 +909,14 @@ class Fetch:
 
     def _finish(self, download: Download) -> None:
         with self._changed:
-            if download.sha256 in (None, download.digest.hexdigest()):
+            if download.sha256 not in (None, download.digest.hexdigest()):
+                self._distrust(download)
+            elif download.is_overtaken():
+                download.take_theirs()
+            else:
                 download.publish()
                 self._verified.remember(download)
                 download.is_ready = True
-            else:
-                self._distrust(download)
             self._changed.notify_all()
 
     def _distrust(self, download: Download) -> None:
@@ -928,11 +985,83 @@ class Verified:
         return {"size": status.st_size, "mtime": status.st_mtime_ns, "sha256": sha256}
 
 
+class Kept:
+    """Where one file is on a volume, and where it is while this machine fetches it."""
+
+    def __init__(self, path: str, part: str) -> None:
+        self.path = path
+        self.part = part
+
+
+class Volume:
+    """
+    A folder that outlives the machine; other machines may have it at the same time.
+
+    A file is kept there under its checksum, so that nothing in it has two meanings; what has none is not kept, since
+    what another machine left could not be verified. ComfyUI finds it through a link. Each machine fetches into a name
+    of its own, and gives the file its name when it is verified.
+    """
+
+    def __init__(self, places: Places, path: str) -> None:
+        # GLOWPLUG_ROOT is set where a machine is only a folder: then its mounts are in it, too.
+        mount = os.environ.get("GLOWPLUG_ROOT", "") + os.path.normpath(os.sep + path)
+        self.folder = os.path.join(mount, "glowplug")
+        self._owner = places.own_name()
+        self._room = self._find_room(mount)
+
+    def _find_room(self, mount: str) -> Optional[int]:
+        """Bytes that are free; None when it is not there or not ours to write: then the machine's own disk will do."""
+        try:
+            os.stat(mount)
+            os.makedirs(self.folder, exist_ok=True)
+            if os.access(self.folder, os.W_OK | os.X_OK):
+                return shutil.disk_usage(self.folder).free
+            log.warning("%s cannot be written", self.folder)
+        except OSError as error:
+            log.warning("the volume cannot be used: %s", error)
+        return None
+
+    def path_of(self, sha256: Optional[str]) -> Optional[str]:
+        known = re.fullmatch("[0-9a-f]{64}", sha256 or "")
+        return os.path.join(self.folder, known.group(0)) if known and self._room is not None else None
+
+    def keep(self, name: str, size: int, sha256: Optional[str]) -> Optional[Kept]:
+        """Where to keep a file; None for the machine's own disk, where it may lie already."""
+        path = self.path_of(sha256)
+        if path is None or self._room is None or (os.path.isfile(name) and not os.path.islink(name)):
+            return None
+        part = f"{path}.{self._owner}.part"
+        if not any(os.path.isfile(there) for there in (path, part)):
+            if size > self._room:
+                log.warning("%s does not fit onto the volume", name)
+                return None
+            self._room -= size
+        return Kept(path, part)
+
+    def clear(self, journals: List[str]) -> None:
+        """Remove what machines that are long gone left half done, by the clock of the volume itself."""
+        now = next((os.stat(journal).st_mtime for journal in journals if os.path.isfile(journal)), None)
+        if now is None:
+            return
+        for entry in os.scandir(self.folder):
+            with contextlib.suppress(FileNotFoundError):
+                if ".part" in entry.name and entry.stat().st_mtime < now - LEFT_BEHIND_S:
+                    os.unlink(entry.path)
+
+
+def volume_of(places: Places, request: Event) -> Optional[Volume]:
+    return Volume(places, str(request["volume"])) if request.get("volume") else None
+
+
 def missing_bytes(places: Places, request: Event) -> int:
-    """How much of a manifest is not on the disk yet."""
+    """How much of a manifest is not on the disk yet, nor on a volume."""
     missing = 0
+    volume = volume_of(places, request)
     for entry in request.get("files", []):
-        path = places.below(str(request["dest"]), entry["path"])
+        path = places.below(str(request["dest"]), entry["path"], volume)
+        kept = volume.path_of(entry.get("sha256")) if volume is not None else None
+        if kept is not None and os.path.isfile(kept) and os.path.getsize(kept) == int(entry["size"]):
+            continue
         there = 0
         for candidate in (path, path + ".part"):
             if os.path.isfile(candidate):

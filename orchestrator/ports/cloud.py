@@ -156,5 +156,6 @@ class CloudProvider(Protocol):
 
         Raises:
             AccountProblem: The key is refused.
+            VolumeMissing: It lacks a volume that the settings name; machines can be had all the same.
         """
         ...

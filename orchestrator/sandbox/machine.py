@@ -52,6 +52,7 @@ class Order:
         own_environment: What the machine finds in its environment beside *env*, from its number and key; without it
             what Vast.ai puts there.
         user: Who may log in.
+        mounts: Folders that outlive the machine, by the absolute path at which it has them, below its root.
     """
 
     image: str
@@ -69,6 +70,7 @@ class Order:
     has_own_keys: bool = False
     own_environment: Callable[[int, str], Mapping[str, str]] | None = None
     user: str = ROOT
+    mounts: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,6 +310,11 @@ class Machine:
     def _furnish(self) -> None:
         """Make the folder and what is in it before the first boot."""
         (self.root / "tmp").mkdir(parents=True, exist_ok=True)
+        for point, folder in self.order.mounts.items():
+            mounted = self.root / point.lstrip("/")
+            mounted.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            mounted.symlink_to(folder)
         onstart = self.root / "onstart.sh"
         onstart.write_text(self.order.onstart)
         onstart.chmod(0o700)

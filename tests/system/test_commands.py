@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
+from orchestrator.adapters.sandbox_apis import apis_of
+from orchestrator.sandbox.lambda_labs.wire import REGIONS
 from tests.processes import KEY, Running, clean_environment, sandbox
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
@@ -73,6 +76,23 @@ async def test_e2e_makes_a_picture_and_proves_its_machine_gone(folder: Path, clo
     assert all(set(step) == {"step", "seconds", "bytes"} for step in report["steps"])
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert 0 < report["cost_usd"] < 0.01
+
+
+async def test_models_are_kept_on_a_file_system(folder: Path, cloud: Running) -> None:
+    """From the setting to the folder that outlives its machine."""
+    settings = {"GLOWPLUG_SANDBOX_CLOUDS": "lambda", "GLOWPLUG_DATA": str(folder / "lambda")}
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as http:
+        url = (await apis_of(http, cloud.url, key=KEY)).clouds["lambda"]
+        for region in REGIONS:
+            await http.post(f"{url}/api/v1/filesystems", json={"name": f"in-{region}", "region": region})
+    names = ",".join(f"in-{region}" for region in REGIONS)
+
+    status, said = await glowplug(
+        folder, cloud, "e2e", "--cloud", "lambda", "--json", LAMBDA_FILE_SYSTEMS=names, **settings
+    )
+
+    assert (status, json.loads(said)["outcome"]) == (0, "succeeded")
+    assert list((folder / "sandbox").rglob("file-system-*/glowplug/*"))
 
 
 async def test_status_and_cost_of_a_bot_that_never_ran_are_empty(folder: Path, cloud: Running) -> None:

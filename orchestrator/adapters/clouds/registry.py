@@ -30,6 +30,22 @@ class OpenCloud(Protocol):
         ...
 
 
+class OpenCloudWithVolumes(Protocol):
+    """The same of a cloud that has volumes: folders that outlive machines."""
+
+    def __call__(
+        self, *, url: str | None, key: str, session: aiohttp.ClientSession, folder: Path, volumes: tuple[str, ...]
+    ) -> CloudProvider:
+        """
+        Build the adapter; nothing is sent.
+
+        Args:
+            url: As of any cloud, like the others.
+            volumes: Names of those that machines are to have where they can. Its offers say where they find them.
+        """
+        ...
+
+
 CLOUDS: Mapping[CloudName, OpenCloud] = {
     VAST: vast,
     SANDBOX: vast_in_a_sandbox,
@@ -37,3 +53,5 @@ CLOUDS: Mapping[CloudName, OpenCloud] = {
     LAMBDA: lambda_labs,
     STATIC: static,
 }
+
+WITH_VOLUMES: Mapping[CloudName, OpenCloudWithVolumes] = {LAMBDA: lambda_labs}

@@ -2,7 +2,9 @@
 
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from orchestrator.faults import Fault
@@ -37,6 +39,11 @@ ORDER = Order(
 """The same for every machine: what else was ordered is only told again."""
 
 
+CREATOR = {"id": "0" * 32, "email": "operator@example.com", "status": "active"}
+FIRST_FILE_SYSTEM = ("models", "us-east-1")
+"""Name and region of the one that every account begins with."""
+
+
 class SoldOut(Exception):
     """That type has no capacity in that region."""
 
@@ -51,6 +58,27 @@ class SshKey:
         return {"id": self.id, "name": self.name, "public_key": self.public_key}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSystem:
+    """
+    A folder that outlives machines; those of its region alone can have it.
+
+    Attributes:
+        folder: Where it is on this computer.
+        created: Seconds since the epoch.
+    """
+
+    id: str
+    name: str
+    region: str
+    folder: Path
+    created: float
+
+    @property
+    def mount_point(self) -> str:
+        return f"/lambda/nfs/{self.name}"
+
+
 @dataclass(slots=True, kw_only=True)
 class Account:
     """
@@ -59,6 +87,7 @@ class Account:
     Attributes:
         arrived: How many orders have come, refused ones included.
         ordered: What was ordered, by the machine's id.
+        file_systems: By name.
     """
 
     cloud: Cloud
@@ -66,6 +95,7 @@ class Account:
     keys: dict[str, SshKey] = field(default_factory=dict)
     arrived: int = 0
     ordered: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    file_systems: dict[str, FileSystem] = field(default_factory=dict)
     _unhealthy: set[str] = field(default_factory=set)
 
     def types(self) -> Row:
@@ -95,6 +125,27 @@ class Account:
         self.keys[key.id] = key
         return key
 
+    def add_file_system(self, name: str, region: str) -> FileSystem:
+        number = secrets.token_hex(16)
+        folder = self.cloud.ground.folder / f"file-system-{number}"
+        made = FileSystem(id=number, name=name, region=region, folder=folder, created=self.cloud.now)
+        self.file_systems[name] = made
+        return made
+
+    def file_system_row(self, file_system: FileSystem) -> Row:
+        used = [ref for ref, order in self.ordered.items() if file_system.name in order.get("file_system_names", [])]
+        files = file_system.folder.rglob("*") if file_system.folder.exists() else ()
+        return {
+            "id": file_system.id,
+            "name": file_system.name,
+            "mount_point": file_system.mount_point,
+            "created": datetime.fromtimestamp(file_system.created, UTC).isoformat(),
+            "created_by": CREATOR,
+            "is_in_use": any(self.machine(ref) is not None for ref in used),
+            "region": region_row(file_system.region),
+            "bytes_used": sum(file.stat().st_size for file in files if file.is_file()),
+        }
+
     def launch(self, order: Mapping[str, Any], key: SshKey) -> str:
         """
         Boot a machine, billed from now on.
@@ -106,7 +157,9 @@ class Account:
         if rig is None:
             raise SoldOut
         try:
-            machine = self.cloud.create(rig.ask_id, ORDER)
+            mounted = [self.file_systems[name] for name in order.get("file_system_names", [])]
+            mounts = {each.mount_point: each.folder for each in mounted}
+            machine = self.cloud.create(rig.ask_id, replace(ORDER, mounts=mounts))
         except Refusal as refusal:
             raise SoldOut from refusal
         machine.account_keys = (key.public_key,)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from orchestrator.sandbox.cloud import Cloud, Refusal
 from orchestrator.sandbox.gate import loopback_only
-from orchestrator.sandbox.lambda_labs.account import Account, SoldOut
+from orchestrator.sandbox.lambda_labs.account import FIRST_FILE_SYSTEM, Account, SoldOut
 from orchestrator.sandbox.lambda_labs.troubles import Trouble
 from orchestrator.sandbox.lambda_labs.wire import REGIONS, Row
 from orchestrator.sandbox.machine import public_data
@@ -29,6 +29,7 @@ INTERVALS_S = {"launch": 12.0}
 USUAL_INTERVAL_S = 1.0
 LARGEST_BODY = 2 * 1024 * 1024
 TAG_KEY = re.compile(r"[a-z][a-z0-9:-]{1,54}")
+FILE_SYSTEM = re.compile(r"(?=.{1,60}$)[a-zA-Z]+[0-9a-zA-Z-]*")
 LONGEST_NAME = 64
 LONGEST_VALUE = 128
 GARBAGE = "<!doctype html><h1>Just a moment...</h1>"
@@ -54,6 +55,7 @@ def app(cloud: Cloud, key: str, *, has_limits: bool = True) -> web.Application:
         has_limits: Whether calls that come too often are refused: more than one a second, or one order in 12 s.
     """
     account = Account(cloud=cloud)
+    account.add_file_system(*FIRST_FILE_SYSTEM)
     api = _Api(account=account, key=key, has_limits=has_limits)
     app = web.Application(middlewares=[loopback_only, api.guard], client_max_size=LARGEST_BODY)
     app[ACCOUNT], app[TROUBLES] = account, account.troubles
@@ -66,6 +68,8 @@ def app(cloud: Cloud, key: str, *, has_limits: bool = True) -> web.Application:
             web.post(f"{BASE}/instance-operations/terminate", api.terminate, name="terminate"),
             web.get(f"{BASE}/ssh-keys", api.keys, name="keys"),
             web.post(f"{BASE}/ssh-keys", api.add_key, name="add_key"),
+            web.get(f"{BASE}/file-systems", api.file_systems, name="file_systems"),
+            web.post(f"{BASE}/filesystems", api.add_file_system, name="add_file_system"),  # not spelt as the other
         ]
     )
     return app
@@ -189,6 +193,7 @@ class _Api:
             key = None
         if not account.knows_type(order["instance_type_name"]) or key is None:
             raise _Problem(404, NO_SUCH, "Specified resource does not exist.", "Check what you named.")
+        self._check_file_systems(order)
         if account.cloud.credit_usd <= 0:
             raise _inactive()
         if strikes(Trouble.QUOTA):
@@ -204,6 +209,28 @@ class _Api:
                 "Not enough capacity to fulfill launch request.",
                 "Choose an instance type with more availability, or try again later.",
             ) from None
+
+    def _check_file_systems(self, order: Mapping[str, Any]) -> None:
+        """See that each is there, and where the machine is to be."""
+        found = [self.account.file_systems.get(name) for name in order.get("file_system_names", [])]
+        if None in found:
+            raise _Problem(404, NO_SUCH, "Specified resource does not exist.", "Check what you named.")
+        if any(each is not None and each.region != order["region_name"] for each in found):
+            code = "instance-operations/launch/file-system-in-wrong-region"
+            raise _Problem(400, code, "The file system is in another region.", "Launch where it is.")
+
+    async def file_systems(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002  (aiohttp's signature)
+        account = self.account
+        return reply({"data": [account.file_system_row(each) for each in account.file_systems.values()]})
+
+    async def add_file_system(self, request: web.Request) -> web.StreamResponse:
+        body = await read_object(request)
+        name, region = body.get("name"), body.get("region")
+        if not isinstance(name, str) or not FILE_SYSTEM.fullmatch(name) or region not in REGIONS:
+            raise _invalid()
+        if name in self.account.file_systems:
+            raise _Problem(400, "global/duplicate", "A file system of that name exists already.")
+        return reply({"data": self.account.file_system_row(self.account.add_file_system(name, str(region)))})
 
     async def terminate(self, request: web.Request) -> web.StreamResponse:
         """End all that are named, or none where one of them is not there."""
@@ -243,6 +270,7 @@ def _check(order: Mapping[str, Any]) -> None:
         and len(names) == 1
         and isinstance(name, str)
         and len(name) <= LONGEST_NAME
+        and isinstance(order.get("file_system_names", []), list)
         and all(TAG_KEY.fullmatch(tag["key"]) and len(tag["value"]) <= LONGEST_VALUE for tag in tags)
     )
     if not is_good:

@@ -14,6 +14,8 @@ OPERATIONS = {
     "terminate": "post /api/v1/instance-operations/terminate",
     "keys": "get /api/v1/ssh-keys",
     "add_key": "post /api/v1/ssh-keys",
+    "file_systems": "get /api/v1/file-systems",
+    "add_file_system": "post /api/v1/filesystems",
 }
 
 # (operation, where, what is right, how we know). Statuses that the specification leaves out (429 and 5xx are only in

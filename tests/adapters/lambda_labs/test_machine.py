@@ -35,9 +35,9 @@ async def test_the_agent_runs_for_the_machines_own_user(server: Lambda, cloud: L
 
     with pytest.raises(HostUnreachable):
         await connector.connect(Address(host=address.host, port=address.port), host_key=None, limit=LIMIT)
-    host = await _log_in(connector, address)
+    host = await log_in(connector, address)
     agent = await start_agent(host, AGENT_SOURCE, LIMIT)
-    seen = await agent.work(Step.AGENT, {"op": "probe"}, _nobody)
+    seen = await agent.work(Step.AGENT, {"op": "probe"}, nobody)
     who = await host.run('echo "$USER"', limit=LIMIT)
     await host.close()
 
@@ -46,7 +46,7 @@ async def test_the_agent_runs_for_the_machines_own_user(server: Lambda, cloud: L
     assert offer.gpu in seen["gpu"]
 
 
-async def _log_in(connector: SshConnector, address: Address) -> Host:
+async def log_in(connector: SshConnector, address: Address) -> Host:
     while True:
         try:
             return await connector.connect(address, host_key=None, limit=LIMIT)
@@ -54,7 +54,7 @@ async def _log_in(connector: SshConnector, address: Address) -> Host:
             continue
 
 
-async def _nobody(_: object) -> None:
+async def nobody(_: object) -> None:
     pass
 
 

@@ -28,7 +28,7 @@ REFUSALS: tuple[tuple[int, str, type[CloudError], type[CloudError]], ...] = (
     (404, "global/object-does-not-exist", CloudProtocolError, OfferGone),
     (400, "global/quota-exceeded", AccountProblem, AccountProblem),
     (400, "global/invalid-parameters", CloudProtocolError, CloudProtocolError),
-    (400, "instance-operations/launch/file-system-in-wrong-region", CloudProtocolError, CloudProtocolError),
+    (400, "instance-operations/launch/file-system-in-wrong-region", CloudProtocolError, OfferGone),
     (401, "global/invalid-api-key", AccountProblem, AccountProblem),
     (403, "global/account-inactive", AccountProblem, AccountProblem),
     (403, "global/invalid-address", AccountProblem, AccountProblem),

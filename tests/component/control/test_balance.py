@@ -11,7 +11,7 @@ from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.control.links import Links
 from orchestrator.control.market import Market
 from orchestrator.control.reconciler import LOW_BALANCE, Reconciler
-from orchestrator.domain.errors import CloudUnavailable
+from orchestrator.domain.errors import CloudUnavailable, VolumeMissing
 from orchestrator.domain.ids import CloudName, CloudRef, LaunchKey
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour
 from orchestrator.domain.offer import Offer, Requirements
@@ -40,6 +40,7 @@ class Purse(CloudProvider):
 
     Attributes:
         balance: None where the cloud does not answer.
+        lacks: What the settings name and it does not have.
         asked: How often it was asked for the balance.
     """
 
@@ -47,9 +48,12 @@ class Purse(CloudProvider):
     machines: tuple[Rental, ...] = (SOMEBODYS,)
     name: CloudName = VAST
     asked: int = 0
+    lacks: str = ""
 
     async def account(self) -> Account:
         self.asked += 1
+        if self.lacks:
+            raise VolumeMissing(self.name, self.lacks)
         if self.balance is None:
             raise CloudUnavailable(self.name, "it does not answer")
         return Account(balance=self.balance)
@@ -142,5 +146,20 @@ def test_a_cloud_that_does_not_tell_is_no_news(tmp_path: Path) -> None:
         async with reconciling(tmp_path, Purse(balance=None)) as (stage, reconciler):
             await rounds(stage, reconciler, timedelta(hours=2))
             assert await told(stage) == []
+
+    virtual_time.run(world())
+
+
+def test_a_volume_that_is_not_there_is_told_once_a_day_and_the_key_is_good(tmp_path: Path) -> None:
+    async def world() -> None:
+        purse = Purse(balance=None, lacks="no volume of that name", machines=())
+        async with reconciling(tmp_path, purse) as (stage, reconciler):
+            await rounds(stage, reconciler, timedelta(minutes=3))
+            health = stage.shared.board.cloud(VAST)
+            async with stage.shared.store.reading() as books:
+                (notice,) = await books.notices.unacknowledged()
+
+        assert (notice.key, notice.values["problem"]) == ("volume_missing", "vast: no volume of that name")
+        assert (health.has_good_key, health.problem) == (True, "")
 
     virtual_time.run(world())

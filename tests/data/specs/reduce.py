@@ -45,6 +45,8 @@ OPERATIONS = {
         "post /api/v1/instance-operations/terminate",
         "get /api/v1/ssh-keys",
         "post /api/v1/ssh-keys",
+        "get /api/v1/file-systems",
+        "post /api/v1/filesystems",
     ),
     "together": ("get /models", "post /images/generations"),
 }

@@ -24,6 +24,7 @@ LONGEST_WAIT_S = 3_600.0
 # with "provider/" comes from whoever runs the region.
 NO_SUCH = "global/object-does-not-exist"
 NO_CAPACITY = "instance-operations/launch/insufficient-capacity"
+WRONG_REGION = "instance-operations/launch/file-system-in-wrong-region"
 KEY_EXISTS = frozenset({"global/duplicate", "global/invalid-parameters"})
 ACCOUNT = frozenset(
     {
@@ -107,8 +108,12 @@ def refusal(cloud: CloudName, answer: Answer, doing: str) -> CloudError:
 
 
 def launch_refusal(cloud: CloudName, answer: Answer) -> CloudError:
-    """The same for an order, where a region that has sold out is the normal case, and a type may have gone."""
-    if 400 <= answer.status < 500 and answer.code in {NO_CAPACITY, NO_SUCH}:
+    """
+    The same for an order: a region that has sold out is the normal case.
+
+    A type, or the file system that the offer was made with, may have gone since.
+    """
+    if 400 <= answer.status < 500 and answer.code in {NO_CAPACITY, NO_SUCH, WRONG_REGION}:
         return OfferGone(cloud, f"launch: {answer.told}")
     return refusal(cloud, answer, "launch")
 

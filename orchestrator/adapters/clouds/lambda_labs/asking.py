@@ -19,15 +19,15 @@ runcmd:
 """
 
 
-def place_of(offer: OfferId) -> tuple[str, str]:
+def place_of(offer: OfferId) -> tuple[str, str, list[str]]:
     """
-    Say which type and region an offer of ours is for.
+    Say which type and region an offer of ours is for, and with which file systems.
 
     Raises:
         ValueError: It is none of ours.
     """
-    type_name, region = offer.split("/")
-    return type_name, region
+    type_name, region, *file_systems = offer.split("/")
+    return type_name, region, file_systems
 
 
 def order_body(offer: OfferId, key: LaunchKey, ssh_key_name: str) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def order_body(offer: OfferId, key: LaunchKey, ssh_key_name: str) -> dict[str, A
     The label is in two places: people may rename a machine on Lambda's page, and tags are new there. No image is
     named: the default has the driver, Python and git, and a container's would say nothing to a virtual machine.
     """
-    type_name, region = place_of(offer)
+    type_name, region, file_systems = place_of(offer)
     return {
         "region_name": region,
         "instance_type_name": type_name,
@@ -45,6 +45,7 @@ def order_body(offer: OfferId, key: LaunchKey, ssh_key_name: str) -> dict[str, A
         "name": key[:LONGEST_NAME],
         "tags": [{"key": LABEL_TAG, "value": key}],
         "user_data": USER_DATA,
+        **({"file_system_names": file_systems} if file_systems else {}),
     }
 
 

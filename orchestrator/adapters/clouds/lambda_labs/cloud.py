@@ -4,10 +4,14 @@ Lambda Cloud behind the port: what is asked in which order, and what each answer
 Its machines are virtual machines with a login of their own (``ubuntu``, with sudo), not containers: the order's image
 says nothing to them. There is no key that could end one machine alone, so that ``order.dead_man`` is left out and the
 reconciler is the only net; a guest that shuts itself down is billed on.
+
+A file system is in one region and is mounted by the order alone, at the ``mount_point`` that its listing tells: these
+days ``/lambda/nfs/NAME`` (Lambda's API specification, version 1.8.3, Filesystem; older images had it in the home).
 """
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,12 +30,14 @@ from orchestrator.adapters.clouds.lambda_labs.answers import (
 from orchestrator.adapters.clouds.lambda_labs.client import LambdaClient, Request
 from orchestrator.adapters.clouds.lambda_labs.limits import Claim, Limits
 from orchestrator.adapters.clouds.lambda_labs.pace import Pace
-from orchestrator.adapters.clouds.lambda_labs.wire import Page
+from orchestrator.adapters.clouds.lambda_labs.wire import FileSystem, Page
 from orchestrator.domain.errors import (
+    CloudError,
     CloudProtocolError,
     CloudUnavailable,
     LaunchUncertain,
     NotYetTerminated,
+    VolumeMissing,
 )
 from orchestrator.domain.ids import CloudName, CloudRef, LaunchKey
 from orchestrator.domain.offer import Offer, Requirements
@@ -59,6 +65,7 @@ class LambdaCloud(CloudProvider):
         url: str = LAMBDA_URL,
         key: str,
         session: aiohttp.ClientSession,
+        file_systems: tuple[str, ...] = (),
         limits: Limits | None = None,
         pace: float = 1.0,
     ) -> None:
@@ -67,12 +74,14 @@ class LambdaCloud(CloudProvider):
 
         Args:
             key: The account's key. It goes into one header and nowhere else.
+            file_systems: Names of those that keep the models, best first; of two in one region the first is used.
             pace: Multiplies the cloud's shortest intervals between calls; 0 for a server that has none.
         """
         self._limits = limits or Limits()
         self._client = LambdaClient(
             cloud=LAMBDA, url=url, key=key, session=session, limits=self._limits, pace=Pace(pace)
         )
+        self._file_systems = file_systems
         self._key_names: dict[str, str] = {}
         self._registering = asyncio.Lock()
 
@@ -81,7 +90,16 @@ class LambdaCloud(CloudProvider):
         return LAMBDA
 
     async def offers(self, requirements: Requirements) -> tuple[Offer, ...]:
-        """See the port. What has capacity is only likely to: it changes within a minute (third parties' reports)."""
+        """
+        See the port. What has capacity is only likely to: it changes within a minute (third parties' reports).
+
+        Machines without their file system are better than none: what is wrong with it :meth:`account` tells.
+        """
+        there: Mapping[str, FileSystem] = {}
+        try:
+            there = await self._listed_file_systems()
+        except CloudError as error:
+            log.warning("%s; machines are offered without", error)
         answer = await self._types("list types")
         return wire.read_offers(
             LAMBDA,
@@ -89,6 +107,7 @@ class LambdaCloud(CloudProvider):
             vram_mib=int(requirements.vram_mib * VRAM_SLACK),
             disk_gib=requirements.disk_gib,
             compute_capability=requirements.compute_capability,
+            file_systems=[there[name] for name in self._file_systems if name in there],
         )
 
     async def launch(self, offer: Offer, key: LaunchKey, order: LaunchOrder) -> CloudRef:
@@ -147,9 +166,24 @@ class LambdaCloud(CloudProvider):
         return True
 
     async def account(self) -> Account:
-        """See the port. Lambda sends a bill each week and tells no balance: what is learnt is that the key works."""
+        """
+        See the port. Lambda sends a bill each week and tells no balance: what is learnt is that the key works.
+
+        Raises:
+            VolumeMissing: A file system is not there that the settings name.
+        """
         wire.check_types(LAMBDA, (await self._types("account")).body)
+        there = await self._listed_file_systems()
+        if missing := [name for name in self._file_systems if name not in there]:
+            raise VolumeMissing(LAMBDA, _missing_words(missing, sorted(there)))
         return Account(balance=None)
+
+    async def _listed_file_systems(self) -> Mapping[str, FileSystem]:
+        """By name; asked each time, for they come and go on Lambda's page, and not at all where none is wanted."""
+        if not self._file_systems:
+            return {}
+        request = Request(method="GET", path="/file-systems", doing="list file systems", limit=self._limits.read)
+        return {each.name: each for each in wire.read_file_systems(LAMBDA, (await self._ask(request)).body)}
 
     async def _types(self, doing: str) -> Answer:
         return await self._ask(Request(method="GET", path="/instance-types", doing=doing, limit=self._limits.read))
@@ -232,6 +266,21 @@ class LambdaCloud(CloudProvider):
         return dict(wire.read_keys(LAMBDA, (await self._ask(request)).body))
 
 
-def lambda_labs(*, url: str | None, key: str, session: aiohttp.ClientSession, folder: Path) -> CloudProvider:  # noqa: ARG001 - the cloud remembers
-    """Open Lambda Cloud, or a sandbox that speaks like it."""
-    return LambdaCloud(url=url or LAMBDA_URL, key=key, session=session)
+def _missing_words(missing: list[str], there: list[str]) -> str:
+    return (
+        f"LAMBDA_FILE_SYSTEMS: the account has no file system {', '.join(missing)}; create it on"
+        f" {LAMBDA_URL}/file-systems in a region that you rent in, or change the setting"
+        f" (there is {', '.join(there) or 'none'})"
+    )
+
+
+def lambda_labs(
+    *,
+    url: str | None,
+    key: str,
+    session: aiohttp.ClientSession,
+    folder: Path,  # noqa: ARG001 - the cloud remembers
+    volumes: tuple[str, ...] = (),
+) -> CloudProvider:
+    """Open Lambda Cloud, or a sandbox that speaks like it; its volumes are file systems."""
+    return LambdaCloud(url=url or LAMBDA_URL, key=key, session=session, file_systems=volumes)

@@ -128,6 +128,16 @@ class _Terminated(_Row):
     data: _Ended
 
 
+class _FileSystem(_Row):
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    mount_point: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+){1,16}$", max_length=256)]
+    region: _Region
+
+
+class _FileSystems(_Row):
+    data: list[_FileSystem]
+
+
 class _Key(_Row):
     name: str
     public_key: str
@@ -135,6 +145,20 @@ class _Key(_Row):
 
 class _Keys(_Row):
     data: list[_Key]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSystem:
+    """
+    A folder that outlives machines, and that those of its region alone can have.
+
+    Attributes:
+        mount_point: Where machines have it, absolute.
+    """
+
+    name: str
+    region: str
+    mount_point: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,13 +175,21 @@ class Page:
 
 
 def read_offers(
-    cloud: CloudName, body: Any, *, vram_mib: int, disk_gib: int, compute_capability: float
+    cloud: CloudName,
+    body: Any,
+    *,
+    vram_mib: int,
+    disk_gib: int,
+    compute_capability: float,
+    file_systems: Iterable[FileSystem] = (),
 ) -> tuple[Offer, ...]:
     """
     Read the types that have one card, a processor that our programs run on, and capacity somewhere.
 
-    Lambda sells types in regions, not machines: an offer stands for all that are left there.
+    Lambda sells types in regions, not machines: an offer stands for all that are left there. A type that is left in a
+    region with one of *file_systems* is offered there alone: with the models at hand it is ready sooner.
     """
+    by_region = {each.region: each for each in reversed(tuple(file_systems))}
     offers: list[Offer] = []
     unreadable: CloudProtocolError | None = None
     for entry in read_as(cloud, "list types", _Types, body).data.values():
@@ -166,7 +198,7 @@ def read_offers(
         except CloudProtocolError as error:
             unreadable = error
             continue
-        offers += _offers(cloud, item)
+        offers += _offers(cloud, item, by_region)
     if unreadable is not None and not offers:
         raise unreadable
     return tuple(
@@ -218,6 +250,11 @@ def read_terminated(cloud: CloudName, body: Any) -> frozenset[CloudRef]:
     return frozenset(CloudRef(row.id) for row in ended)
 
 
+def read_file_systems(cloud: CloudName, body: Any) -> tuple[FileSystem, ...]:
+    rows = read_as(cloud, "list file systems", _FileSystems, body).data
+    return tuple(FileSystem(name=row.name, region=row.region.name, mount_point=row.mount_point) for row in rows)
+
+
 def read_keys(cloud: CloudName, body: Any) -> Mapping[str, str]:
     """Read the names of the account's SSH keys, by type and data of each."""
     return dict(_plain_keys(read_as(cloud, "list keys", _Keys, body).data))
@@ -230,17 +267,19 @@ def _plain_keys(keys: Iterable[_Key]) -> Iterator[tuple[str, str]]:
             yield f"{parts[0]} {parts[1]}", key.name
 
 
-def _offers(cloud: CloudName, item: _Item) -> Iterator[Offer]:
+def _offers(cloud: CloudName, item: _Item, file_systems: Mapping[str, FileSystem]) -> Iterator[Offer]:
     sold = item.instance_type
     memory = _MEMORY.search(sold.gpu_description)
     if sold.specs.gpus != 1 or memory is None or _is_arm(sold) or not _PATH_SAFE.fullmatch(sold.name):
         return
     gpu = _gpu(sold)
-    for region in item.regions_with_capacity_available:
+    regions = item.regions_with_capacity_available
+    for region in [region for region in regions if region.name in file_systems] or regions:
         place = f"{sold.name}/{tidy(region.name)}"
+        at_hand = file_systems.get(region.name)
         yield Offer(
             cloud=cloud,
-            id=OfferId(place),
+            id=OfferId(f"{place}/{at_hand.name}" if at_hand else place),
             machine=MachineId(place),
             host=HostId(place),
             gpu=gpu,
@@ -252,6 +291,7 @@ def _offers(cloud: CloudName, item: _Item) -> Iterator[Offer]:
             location=tidy(region.name),
             compute_capability=capability_of(gpu),
             is_kind=True,
+            volume=at_hand.mount_point if at_hand else "",
         )
 
 
