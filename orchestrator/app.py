@@ -46,6 +46,7 @@ from orchestrator.adapters.workflow_files import WorkflowFiles
 from orchestrator.control.board import Board
 from orchestrator.control.bridges import Bridges
 from orchestrator.control.dispatcher import Dispatcher
+from orchestrator.control.experience import MARKET, SANDBOX_MARKET, Experience
 from orchestrator.control.heartbeat import Heartbeat
 from orchestrator.control.identity import take_identity
 from orchestrator.control.intake import Intake
@@ -70,10 +71,10 @@ from orchestrator.control.views import Views
 from orchestrator.domain.errors import SettingsProblem
 from orchestrator.domain.ids import CloudName
 from orchestrator.domain.money import MicroUsdPerHour
+from orchestrator.domain.policy.by_name import policy_by_name
 from orchestrator.domain.policy.hedging import Hedging
 from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.quota import Quota
-from orchestrator.domain.policy.renting import FirstUser
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.cloud import CloudProvider
 from orchestrator.ports.comfy import ComfyConnector
@@ -159,6 +160,8 @@ async def open_orchestrator(settings: Settings, sandbox: SandboxAddress | None =
 async def run_on(shared: Shared, outside: Outside) -> AsyncIterator[Service]:
     """Run the control plane inside the block, on whatever world it is given."""
     await go_on(shared.store, shared.clock)
+    async with shared.store.reading() as books:
+        await shared.experience.load(books, shared.clock.now())
     views = Views(shared)
     newsroom = Newsroom(shared, views)
     bridges = Bridges(shared)
@@ -210,7 +213,7 @@ async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom, b
                 Reconciler(shared, clouds=outside.clouds, market=market, links=links).step,
                 wakeups.reconciler,
             ),
-            "sessions": (Sessions(shared).step, wakeups.sessions),
+            "sessions": (Sessions(shared, bridges).step, wakeups.sessions),
             "provisioner": (provisioner.step, wakeups.provisioner),
             "heartbeat": (Heartbeat(shared, links=links, group=group).step, wakeups.heartbeat),
             "dispatcher": (Dispatcher(shared, runner, bridges).step, wakeups.dispatcher),
@@ -350,7 +353,13 @@ async def _shared(
         ids=ids,
         dice=random.Random(),  # noqa: S311 - jitter and seeds of pictures, not secrets
         catalog=catalog,
-        policy=FirstUser(idle_timeout=settings.idle_timeout),
+        policy=policy_by_name(settings.policy, settings.idle_timeout),
+        experience=Experience(
+            bridges=outside.bridges,
+            catalog=catalog,
+            most_kept=settings.idle_timeout,
+            prior=MARKET if sandbox is None else SANDBOX_MARKET,
+        ),
         limits=_limits(settings, is_sandbox=sandbox is not None),
         caps=settings.caps(),
         quota=Quota(queued_jobs=settings.max_queue),

@@ -142,8 +142,12 @@ class Settings(BaseSettings):
         description="Fault profile of the embedded sandbox: none, first-user, market.",
     )
 
-    policy: Literal["first-user"] = Field(
-        "first-user", alias="GLOWPLUG_POLICY", description="When machines are rented and given back."
+    policy: str = Field(
+        "auto",
+        alias="GLOWPLUG_POLICY",
+        description="When machines are rented and given back: auto (by what it costs), first-user (at the first"
+        " request, given back after the idle timeout), bridge-only, fixed(REQUESTS,WINDOW_S,KEEP_S), always-on(24) or"
+        " always-on(BEGIN-END).",
     )
     idle_timeout_s: float = Field(
         600,

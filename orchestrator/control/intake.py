@@ -88,7 +88,9 @@ class Intake:
             session = await self._session(books, request, now)
             job = self._job(request, workflow, values, session, now)
             job = replace(job, own_lora=lora.for_job() if lora else None)
-            await books.jobs.add(job, reason="asked for")
+            await self._shared.experience.learn(books, seconds_per_image=self._shared.board.seconds_per_image)
+            advice = self._shared.experience.ask(job)
+            await books.jobs.add(job, reason="asked for", details=advice.numbers())
         wakeups = self._shared.wakeups
         wakeups.dispatcher.wake()
         wakeups.sessions.wake()

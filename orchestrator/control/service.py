@@ -185,7 +185,8 @@ class Service(Orchestrator):
         if active is None:
             own = [session for session in await books.sessions.not_closed() if session.user == user]
             active = own[-1] if own else None
-        return None if active is None else await books.sessions.snapshot(active.id)
+        snapshot = None if active is None else await books.sessions.snapshot(active.id)
+        return None if snapshot is None else self._shared.experience.seen(snapshot)
 
     async def _session_view(self, books: Books, snapshot: SessionSnapshot) -> SessionView:
         now = self._shared.clock.now()
@@ -236,11 +237,12 @@ class Service(Orchestrator):
     # The operator.
 
     async def overview(self) -> Overview:
-        now = self._shared.clock.now()
+        shared, now = self._shared, self._shared.clock.now()
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         async with self._shared.store.reading() as books:
             snapshots = [await books.sessions.snapshot(session.id) for session in await books.sessions.not_closed()]
-            sessions = tuple([await self._session_view(books, s) for s in snapshots if s is not None])
+            seen = [shared.experience.seen(snapshot) for snapshot in snapshots if snapshot is not None]
+            sessions = tuple([await self._session_view(books, snapshot) for snapshot in seen])
             live = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
             clouds = self._clouds(live, now)
             return Overview(

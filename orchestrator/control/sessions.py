@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orchestrator.control import news
+from orchestrator.control.bridges import Bridges, routing_in_force
 from orchestrator.control.hedges import Hedge
 from orchestrator.control.moves import tell_failed
 from orchestrator.control.shared import Shared
@@ -16,6 +17,7 @@ from orchestrator.domain.ids import SessionId, WorkflowName
 from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState
 from orchestrator.domain.policy import keepalive, retry
+from orchestrator.domain.policy.routing import OnBridge, route
 from orchestrator.domain.session import ACTIVE, Session, SessionState
 from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.ports.store import Books
@@ -28,8 +30,9 @@ BATCH = 50
 class Sessions:
     """The loop's step; see the module."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, bridges: Bridges) -> None:
         self._shared = shared
+        self._bridges = bridges
 
     async def step(self) -> timedelta | None:
         """Look at every session that is due; say when the next one is."""
@@ -49,9 +52,25 @@ class Sessions:
             snapshot = await books.sessions.snapshot(session)
             if snapshot is None:
                 return
+            snapshot = await self._with_waiting(books, self._shared.experience.seen(snapshot))
             has_moved = await _Look(self._shared, books, snapshot, self._shared.clock.now()).settle()
         if has_moved:
             self._ring()
+
+    async def _with_waiting(self, books: Books, snapshot: SessionSnapshot) -> SessionSnapshot:
+        """The same with the jobs that no API will make."""
+        if not snapshot.queued or not self._shared.bridges:
+            return replace(snapshot, waiting=snapshot.queued)
+        routing = await routing_in_force(books, self._shared)
+        may_rent = bool(self._shared.clouds) and self._shared.gate.is_open
+        waiting = [
+            job
+            for job in snapshot.queued
+            if not isinstance(
+                route(job, snapshot, bridges=self._bridges.now_for(job), may_rent=may_rent, routing=routing), OnBridge
+            )
+        ]
+        return replace(snapshot, waiting=tuple(waiting))
 
     def _ring(self) -> None:
         wakeups = self._shared.wakeups

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from orchestrator.control.board import Board
+from orchestrator.control.experience import Experience
 from orchestrator.control.wakeups import Wakeups
 from orchestrator.domain.ids import CloudName, InstallationId
 from orchestrator.domain.money import MicroUsdPerHour
@@ -102,6 +103,7 @@ class Shared:
         former: The installations that this data folder was copied from.
         bridges: The managed APIs by name, best first.
         routing: Where jobs are made while the admins have chosen nothing else.
+        experience: What was learnt of people and machines; made from the books when the control plane starts.
         clouds: Names of the clouds that may be rented from; empty when nothing is ever rented.
     """
 
@@ -118,6 +120,7 @@ class Shared:
     epoch: int
     clouds: tuple[CloudName, ...]
     bridges: Mapping[str, InferenceApi]
+    experience: Experience
     routing: Routing = Routing.HYBRID
     wakeups: Wakeups = field(default_factory=Wakeups)
     board: Board = field(default_factory=Board)

@@ -85,6 +85,7 @@ class Views:
         snapshot = await books.sessions.snapshot(session)
         if snapshot is None:
             return None
+        snapshot = self._shared.experience.seen(snapshot)
         now = self._shared.clock.now()
         since = min((job.submitted_at for job in snapshot.jobs), default=now)
         given_up = await books.instances.given_up(session, since)

@@ -4,7 +4,22 @@ from dataclasses import dataclass
 
 from orchestrator.domain.instance import WARMING, Instance, InstanceState
 from orchestrator.domain.job import Job, JobState
+from orchestrator.domain.policy.advice import Advice
 from orchestrator.domain.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """
+    What is known of a person from before.
+
+    Attributes:
+        recent: When their last requests came, in seconds since 1970, as far back as any policy looks.
+        advice: What was advised at the last of them.
+    """
+
+    recent: tuple[float, ...] = ()
+    advice: Advice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +30,8 @@ class SessionSnapshot:
     Attributes:
         jobs: Unfinished, oldest first.
         instances: Not TERMINATED, oldest first.
+        evidence: Of its person.
+        waiting: Queued jobs that no managed API will make: they need a machine.
         last_end: The machine of this session that was given up last (TERMINATING or TERMINATED), for the reason why.
     """
 
@@ -22,6 +39,8 @@ class SessionSnapshot:
     jobs: tuple[Job, ...]
     instances: tuple[Instance, ...]
     last_end: Instance | None = None
+    evidence: Evidence = Evidence()
+    waiting: tuple[Job, ...] = ()
 
     @property
     def queued(self) -> tuple[Job, ...]:

@@ -77,7 +77,17 @@ class Asked:
 
 
 class Jobs(Protocol):
-    async def add(self, job: Job, *, reason: str) -> None: ...
+    async def add(self, job: Job, *, reason: str, details: Details | None = None) -> None:
+        """*details* are what was decided about it, and by what numbers."""
+        ...
+
+    async def decision(self, job: JobId) -> Details:
+        """What *details* were when it was added; empty when that is no longer kept."""
+        ...
+
+    async def since(self, at: datetime, *, after: Job | None, limit: int) -> tuple[Job, ...]:
+        """Submitted then or later, oldest first; only those behind *after*."""
+        ...
 
     async def get(self, job: JobId) -> Job | None: ...
 
@@ -201,6 +211,10 @@ class Instances(Protocol):
         One whose end speaks against it failed; one that got ready and ended for another reason worked; the others
         say nothing and are left out.
         """
+        ...
+
+    async def settled(self, limit: int) -> tuple[InstanceId, ...]:
+        """Machines that were ordered and got ready, or were given up before that; newest first."""
         ...
 
     async def stages(self, instance: InstanceId) -> tuple[Stage, ...]:

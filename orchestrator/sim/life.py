@@ -13,6 +13,7 @@ from orchestrator.adapters.database.store import SqlStore, create_privately
 from orchestrator.adapters.workflow_files import WorkflowFiles
 from orchestrator.api import Orchestrator
 from orchestrator.app import WORKFLOWS, Outside, run_on
+from orchestrator.control.experience import MARKET, Experience
 from orchestrator.control.identity import take_identity
 from orchestrator.control.preparer import PrepareLimits
 from orchestrator.control.shared import Limits, Shared
@@ -117,6 +118,9 @@ class Life:
             former=names.former,
             clouds=tuple(sorted(clouds)),
             bridges=bridges,
+            experience=Experience(
+                bridges=bridges, catalog=_workflows(), most_kept=around.rules.policy.idle_timeout, prior=MARKET
+            ),
         )
         async with run_on(shared, outside) as service:
             await do(service)

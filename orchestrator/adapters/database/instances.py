@@ -56,6 +56,11 @@ GIVEN_UP_SINCE = """
     WHERE end_reason IS NOT NULL AND machine IS NOT NULL AND state_since >= :since
     ORDER BY state_since DESC, id DESC LIMIT :limit
 """
+SETTLED = """
+    SELECT id FROM instance
+    WHERE ordered_at IS NOT NULL AND COALESCE(ready_at, given_up_at) > 0
+    ORDER BY COALESCE(ready_at, given_up_at) DESC, id DESC LIMIT :limit
+"""
 STAGES = "SELECT * FROM stage WHERE instance_id = :instance"
 RECORD_STAGE = """
     INSERT INTO stage (instance_id, step, state, started_at, ended_at, bytes_done, bytes_total, rate_bps)
@@ -142,6 +147,9 @@ class SqlInstances(Instances):
             for row, has_failed in zip(rows, failed, strict=True)
             if has_failed or row["ready_at"] is not None
         )
+
+    async def settled(self, limit: int) -> tuple[InstanceId, ...]:
+        return tuple(InstanceId(row["id"]) for row in await self._sql.rows(SETTLED, limit=limit))
 
     async def stages(self, instance: InstanceId) -> tuple[Stage, ...]:
         found = [read_stage(row) for row in await self._sql.rows(STAGES, instance=instance)]

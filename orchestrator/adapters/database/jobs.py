@@ -1,11 +1,12 @@
 """Jobs in SQL."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from orchestrator.adapters.database.database import Rows, Statement, Transaction
 from orchestrator.adapters.database.instance_rows import instance_from
 from orchestrator.adapters.database.moves import Chronicle
-from orchestrator.adapters.database.rows import JOB_COLUMNS, from_micros, job_from, job_row, to_micros
+from orchestrator.adapters.database.rows import JOB_COLUMNS, event_from, from_micros, job_from, job_row, to_micros
 from orchestrator.adapters.database.statements import change_row, compare_and_set, insert_into, record
 from orchestrator.domain.ids import JobId, SessionId, UserId
 from orchestrator.domain.instance import Instance
@@ -59,6 +60,12 @@ PAGE_OF_USER = """
     WHERE user_id = :user AND (submitted_at, id) < (:at, :id) AND forgotten_at IS NULL
     ORDER BY submitted_at DESC, id DESC LIMIT :limit
 """
+SINCE = """
+    SELECT * FROM job
+    WHERE (submitted_at, id) > (:at, :id)
+    ORDER BY submitted_at, id LIMIT :limit
+"""
+FIRST_EVENT = "SELECT * FROM event WHERE subject = :subject ORDER BY id LIMIT 1"
 ASKED = """
     SELECT id, submitted_at, user_id, surface FROM job
     WHERE (submitted_at, id) > (:at, :id) AND forgotten_at IS NULL
@@ -89,8 +96,8 @@ class SqlJobs(Jobs):
         self._sql = transaction
         self._chronicle = Chronicle("job", clock)
 
-    async def add(self, job: Job, *, reason: str) -> None:
-        event = self._chronicle.began(job, reason)
+    async def add(self, job: Job, *, reason: str, details: Details | None = None) -> None:
+        event = self._chronicle.began(job, reason, details)
         await self._sql.run(Statement(sql=INSERT, parameters=job_row(job)), record(event))
 
     async def get(self, job: JobId) -> Job | None:
@@ -137,6 +144,14 @@ class SqlJobs(Jobs):
         """Where *job* stands in the order of submission."""
         rows = await self._sql.rows(GET, id=job)
         return (rows[0]["submitted_at"], job) if rows else None
+
+    async def since(self, at: datetime, *, after: Job | None, limit: int) -> tuple[Job, ...]:
+        moment, job = (to_micros(at), "") if after is None else (to_micros(after.submitted_at), after.id)
+        return _all(await self._sql.rows(SINCE, at=moment, id=job, limit=limit))
+
+    async def decision(self, job: JobId) -> Details:
+        rows = await self._sql.rows(FIRST_EVENT, subject=job)
+        return event_from(rows[0]).details if rows else {}
 
     async def asked(self, *, after: Asked | None, limit: int) -> tuple[Asked, ...]:
         at, job = _BEFORE_EVERY_JOB if after is None else (to_micros(after.at), after.job)

@@ -16,8 +16,8 @@ class Chronicle:
         self._kind = kind
         self._clock = clock
 
-    def began(self, first: Subject, reason: str) -> Event:
-        return self._event(first, before="", reason=reason, details={})
+    def began(self, first: Subject, reason: str, details: Details | None = None) -> Event:
+        return self._event(first, before="", reason=reason, details=details or {})
 
     def moved(self, before: Subject, after: Subject, reason: str, details: Details | None) -> Event | None:
         """The event of a change; None for one that neither leaves its state nor has anything to explain."""

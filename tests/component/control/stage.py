@@ -15,6 +15,7 @@ from orchestrator.adapters.workflow_files import WorkflowFiles
 from orchestrator.api import JobRequest, JobView
 from orchestrator.app import WORKFLOWS
 from orchestrator.control.bridges import Bridges
+from orchestrator.control.experience import Experience
 from orchestrator.control.intake import Intake
 from orchestrator.control.loras import Loras
 from orchestrator.control.moves import end_instance
@@ -170,14 +171,15 @@ async def a_stage(
     limits: Limits | None = None,
     bridge: InferenceApi | None = None,
 ) -> AsyncIterator[Stage]:
-    clock = HandClock()
+    clock, catalog = HandClock(), WorkflowFiles(WORKFLOWS)
+    bridges = {} if bridge is None else {bridge.name: bridge}
     async with open_store_inline(folder / "books.sqlite3", clock) as store:
         shared = Shared(
             store=store,
             clock=clock,
             ids=RandomIds(clock),
             dice=random.Random(7),
-            catalog=WorkflowFiles(WORKFLOWS),
+            catalog=catalog,
             policy=FirstUser(idle_timeout=IDLE),
             limits=limits or Limits(),
             caps=caps or Caps(person_day=None, day=None, month=None),
@@ -185,7 +187,8 @@ async def a_stage(
             installation=InstallationId("abcd1234"),
             epoch=1,
             clouds=clouds,
-            bridges={} if bridge is None else {bridge.name: bridge},
+            bridges=bridges,
+            experience=Experience(bridges=bridges, catalog=catalog, most_kept=IDLE),
         )
         loras = Loras(store, shared.catalog, SimLoraFiles(bps=math.inf))
         views, blobs = Views(shared), LocalBlobs(folder / "pictures")
@@ -198,4 +201,4 @@ async def a_stage(
             newsroom=Newsroom(shared, views),
             bridges=Bridges(shared),
         )
-        yield Stage(clock=clock, shared=shared, sessions=Sessions(shared), service=service)
+        yield Stage(clock=clock, shared=shared, sessions=Sessions(shared, Bridges(shared)), service=service)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.api import ColdStart, Running
+from orchestrator.control.bridges import Bridges
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.job import JobState
 from orchestrator.domain.policy.hedging import Hedging
@@ -28,7 +29,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 def allowing(stage: Stage, per_hour: int) -> Stage:
     rule = Hedging(per_hour=per_hour, not_before=timedelta(minutes=1))
     shared = replace(stage.shared, limits=replace(stage.shared.limits, hedging=rule))
-    return replace(stage, shared=shared, sessions=type(stage.sessions)(shared))
+    return replace(stage, shared=shared, sessions=type(stage.sessions)(shared, Bridges(shared)))
 
 
 async def live(stage: Stage) -> list[Instance]:

@@ -1,0 +1,126 @@
+"""
+What was learnt of people and machines: kept in memory, and made anew from the books at each start.
+
+Each request is played against all rules as it comes in (:mod:`orchestrator.domain.policy.advice`), at the prices that
+the last machines had. What is advised then holds until the person's next request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from orchestrator.domain.ids import CloudName, InstanceId, UserId
+from orchestrator.domain.instance import BLAMELESS, Instance
+from orchestrator.domain.job import Job, Preference
+from orchestrator.domain.money import MICRO
+from orchestrator.domain.policy.advice import Advice, Adviser
+from orchestrator.domain.policy.belief import NEWEST, Start, believe
+from orchestrator.domain.policy.shadow import Ask, Belief
+from orchestrator.domain.snapshot import Evidence, SessionSnapshot
+from orchestrator.domain.traffic import HIS_COLD_START, HIS_PICTURE
+from orchestrator.ports.inference import InferenceApi
+from orchestrator.ports.store import Books
+from orchestrator.ports.workflows import WorkflowCatalog
+
+MEMORY = timedelta(days=90)
+PAGE = 500
+
+USD_HOUR = 0.35
+"""A 24 GB card on a market (2026): what is assumed until a machine of ours was seen."""
+
+MARKET = Belief(
+    usd_s=USD_HOUR / 3600,
+    cold_s=HIS_COLD_START.total_seconds(),
+    start_usd=USD_HOUR / 3600 * HIS_COLD_START.total_seconds(),
+    paint_s=HIS_PICTURE.total_seconds(),
+)
+SANDBOX_MARKET = Belief(usd_s=USD_HOUR / 3600, cold_s=10.0, start_usd=USD_HOUR / 360, paint_s=2.0)
+"""Machines there are ready in seconds."""
+
+
+class Experience:
+    """
+    Args:
+        bridges: By name, best first.
+        most_kept: The upper bound of every keep-alive.
+        prior: What is believed of machines before any was seen.
+    """
+
+    def __init__(
+        self,
+        *,
+        bridges: Mapping[str, InferenceApi],
+        catalog: WorkflowCatalog,
+        most_kept: timedelta,
+        prior: Belief = MARKET,
+    ) -> None:
+        self._bridges = bridges
+        self._catalog = catalog
+        self._most_kept = most_kept
+        self._prior = prior
+        self._starts: dict[InstanceId, Start | None] = {}
+        self.adviser = Adviser(most_kept)
+        self.belief = prior
+        self.since: datetime | None = None
+        """The first request that it knows."""
+
+    async def load(self, books: Books, now: datetime) -> None:
+        """Go through what was asked for before, oldest first, at today's prices."""
+        await self.learn(books)
+        last: Job | None = None
+        while page := await books.jobs.since(now - MEMORY, after=last, limit=PAGE):
+            for job in page:
+                self.ask(job)
+            last = page[-1]
+
+    async def learn(self, books: Books, *, seconds_per_image: float | None = None) -> None:
+        """Take in what machines have cost and taken."""
+        settled = await books.instances.settled(NEWEST)
+        self._starts = {name: await self._start(books, name) for name in settled}
+        starts = [start for start in self._starts.values() if start is not None]
+        paint_s = self._prior.paint_s if seconds_per_image is None else seconds_per_image
+        self.belief = believe(starts, replace(self._prior, paint_s=paint_s))
+
+    async def _start(self, books: Books, name: InstanceId) -> Start | None:
+        """How the start of a machine went; None where that says nothing. It never changes any more."""
+        if name in self._starts:
+            return self._starts[name]
+        instance = await books.instances.get(name)
+        return None if instance is None else _start_of(instance)
+
+    def ask(self, job: Job) -> Advice:
+        """A request has come in."""
+        self.since = self.since or job.submitted_at
+        ask = Ask(at=job.submitted_at.timestamp(), images=job.count, bridge_usd=self._bridge_usd(job))
+        return self.adviser.ask(job.user, ask, self.belief)
+
+    def seen(self, snapshot: SessionSnapshot) -> SessionSnapshot:
+        """The same with what is known of its person."""
+        user: UserId = snapshot.session.user
+        evidence = Evidence(recent=self.adviser.recent(user), advice=self.adviser.advice(user))
+        return replace(snapshot, evidence=evidence)
+
+    def _bridge_usd(self, job: Job) -> float | None:
+        """What the best API that can make it takes; None where it has to be a machine."""
+        workflow = self._catalog.find(job.workflow)
+        if workflow is None or job.prefers is Preference.OWN:
+            return None
+        able = (api for api in self._bridges.values() if api.capabilities.can_make(workflow, job))
+        api = next(able, None)
+        return None if api is None else api.capabilities.estimate(job) / MICRO
+
+
+def _start_of(instance: Instance) -> Start | None:
+    at = instance.ready_at or instance.given_up_at
+    if instance.ordered_at is None or instance.offer is None or at is None:
+        return None
+    if instance.ready_at is None and instance.end_reason in BLAMELESS:
+        return None
+    return Start(
+        cloud=instance.cloud or CloudName(""),
+        gpu=instance.offer.gpu,
+        seconds=(at - instance.ordered_at).total_seconds(),
+        usd=instance.cost(at) / MICRO,
+        usd_s=instance.price / MICRO / 3600,
+        worked=instance.ready_at is not None,
+    )

@@ -1,0 +1,24 @@
+"""The default policy: rent and keep by what would have been cheapest for this person so far (:mod:`.advice`)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orchestrator.domain.snapshot import SessionSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auto:
+    """What :class:`~orchestrator.domain.policy.advice.Advice` says. The idle timeout bounds every keep-alive."""
+
+    idle_timeout: timedelta
+    name: str = "auto"
+
+    def wants_machine(self, snapshot: SessionSnapshot, now: datetime) -> bool:
+        """Now, for what no managed API can make; else while the person's next request is worth being ready for."""
+        advice = snapshot.evidence.advice
+        return bool(snapshot.waiting) or (advice is not None and advice.rents and now < self.warm_until(snapshot))
+
+    def warm_until(self, snapshot: SessionSnapshot) -> datetime:
+        advice = snapshot.evidence.advice
+        keep = self.idle_timeout if advice is None else min(advice.keep, self.idle_timeout)
+        return snapshot.session.last_request_at + keep
