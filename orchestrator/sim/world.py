@@ -23,7 +23,7 @@ from orchestrator.control.shared import Limits
 from orchestrator.domain.errors import DiskFull, StoreError
 from orchestrator.domain.ids import CloudName
 from orchestrator.domain.money import MicroUsd
-from orchestrator.domain.policy.renting import FirstUser
+from orchestrator.domain.policy.by_name import policy_by_name
 from orchestrator.domain.policy.spend import Caps
 from orchestrator.faults import WorldFault
 from orchestrator.sim import traffic, weather
@@ -50,6 +50,7 @@ WRITES_DOWN_WITHIN_S = 5.0
 """What the bot heard so shortly before it was killed may be lost with it."""
 
 MINUTE = 60.0
+POLICIES = "first-user", "first-user", "auto", "auto", "fixed(2,600,120)", "bridge-only", "always-on(6-10)"
 CLOUDS = tuple(map(CloudName, ("sim", "sim-b", "sim-c")))
 WITHOUT_SWITCH = 1
 """The place of the cloud whose machines cannot end themselves."""
@@ -209,7 +210,7 @@ class World:
             bridges=(self.bridge,) if not self.accounts or self.dice.random() < BESIDE else (),
             blobs=SimBlobs(lambda: self.weather.is_on(WorldFault.STORE_FULL, self.timeline.now)),
             rules=Rules(
-                policy=FirstUser(idle_timeout=timedelta(minutes=10)),
+                policy=policy_by_name(self._dice("policy").choice(POLICIES), timedelta(minutes=10)),
                 limits=Limits(max_machines=self.dice.choice((2, 3, 5)), job_deadline=JOB_DEADLINE),
                 caps=Caps(person_day=cap, day=None if cap is None else MicroUsd(2 * cap), month=None),
                 queued_jobs=self.dice.choice((5, 20)),

@@ -23,7 +23,7 @@ WINDOWS_S = (300.0, 600.0, 1200.0)
 KEEPS_S = (30.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 360.0, 480.0, 600.0)
 NEVER = 1 << 30
 
-WAIT_USD_S = 0.03 / 60
+WAIT_USD_S = 0.20 / 60
 """What a second of waiting for a machine is worth to a person who cannot be served elsewhere."""
 
 
