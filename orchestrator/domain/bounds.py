@@ -7,8 +7,9 @@ machines whenever they like. A machine bills from its order until its end; a req
 the bridge, or waits for the cold start where there is no bridge.
 
 They stay below what any policy pays in that model: where pictures queue, a machine that is kept costs its time until
-the next request and no more, one that is ended costs at least the painting. Dollars are floats here: they are
-compared, never booked.
+the next request and no more, one that is ended costs at least the painting. Only who lets people wait for a machine
+although a bridge could serve them may pay less: waiting costs no dollars. Dollars are floats here: they are compared,
+never booked.
 """
 
 import math
@@ -22,8 +23,6 @@ from orchestrator.domain.terms import Terms
 
 Times = Sequence[float]
 """One person's requests: seconds from any moment, ascending."""
-
-HOUR_S = 3600.0
 
 
 def people_of(requests: Iterable[Request]) -> tuple[Times, ...]:
@@ -70,12 +69,11 @@ class Rates:
 
     @classmethod
     def of(cls, terms: Terms) -> "Rates":
-        images = terms.images_per_request
         return cls(
-            second=terms.gpu_usd_hour / HOUR_S,
-            bridge=None if terms.bridge_usd is None else terms.bridge_usd * images,
+            second=terms.gpu_usd_s,
+            bridge=None if terms.bridge_usd is None else terms.bridge_usd * terms.images_per_request,
             cold=terms.cold_start_s,
-            paint=terms.generate_s * images,
+            paint=terms.paint_s,
         )
 
 
