@@ -2,7 +2,21 @@
 
 import typer
 
-from orchestrator.cli import activity, bench, compare, cost, doctor, e2e, models, run, sandbox, status, sweep, workflows
+from orchestrator.cli import (
+    activity,
+    bench,
+    compare,
+    cost,
+    doctor,
+    e2e,
+    models,
+    run,
+    sandbox,
+    simulate,
+    status,
+    sweep,
+    workflows,
+)
 
 app = typer.Typer(
     name="glowplug",
@@ -16,6 +30,7 @@ app.command("doctor")(doctor.doctor)
 app.command("e2e")(e2e.e2e)
 app.command("sandbox")(sandbox.sandbox)
 app.command("status")(status.status)
+app.command("simulate")(simulate.simulate)
 app.command("compare")(compare.compare)
 app.command("cost")(cost.cost)
 app.command("activity")(activity.activity)
