@@ -7,7 +7,7 @@ The costs of all rules on the person's own requests, and with less weight on eve
 goes by money alone decides. See docs/decisions/0018-auto.md for why, and for what is guaranteed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import inf
 
@@ -153,8 +153,9 @@ class Adviser:
         return sum(person.own.usd for person in self._people.values())
 
     def ask(self, user: str, ask: Ask, belief: Belief) -> Advice:
-        """One more request of *user*, no earlier than those before it."""
+        """One more request of *user*; where a clock was set back, at the time of the one before it."""
         person = self._people.setdefault(user, _Person(self._most_kept_s))
+        ask = replace(ask, at=max(ask.at, person.last))
         self._add(person, ask, belief)
         score = person.usd + OTHERS * self._all_usd
         place = int(np.argmin(score))
