@@ -51,6 +51,15 @@ class SessionSnapshot:
         return tuple(job for job in self.jobs if job.state is JobState.RUNNING)
 
     @property
+    def goes_on(self) -> bool:
+        """
+        Whether a machine is missed: something is under way, or was made elsewhere for want of one.
+
+        Who had one and lost it while it was idle asks for nothing: the next request is soon enough.
+        """
+        return bool(self.jobs) or self.session.bridged_job is not None
+
+    @property
     def warming(self) -> tuple[Instance, ...]:
         return tuple(i for i in self.instances if i.state in WARMING)
 

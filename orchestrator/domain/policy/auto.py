@@ -16,7 +16,9 @@ class Auto:
     def wants_machine(self, snapshot: SessionSnapshot, now: datetime) -> bool:
         """Now, for what no managed API can make; else while the person's next request is worth being ready for."""
         advice = snapshot.evidence.advice
-        return bool(snapshot.waiting) or (advice is not None and advice.rents and now < self.warm_until(snapshot))
+        if snapshot.waiting:
+            return True
+        return advice is not None and advice.rents and snapshot.goes_on and now < self.warm_until(snapshot)
 
     def warm_until(self, snapshot: SessionSnapshot) -> datetime:
         advice = snapshot.evidence.advice

@@ -32,7 +32,7 @@ class Fixed:
             return True
         recent, window = snapshot.evidence.recent, self.window.total_seconds()
         within = sum(recent[-1] - at < window for at in recent)
-        return within >= self.requests and now < self.warm_until(snapshot)
+        return within >= self.requests and snapshot.goes_on and now < self.warm_until(snapshot)
 
     def warm_until(self, snapshot: SessionSnapshot) -> datetime:
         return snapshot.session.last_request_at + min(self.keep, self.idle_timeout)
