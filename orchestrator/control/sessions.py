@@ -17,7 +17,7 @@ from orchestrator.domain.ids import SessionId, WorkflowName
 from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState
 from orchestrator.domain.policy import keepalive, retry
-from orchestrator.domain.policy.routing import OnBridge, route
+from orchestrator.domain.policy.routing import OnBridge
 from orchestrator.domain.session import ACTIVE, Session, SessionState
 from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.ports.store import Books
@@ -62,15 +62,8 @@ class Sessions:
         if not snapshot.queued or not self._shared.bridges:
             return replace(snapshot, waiting=snapshot.queued)
         routing = await routing_in_force(books, self._shared)
-        may_rent = bool(self._shared.clouds) and self._shared.gate.is_open
-        waiting = [
-            job
-            for job in snapshot.queued
-            if not isinstance(
-                route(job, snapshot, bridges=self._bridges.now_for(job), may_rent=may_rent, routing=routing), OnBridge
-            )
-        ]
-        return replace(snapshot, waiting=tuple(waiting))
+        routes = [(job, self._bridges.route_of(job, snapshot, routing)) for job in snapshot.queued]
+        return replace(snapshot, waiting=tuple(job for job, way in routes if not isinstance(way, OnBridge)))
 
     def _ring(self) -> None:
         wakeups = self._shared.wakeups
