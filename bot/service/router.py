@@ -64,6 +64,7 @@ from bot.service import (
     lora,
     persons,
     places,
+    policy,
     presets,
     press,
     reference,
@@ -121,7 +122,7 @@ FOR_ALL: Mapping[type, Does] = {
 FOR_ADMINS: Mapping[type, Does] = {
     Status: lambda desk, _, __: status.show(desk),
     Cost: lambda desk, _, command: cost.show(desk, command),
-    Policy: lambda desk, _, command: why.policy(desk, command),
+    Policy: lambda desk, _, command: policy.show(desk, command),
     Sessions: lambda desk, _, __: admin.sessions(desk),
     StopMachine: lambda desk, _, command: admin.stop(desk, command),
     Drain: lambda desk, _, command: admin.drain(desk, command),

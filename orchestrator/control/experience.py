@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from orchestrator.control.decisions import Apis
 from orchestrator.domain.ids import CloudName, InstanceId, UserId
 from orchestrator.domain.instance import BLAMELESS, Instance
 from orchestrator.domain.job import Job, Preference
@@ -91,7 +92,9 @@ class Experience:
     def ask(self, job: Job) -> Advice:
         """A request has come in."""
         self.since = self.since or job.submitted_at
-        ask = Ask(at=job.submitted_at.timestamp(), images=job.count, bridge_usd=self._bridge_usd(job))
+        apis = self.apis(job)  # without one it has to be a machine
+        bridge_usd = apis.usd if apis.title else None
+        ask = Ask(at=job.submitted_at.timestamp(), images=job.count, bridge_usd=bridge_usd)
         return self.adviser.ask(job.user, ask, self.belief)
 
     def seen(self, snapshot: SessionSnapshot) -> SessionSnapshot:
@@ -100,14 +103,18 @@ class Experience:
         evidence = Evidence(recent=self.adviser.recent(user), advice=self.adviser.advice(user))
         return replace(snapshot, evidence=evidence)
 
-    def _bridge_usd(self, job: Job) -> float | None:
-        """What the best API that can make it takes; None where it has to be a machine."""
+    def apis(self, job: Job) -> Apis:
+        """What the managed APIs say to it: the best that can make it, or why none can."""
         workflow = self._catalog.find(job.workflow)
-        if workflow is None or job.prefers is Preference.OWN:
-            return None
-        able = (api for api in self._bridges.values() if api.capabilities.can_make(workflow, job))
-        api = next(able, None)
-        return None if api is None else api.capabilities.estimate(job) / MICRO
+        if workflow is None or not self._bridges:
+            return Apis()
+        if job.prefers is Preference.OWN:
+            return Apis(obstacle=str(Preference.OWN))
+        obstacles = {name: api.capabilities.obstacle(workflow, job) for name, api in self._bridges.items()}
+        able = next((self._bridges[name] for name, obstacle in obstacles.items() if obstacle is None), None)
+        if able is None:
+            return Apis(obstacle=str(next(iter(obstacles.values()))))
+        return Apis(title=able.title, usd=able.capabilities.estimate(job) / MICRO)
 
 
 def _start_of(instance: Instance) -> Start | None:

@@ -177,7 +177,7 @@ class Views:
         if scene is None or not is_watched(scene.snapshot.session, job):
             return None
         machine, warmup = current_machine(scene.snapshot), scene.warmup
-        if machine is None and not self._shared.policy.wants_machine(scene.snapshot, scene.now):
+        if machine is None and not self._is_to_come(scene):
             return None
         return Warming(
             machine=machine_view(machine) if machine else None,
@@ -185,6 +185,11 @@ class Views:
             eta=_eta(warmup.left.low, warmup.left.high, scene.now) if warmup else None,
             is_ready=machine is not None and machine.state is InstanceState.READY,
         )
+
+    def _is_to_come(self, scene: Scene) -> bool:
+        """Whether a machine is about to be rented for it; many a request is served by an API and none is."""
+        shared = self._shared
+        return bool(shared.clouds) and shared.gate.is_open and shared.policy.wants_machine(scene.snapshot, scene.now)
 
     def _running(self, job: Job, scene: Scene) -> Running:
         painting = self._shared.board.painting(job.id)
