@@ -44,8 +44,8 @@ BREAK_EVEN = decision(rule="break-even")
         (
             BREAK_EVEN,
             (
-                "no machine is started for you yet: break-even - API pictures have cost $0.031 more than a machine would"
-                " have, a start costs $0.042"
+                "no machine is started for you yet: break-even - API pictures have cost $0.031 more than a machine"
+                " would have, a start costs $0.042"
             ),
         ),
         (decision(rule="break-even", is_bounded=True), "and a bolder rule could cost you too much by now"),
