@@ -821,6 +821,14 @@ class Orchestrator(Protocol):
         """The person's session that takes requests or is just cooling; None when there is none."""
         ...
 
+    async def expect(self, user: UserId) -> None:
+        """
+        Somebody is about to ask for a picture: a machine may be started for them, if that is switched on.
+
+        To be called at most once a person and minute; nothing becomes of it where no money would be saved.
+        """
+        ...
+
     async def keep(self, user: UserId, span: timedelta) -> KeepOutcome:
         """Keep the person's warm machine for *span* from now at least."""
         ...

@@ -30,6 +30,7 @@ from orchestrator.api import (
 from orchestrator.control.bridges import ROUTING, Bridges, routing_in_force
 from orchestrator.control.budgets import caps_in_force, change_cap
 from orchestrator.control.decisions import decision_of
+from orchestrator.control.expecting import Expecting
 from orchestrator.control.health import runway
 from orchestrator.control.intake import DRAINING, Intake
 from orchestrator.control.loras import Loras
@@ -77,6 +78,7 @@ class Service(Orchestrator):
         self._newsroom = newsroom
         self._loras = loras
         self._bridges = bridges
+        self._expecting = Expecting(shared)
         self._people = People(shared.store, blobs, shared.clock)
 
     @property
@@ -207,6 +209,9 @@ class Service(Orchestrator):
         bridged = await books.ledger.bridged(snapshot.session, of_last=200)
         cost = MicroUsd(sum(instance.cost(now) for instance in snapshot.instances) + bridged)
         return self._views.session(snapshot, images=images, cost=cost)
+
+    async def expect(self, user: UserId) -> None:
+        await self._expecting.expect(user)
 
     async def keep(self, user: UserId, span: timedelta) -> KeepOutcome:
         now = self._shared.clock.now()

@@ -17,6 +17,7 @@ from orchestrator.domain.ids import SessionId, WorkflowName
 from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState
 from orchestrator.domain.policy import keepalive, retry
+from orchestrator.domain.policy.early import SOON
 from orchestrator.domain.policy.routing import OnBridge
 from orchestrator.domain.session import ACTIVE, Session, SessionState
 from orchestrator.domain.snapshot import SessionSnapshot
@@ -227,6 +228,9 @@ class _Look:
     def _leave_at(self, session: Session, instance: Instance) -> tuple[EndReason, datetime]:
         if session.released_at is not None:
             return EndReason.RELEASED, session.released_at
+        expected_at = self._snapshot.evidence.expected_at
+        if expected_at is not None:
+            return EndReason.NOT_ASKED, max(expected_at + SOON, session.keep_until or expected_at)
         if instance.state is InstanceState.READY:
             snapshot = replace(self._snapshot, session=session)
             return EndReason.IDLE, keepalive.warm_until(snapshot, self._shared.policy)

@@ -248,6 +248,7 @@ class FakeOrchestrator(Orchestrator):
         room: How many requests are accepted in all.
         bridges: APIs that paint while there is no machine.
         clouds: Where machines are rented.
+        expected: Who was about to ask, in order.
         decisions: How requests were decided; a test writes them.
     """
 
@@ -265,6 +266,7 @@ class FakeOrchestrator(Orchestrator):
     bridges: tuple[str, ...] = ()
     clouds: tuple[str, ...] = ("sandbox",)
     routing: Routing = Routing.HYBRID
+    expected: list[UserId] = field(default_factory=list)
     decisions: dict[JobId, Decision] = field(default_factory=dict)
     shadow: ShadowLedger | None = None
     limits: dict[str, MicroUsd | None] = field(default_factory=lambda: {"day": MicroUsd(5_000_000), "month": None})
@@ -432,6 +434,9 @@ class FakeOrchestrator(Orchestrator):
 
     async def session(self, user: UserId) -> SessionView | None:
         return self.sessions.get(user)
+
+    async def expect(self, user: UserId) -> None:
+        self.expected.append(user)
 
     async def keep(self, user: UserId, span: timedelta) -> KeepOutcome:
         session = self.sessions.get(user)

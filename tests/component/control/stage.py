@@ -185,6 +185,7 @@ async def a_stage(
     limits: Limits | None = None,
     bridge: InferenceApi | None = None,
     policy: RentingPolicy | None = None,
+    starts_early: bool = False,
 ) -> AsyncIterator[Stage]:
     clock, catalog = HandClock(), WorkflowFiles(WORKFLOWS)
     bridges = {} if bridge is None else {bridge.name: bridge}
@@ -203,6 +204,7 @@ async def a_stage(
             epoch=1,
             clouds=clouds,
             bridges=bridges,
+            starts_early=starts_early,
             experience=Experience(bridges=bridges, catalog=catalog, most_kept=IDLE),
         )
         loras = Loras(store, shared.catalog, SimLoraFiles(bps=math.inf))
