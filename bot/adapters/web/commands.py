@@ -74,6 +74,8 @@ class Commands:
 
     async def expect(self, request: web.Request) -> web.Response:
         """The field where one types has got the focus."""
+        if request.content_type != "application/json":
+            return refusal("What is posted is application/json.", 415)
         try:
             name = read_expected(await request.read())
         except BadRequest as error:
