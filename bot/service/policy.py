@@ -55,6 +55,7 @@ async def show(desk: Desk, command: Policy) -> Answer:
             f"caps: {', '.join(caps)}" if caps else "no caps are set",
             *_shadow(rule.shadow),
         ),
+        pictures=(await desk.shadow_chart(rule.shadow),) if desk.shadow_chart is not None and rule.shadow else (),
         data={
             "policy": rule.name,
             "routing": str(rule.routing),
