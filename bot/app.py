@@ -19,7 +19,7 @@ from datetime import timedelta
 
 from rich.console import Console
 
-from bot.adapters.charts import cost_chart
+from bot.adapters.charts import cost_chart, shadow_chart
 from bot.adapters.web.server import WebOptions, run_web
 from bot.adapters.web.site import Site
 from bot.adapters.web.surface import WebSurface
@@ -109,7 +109,14 @@ async def _serve(orchestrator: Service, bot_settings: BotSettings, stopping: Sto
     page = WebSurface()
     chats = _chats(bot_settings)
     clock = SystemClock()
-    desk = open_desk(orchestrator, [page, *chats], clock.now, chart=cost_chart, logs_prompts=bot_settings.log_prompts)
+    desk = open_desk(
+        orchestrator,
+        [page, *chats],
+        clock.now,
+        chart=cost_chart,
+        shadow_chart=shadow_chart,
+        logs_prompts=bot_settings.log_prompts,
+    )
     backend = Backend(handler=Router(desk), cards=desk.cards, orchestrator=orchestrator, now=clock.now)
     options = WebOptions(port=bot_settings.web_port, on_listening=_announce)
     leaving = asyncio.Event()

@@ -38,6 +38,7 @@ __all__ = [
     "CostReport",
     "CostRow",
     "DayCostView",
+    "Decision",
     "DiskFull",
     "EndReason",
     "Eta",
@@ -83,6 +84,8 @@ __all__ = [
     "SessionId",
     "SessionState",
     "SessionView",
+    "ShadowLedger",
+    "ShadowRow",
     "Stage",
     "StageState",
     "Status",
@@ -493,6 +496,89 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """
+    How a request was decided when it came in, and by what numbers.
+
+    Attributes:
+        policy: In force then.
+        is_batch: So many pictures that nobody looks at the first one while the last is painted.
+        api: The managed API that could make it, by its title; empty for none.
+        api_usd: What that takes for it.
+        obstacle: What no API could: ``own_lora``, ``lora``, ``workflow``, ``words``, ``steps``, ``size`` or ``own``
+            (its person wanted none); empty where one could, or none is set up.
+        rents: The policy ``auto`` wanted a machine for the time after it.
+        keep: For so long after the last request.
+        rule: The one that ``auto`` followed: a policy by name, or ``break-even``.
+        is_bounded: Break-even decided because another rule could have become too dear.
+        within: Requests that came within *window*, this one included.
+        of: At so many a machine is rented.
+        rule_usd: What that rule would have cost on the person's requests, older ones counting less.
+        bridge_usd: What an API would have, with machines for nothing but what no API can make.
+        requests: How many requests that goes by.
+        credit_usd: By how much a machine would have been cheaper than the API lately.
+        cold: How long a start is believed to take, lost tries included.
+        start_usd: What that costs.
+        usd_hour: An hour of a machine.
+        warm_until: When their machine is given back, as it stands now; None without a ready one.
+    """
+
+    policy: str
+    routing: Routing
+    prefers: Preference
+    is_batch: bool
+    api: str
+    api_usd: float
+    obstacle: str
+    rents: bool
+    keep: timedelta
+    rule: str
+    is_bounded: bool
+    within: int
+    of: int
+    window: timedelta
+    rule_usd: float
+    bridge_usd: float
+    requests: float
+    credit_usd: float
+    cold: timedelta
+    start_usd: float
+    usd_hour: float
+    warm_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowRow:
+    """
+    What one policy would have cost.
+
+    Attributes:
+        difference: To ``auto``; below zero where it would have been cheaper.
+    """
+
+    name: str
+    cost: MicroUsd
+    difference: MicroUsd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowLedger:
+    """
+    What policies would have cost on the same requests: in a model, at the prices that were believed when they came.
+
+    Attributes:
+        since: When the first of the requests came.
+        booked: What was really spent since then, whichever policy was in force.
+        rows: ``auto`` first.
+    """
+
+    since: datetime
+    requests: int
+    booked: MicroUsd
+    rows: tuple[ShadowRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyView:
     """
     The rule by which machines are rented, and what bounds it.
@@ -500,6 +586,7 @@ class PolicyView:
     Attributes:
         max_price: The dearest machine that may be rented.
         person_day: Caps; None sets none.
+        shadow: What other policies would have cost; None while nothing was asked for.
     """
 
     name: str
@@ -513,6 +600,7 @@ class PolicyView:
     person_day: MicroUsd | None
     day: MicroUsd | None
     month: MicroUsd | None
+    shadow: ShadowLedger | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -705,6 +793,10 @@ class Orchestrator(Protocol):
         """Newest first."""
         ...
 
+    async def why(self, job: JobId) -> Decision | None:
+        """How it was decided; None when there is no such job, or that is no longer kept."""
+        ...
+
     async def rebind(self, job: JobId, origin: str) -> None:
         """The card moved to another message."""
         ...
@@ -727,6 +819,14 @@ class Orchestrator(Protocol):
 
     async def session(self, user: UserId) -> SessionView | None:
         """The person's session that takes requests or is just cooling; None when there is none."""
+        ...
+
+    async def expect(self, user: UserId) -> None:
+        """
+        Somebody is about to ask for a picture: a machine may be started for them, if that is switched on.
+
+        To be called at most once a person and minute; nothing becomes of it where no money would be saved.
+        """
         ...
 
     async def keep(self, user: UserId, span: timedelta) -> KeepOutcome:

@@ -369,6 +369,7 @@ async def _shared(
         clouds=tuple(sorted(outside.clouds)),
         bridges=outside.bridges,
         routing=settings.routing,
+        starts_early=settings.start_early,
         board=Board(seconds_per_image=2.0) if sandbox is not None else Board(),
     )
 

@@ -149,6 +149,12 @@ class Settings(BaseSettings):
         " request, given back after the idle timeout), bridge-only, fixed(REQUESTS,WINDOW_S,KEEP_S), always-on(24) or"
         " always-on(BEGIN-END).",
     )
+    start_early: bool = Field(
+        False,
+        alias="GLOWPLUG_START_EARLY",
+        description="With auto: start a machine for who seems about to ask, where that should save money; at most one"
+        " an hour and person, ended after 90 s without a request.",
+    )
     idle_timeout_s: float = Field(
         600,
         alias="GLOWPLUG_IDLE_TIMEOUT_S",

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from bot.chat.documents import name_of
-from orchestrator.api import CostReport, CostRow, dollars
+from orchestrator.api import CostReport, CostRow, ShadowLedger, dollars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ MOST_BARS = 62
 """More days than that are shown in weeks, and more weeks in stretches of four."""
 
 SIZE_INCHES = 9.0, 6.0
+SHADOW_INCHES = 9.0, 3.5
 DOTS_PER_INCH = 120
 COLOURS = "#e8590c", "#1c7ed6", "#2f9e44", "#9c36b5", "#f08c00", "#0c8599", "#868e96"
 OTHERS = "others"
@@ -43,6 +44,11 @@ class Bars:
 async def cost_chart(report: CostReport) -> bytes:
     """Dollars a day by cloud and by user, one above the other, as PNG."""
     return await asyncio.to_thread(_drawn, report)
+
+
+async def shadow_chart(shadow: ShadowLedger) -> bytes:
+    """What each policy would have cost on the same requests, one below the other, as PNG."""
+    return await asyncio.to_thread(_shadow_drawn, shadow)
 
 
 def bars_of(report: CostReport, name: Callable[[CostRow], str]) -> Bars:
@@ -74,6 +80,25 @@ def _drawn(report: CostReport) -> bytes:
     upper, lower = figure.subplots(2, 1, sharex=True)
     _stack(upper, bars_of(report, lambda row: row.cloud), "by cloud")
     _stack(lower, bars_of(report, lambda row: name_of(row.user)), "by user")
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()
+
+
+def _shadow_drawn(shadow: ShadowLedger) -> bytes:
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+    rows = [*((row.name, dollars(row.cost)) for row in shadow.rows), ("really booked", dollars(shadow.booked))]
+    figure = Figure(figsize=SHADOW_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    names = [_plain(name) for name, _ in rows]
+    drawn = axes.barh(names, [usd for _, usd in rows], color=[COLOURS[0], *[COLOURS[1]] * (len(rows) - 2), COLOURS[2]])
+    axes.bar_label(drawn, [rf"\${usd:.2f}" for _, usd in rows], padding=4, fontsize=9)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.set_title(f"Dollars on {shadow.requests} requests since {shadow.since:%d %b}", loc="left", fontsize=11)
+    axes.xaxis.set_major_formatter(lambda amount, _: f"${amount:g}")
+    axes.spines[["top", "right"]].set_visible(False)
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()

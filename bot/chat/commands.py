@@ -40,6 +40,11 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """Somebody is about to ask for a picture: they type, or look at where one types."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Press:
     """
     A button below a card, which belongs to whoever asked for it, admins aside.
@@ -258,7 +263,7 @@ class TreatFiltered:
     how: Filtered | None = None
 
 
-JobCommand = Imagine | Again | Vary | Cancel | Press
+JobCommand = Imagine | Again | Vary | Cancel | Press | Expect
 MachineCommand = ShowSession | Keep | Release
 KeepsakeCommand = Presets | SavePreset | RemovePreset | AddLora | RemoveLora | Forget
 ProfileCommand = OfferLink | Link | Unlink | Settings | SetNotice | SetQuiet | SetMetadata

@@ -217,6 +217,7 @@ REASONS: Mapping[EndReason, str] = {
     EndReason.IDLE: "The machine was idle and was given back",
     EndReason.RELEASED: "The machine was given back",
     EndReason.NOT_NEEDED: "The machine was no longer needed",
+    EndReason.NOT_ASKED: "The machine was started early and nobody asked for a picture",
     EndReason.OVERTAKEN: "Another machine was ready first",
     EndReason.SHUTDOWN: "The bot was stopped and its machines were ended",
     EndReason.ADMIN: "An admin ended the machine",

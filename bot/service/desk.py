@@ -7,10 +7,13 @@ from datetime import datetime
 from bot.chat.model import Person
 from bot.chat.surface import ChatSurface
 from bot.service.cards import CardBook
-from orchestrator.api import CostReport, JobId, JobView, Orchestrator, RequestError
+from orchestrator.api import CostReport, JobId, JobView, Orchestrator, RequestError, ShadowLedger
 
 CostChart = Callable[[CostReport], Awaitable[bytes]]
 """Draws dollars a day, as PNG."""
+
+ShadowChart = Callable[[ShadowLedger], Awaitable[bytes]]
+"""Draws what each policy would have cost, as PNG."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +21,7 @@ class Desk:
     """
     Attributes:
         chart: None where answers are words alone.
+        shadow_chart: The same.
         logs_prompts: What people ask for may stand in the log.
     """
 
@@ -26,6 +30,7 @@ class Desk:
     surfaces: Mapping[str, ChatSurface]
     now: Callable[[], datetime]
     chart: CostChart | None = None
+    shadow_chart: ShadowChart | None = None
     logs_prompts: bool = False
 
     async def job_of(self, person: Person, job: JobId | None) -> JobView:
@@ -54,6 +59,7 @@ def open_desk(
     now: Callable[[], datetime],
     chart: CostChart | None = None,
     *,
+    shadow_chart: ShadowChart | None = None,
     logs_prompts: bool = False,
 ) -> Desk:
     """
@@ -65,5 +71,11 @@ def open_desk(
     by_name = {surface.name: surface for surface in surfaces}
     cards = CardBook(orchestrator, by_name, now)
     return Desk(
-        orchestrator=orchestrator, cards=cards, surfaces=by_name, now=now, chart=chart, logs_prompts=logs_prompts
+        orchestrator=orchestrator,
+        cards=cards,
+        surfaces=by_name,
+        now=now,
+        chart=chart,
+        shadow_chart=shadow_chart,
+        logs_prompts=logs_prompts,
     )

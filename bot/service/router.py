@@ -12,6 +12,7 @@ from bot.chat.commands import (
     Cost,
     Details,
     Drain,
+    Expect,
     Forget,
     Help,
     History,
@@ -48,7 +49,7 @@ from bot.chat.commands import (
     Workflows,
 )
 from bot.chat.handle import ReplyHandle
-from bot.chat.model import Answer, Call, Refused
+from bot.chat.model import Answer, Call, Refused, Reply
 from bot.chat.surface import CommandHandler
 from bot.chat.texts import sentence
 from bot.chat.values import flag_of
@@ -64,6 +65,7 @@ from bot.service import (
     lora,
     persons,
     places,
+    policy,
     presets,
     press,
     reference,
@@ -86,6 +88,11 @@ async def _help(desk: Desk, call: Call, _command: Help) -> Answer:
 
 async def _workflows(desk: Desk, call: Call, _command: Workflows) -> Answer:
     return reference.workflows(await lora.cards_for(desk, call.person))
+
+
+async def _expect(desk: Desk, call: Call, _command: Expect) -> Answer:
+    await desk.orchestrator.expect(call.person.user)
+    return Reply(text="")
 
 
 FOR_ALL: Mapping[type, Does] = {
@@ -117,11 +124,12 @@ FOR_ALL: Mapping[type, Does] = {
     AddLora: lora.add,
     RemoveLora: lora.remove,
     Help: _help,
+    Expect: _expect,
 }
 FOR_ADMINS: Mapping[type, Does] = {
     Status: lambda desk, _, __: status.show(desk),
     Cost: lambda desk, _, command: cost.show(desk, command),
-    Policy: lambda desk, _, command: why.policy(desk, command),
+    Policy: lambda desk, _, command: policy.show(desk, command),
     Sessions: lambda desk, _, __: admin.sessions(desk),
     StopMachine: lambda desk, _, command: admin.stop(desk, command),
     Drain: lambda desk, _, command: admin.drain(desk, command),

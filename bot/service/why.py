@@ -1,34 +1,74 @@
-"""``/why`` and ``/policy``: how requests are decided, in numbers."""
+"""``/why``: how a person's last request was decided, in numbers."""
 
-from bot.chat.commands import Policy
 from bot.chat.model import Answer, Person, Reply
+from bot.chat.reasons import renting, rule_of, staying, way
 from bot.chat.texts import STEP_NAMES
-from bot.chat.words import minutes, plural, price, span
+from bot.chat.voice import Voice
+from bot.chat.words import price, span
 from bot.service.desk import Desk
+from bot.service.policy import choice
 from orchestrator.api import (
     Cancelled,
     ColdStart,
+    Decision,
     Failed,
     JobView,
     MachineView,
     PolicyView,
     Queued,
-    Routing,
     Running,
     Succeeded,
     dollars,
 )
+
+UNKNOWN = "the numbers that it was decided by are no longer kept"
 
 
 async def show(desk: Desk, person: Person) -> Answer:
     """What became of the person's last request, and by which rule."""
     view = await desk.job_of(person, None)
     rule = await desk.orchestrator.policy()
+    decision = await desk.orchestrator.why(view.id)
+    surface = desk.surfaces.get(person.surface)
+    voice = surface.voice if surface else Voice()
     return Reply(
         text=f"Request {view.id}: {await _where(desk, view)}.",
-        lines=(*_route(view, rule), *_waited(desk, view), *([_rule(rule)] if rule.clouds else []), *_choice(rule)),
-        data={"job": view.id, "policy": rule.name, "cost_usd": dollars(view.cost)},
+        lines=(*_route(view, rule), *_decided(view, rule, decision, voice), *_waited(desk, view), *choice(rule)),
+        data={
+            "job": view.id,
+            "policy": decision.policy if decision else rule.name,
+            "cost_usd": dollars(view.cost),
+            "decision": _numbers(decision) if decision else None,
+        },
     )
+
+
+def _decided(view: JobView, rule: PolicyView, decision: Decision | None, voice: Voice) -> list[str]:
+    """What the request went by when it came in: its way first, then whether a machine was to be rented."""
+    if decision is None:
+        return [rule_of(rule.name, rule.idle_timeout), UNKNOWN] if rule.clouds else []
+    was_warm = isinstance(view.status, Succeeded) and not _by_api(view, rule) and not view.stages
+    told = [] if was_warm else way(decision, rule)
+    return [*told, *renting(decision, rule), *staying(decision, rule, voice)] if rule.clouds else told
+
+
+def _numbers(decision: Decision) -> dict[str, object]:
+    """For programs: the same, seconds and dollars."""
+    return {
+        "rents": decision.rents,
+        "rule": decision.rule,
+        "keep_s": decision.keep.total_seconds(),
+        "within": decision.within,
+        "of": decision.of,
+        "rule_usd": decision.rule_usd,
+        "bridge_usd": decision.bridge_usd,
+        "credit_usd": decision.credit_usd,
+        "requests": decision.requests,
+        "cold_s": decision.cold.total_seconds(),
+        "start_usd": decision.start_usd,
+        "usd_hour": decision.usd_hour,
+        "obstacle": decision.obstacle,
+    }
 
 
 async def _where(desk: Desk, view: JobView) -> str:
@@ -42,8 +82,8 @@ async def _where(desk: Desk, view: JobView) -> str:
 def _route(view: JobView, rule: PolicyView) -> list[str]:
     """Which way it went, and why: the person's own machine first, an API only where nothing can be rented."""
     match view.status:
-        case Succeeded(served=served) if served.by in rule.bridges:
-            why = "was ready" if rule.clouds else "was ready and none can be rented here"
+        case Succeeded(served=served) if _by_api(view, rule):
+            why = "was free" if rule.clouds else "was free and none can be rented here"
             return [f"no machine of yours {why}, so {served.by} painted it at once"]
         case Succeeded() if not view.stages:
             return ["your machine was warm already: no cold start"]
@@ -65,58 +105,5 @@ def _waited(desk: Desk, view: JobView) -> list[str]:
     return [f"it waited for a cold start: {told}"] if told else []
 
 
-def _rule(rule: PolicyView) -> str:
-    return (
-        f"the rule ({rule.name}): a machine is rented at the first request and given back after"
-        f" {minutes(rule.idle_timeout)} without one"
-    )
-
-
-def _choice(rule: PolicyView) -> list[str]:
-    if not rule.clouds:
-        return [f"nothing is rented: {', '.join(rule.bridges) or 'no API either'} paints"]
-    return [
-        (
-            f"which one: the cheapest acceptable offer of {', '.join(rule.clouds)} up to {price(rule.max_price)}/h,"
-            " leaving out machines that failed in the last 24 hours; other machines of their owners come last"
-        )
-    ]
-
-
-ROUTED = {
-    Routing.HYBRID: "while a machine is cold {apis} paints for who waits, and batches wait for the machine",
-    Routing.OWN: "everything waits for its machine; {apis} paints for who says --now",
-    Routing.BRIDGE: "while a machine is cold {apis} paints whatever it can",
-}
-
-
-def _bridged(rule: PolicyView) -> list[str]:
-    if not rule.bridges or not rule.clouds:
-        return []
-    told = ROUTED[rule.routing].format(apis=" or ".join(rule.bridges))
-    return [f"{told} (/policy {' | '.join(Routing)})"]
-
-
-async def policy(desk: Desk, command: Policy) -> Answer:
-    """The policy in force and everything that bounds it, after a change if one was asked for."""
-    if command.routing is not None:
-        await desk.orchestrator.set_routing(command.routing)
-    rule = await desk.orchestrator.policy()
-    caps = [
-        f"{words}: {price(cap)}"
-        for words, cap in (("a person a day", rule.person_day), ("a day", rule.day), ("a month", rule.month))
-        if cap is not None
-    ]
-    return Reply(
-        text=f"Policy {rule.name}.",
-        lines=(
-            *([_rule(rule)] if rule.clouds else []),
-            *_choice(rule),
-            *_bridged(rule),
-            f"at most {plural(rule.max_machines, 'machine')} at any time",
-            f"second machines beside late ones: {rule.hedges_per_hour} an hour",
-            f"caps: {', '.join(caps)}" if caps else "no caps are set",
-            "what other policies would have cost on the same requests is not kept yet",
-        ),
-        data={"policy": rule.name, "routing": str(rule.routing), "idle_timeout_s": rule.idle_timeout.total_seconds()},
-    )
+def _by_api(view: JobView, rule: PolicyView) -> bool:
+    return isinstance(view.status, Succeeded) and view.status.served.by in rule.bridges

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from orchestrator.api import BridgeState, BridgeView
@@ -18,8 +18,10 @@ from orchestrator.control.moves import tell
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import ApiOff, InferenceUnavailable
 from orchestrator.domain.job import Job
+from orchestrator.domain.money import dollars
 from orchestrator.domain.policy.breaker import Breaker
-from orchestrator.domain.policy.routing import Routing
+from orchestrator.domain.policy.routing import Prices, Route, Routing, route
+from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.ports.inference import InferenceApi
 from orchestrator.ports.store import Books
 
@@ -83,6 +85,24 @@ class Bridges:
             name
             for name, api in self._apis.items()
             if name not in job.avoids and not self._health[name].problem and api.capabilities.can_make(workflow, job)
+        )
+
+    def route_of(self, job: Job, snapshot: SessionSnapshot, routing: Routing) -> Route:
+        """Where *job*, which is queued, is made; *snapshot* with what is known of its person."""
+        shared, bridges = self._shared, self.now_for(job)
+        may_rent = bool(shared.clouds) and shared.gate.is_open
+        prices = self._prices(job, snapshot, bridges[0], may_rent=may_rent) if bridges else None
+        return route(job, snapshot, bridges=bridges, may_rent=may_rent, routing=routing, prices=prices)
+
+    def _prices(self, job: Job, snapshot: SessionSnapshot, api: str, *, may_rent: bool) -> Prices:
+        shared, belief = self._shared, self._shared.experience.belief
+        of_others = replace(snapshot, waiting=())
+        return Prices(
+            bridge_usd=dollars(self._apis[api].capabilities.estimate(job)),
+            start_usd=belief.start_usd,
+            usd_s=belief.usd_s,
+            paint_s=shared.board.seconds_per_image,
+            is_coming=may_rent and shared.policy.wants_machine(of_others, shared.clock.now()),
         )
 
     def next_change(self) -> timedelta | None:

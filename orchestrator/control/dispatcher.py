@@ -8,7 +8,7 @@ from orchestrator.control.runner import Runner
 from orchestrator.control.shared import Shared
 from orchestrator.domain.instance import Instance
 from orchestrator.domain.job import Job, JobState
-from orchestrator.domain.policy.routing import OnBridge, route
+from orchestrator.domain.policy.routing import OnBridge
 from orchestrator.ports.store import Books
 
 BATCH = 20
@@ -44,13 +44,12 @@ class Dispatcher:
             return []
         started = []
         routing = await routing_in_force(books, self._shared)
-        may_rent = bool(self._shared.clouds) and self._shared.gate.is_open
-        for job in await books.jobs.bridgeable(BRIDGED_AT_ONCE):
+        cold, behind = await books.jobs.bridgeable(BRIDGED_AT_ONCE), await books.jobs.behind(BRIDGED_AT_ONCE)
+        for job in (*cold, *behind):
             snapshot = await books.sessions.snapshot(job.session)
             if snapshot is None:
                 continue
-            bridges = self._bridges.now_for(job)
-            match route(job, snapshot, bridges=bridges, may_rent=may_rent, routing=routing):
+            match self._bridges.route_of(job, self._shared.experience.seen(snapshot), routing):
                 case OnBridge(api=api):
                     bridged = replace(job, bridge=api)
                     started.append(await self._start(books, bridged, job, reason=f"bridged by {api}"))

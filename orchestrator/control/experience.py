@@ -6,15 +6,17 @@ the last machines had. What is advised then holds until the person's next reques
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from orchestrator.control.decisions import Apis
 from orchestrator.domain.ids import CloudName, InstanceId, UserId
 from orchestrator.domain.instance import BLAMELESS, Instance
 from orchestrator.domain.job import Job, Preference
 from orchestrator.domain.money import MICRO
 from orchestrator.domain.policy.advice import Advice, Adviser
 from orchestrator.domain.policy.belief import NEWEST, Start, believe
+from orchestrator.domain.policy.early import AT_MOST_EVERY, SOON, Hunches, is_worth_starting
 from orchestrator.domain.policy.shadow import Ask, Belief
 from orchestrator.domain.snapshot import Evidence, SessionSnapshot
 from orchestrator.domain.traffic import HIS_COLD_START, HIS_PICTURE
@@ -38,6 +40,35 @@ SANDBOX_MARKET = Belief(usd_s=USD_HOUR / 3600, cold_s=10.0, start_usd=USD_HOUR /
 """Machines there are ready in seconds."""
 
 
+@dataclass(slots=True)
+class _Guess:
+    """
+    Whether one person is about to ask.
+
+    Attributes:
+        since: They have seemed so since then.
+        early_for: A machine was started then, and they have not asked since.
+        started_at: The last that was.
+        bridge_usd: What an API took for their last request; 0 where none could make it.
+    """
+
+    hunches: Hunches = Hunches()
+    since: datetime | None = None
+    early_for: datetime | None = None
+    started_at: datetime | None = None
+    bridge_usd: float = 0.0
+
+    def settle(self, now: datetime, *, has_asked: bool) -> None:
+        """Count what has become of the last one, if that can be told by now."""
+        if self.since is not None and now - self.since > SOON:
+            self.hunches = replace(self.hunches, missed=self.hunches.missed + 1)
+            self.since = None
+        elif self.since is not None and has_asked:
+            self.hunches = replace(self.hunches, followed=self.hunches.followed + 1)
+            self.since = None
+        self.early_for = None if has_asked else self.early_for
+
+
 class Experience:
     """
     Args:
@@ -58,6 +89,7 @@ class Experience:
         self._catalog = catalog
         self._most_kept = most_kept
         self._prior = prior
+        self._guesses: dict[UserId, _Guess] = {}
         self._starts: dict[InstanceId, Start | None] = {}
         self.adviser = Adviser(most_kept)
         self.belief = prior
@@ -91,23 +123,53 @@ class Experience:
     def ask(self, job: Job) -> Advice:
         """A request has come in."""
         self.since = self.since or job.submitted_at
-        ask = Ask(at=job.submitted_at.timestamp(), images=job.count, bridge_usd=self._bridge_usd(job))
+        apis = self.apis(job)  # without one it has to be a machine
+        bridge_usd = apis.usd if apis.title else None
+        guess = self._guesses.setdefault(job.user, _Guess())
+        guess.settle(job.submitted_at, has_asked=True)
+        guess.bridge_usd = bridge_usd or 0.0
+        ask = Ask(at=job.submitted_at.timestamp(), images=job.count, bridge_usd=bridge_usd)
         return self.adviser.ask(job.user, ask, self.belief)
+
+    def expect(self, user: UserId, now: datetime) -> bool:
+        """Somebody seems about to ask; returns whether a machine is worth starting for them now."""
+        guess = self._guesses.setdefault(user, _Guess())
+        guess.settle(now, has_asked=False)
+        guess.since = guess.since or now
+        if guess.started_at is not None and now - guess.started_at < AT_MOST_EVERY:
+            return False
+        advice, recent = self.adviser.advice(user), self.adviser.recent(user)
+        during = sum(at - recent[0] <= self.belief.cold_s for at in recent)  # as it was the last time
+        return is_worth_starting(advice, guess.hunches, bridge_usd=guess.bridge_usd, requests=during)
+
+    def started_early(self, user: UserId, now: datetime) -> None:
+        """A machine is on its way for a request that they have not made."""
+        guess = self._guesses.setdefault(user, _Guess())
+        guess.started_at = guess.early_for = now
 
     def seen(self, snapshot: SessionSnapshot) -> SessionSnapshot:
         """The same with what is known of its person."""
         user: UserId = snapshot.session.user
-        evidence = Evidence(recent=self.adviser.recent(user), advice=self.adviser.advice(user))
+        guess = self._guesses.get(user)
+        evidence = Evidence(
+            recent=self.adviser.recent(user),
+            advice=self.adviser.advice(user),
+            expected_at=guess.early_for if guess else None,
+        )
         return replace(snapshot, evidence=evidence)
 
-    def _bridge_usd(self, job: Job) -> float | None:
-        """What the best API that can make it takes; None where it has to be a machine."""
+    def apis(self, job: Job) -> Apis:
+        """What the managed APIs say to it: the best that can make it, or why none can."""
         workflow = self._catalog.find(job.workflow)
-        if workflow is None or job.prefers is Preference.OWN:
-            return None
-        able = (api for api in self._bridges.values() if api.capabilities.can_make(workflow, job))
-        api = next(able, None)
-        return None if api is None else api.capabilities.estimate(job) / MICRO
+        if workflow is None or not self._bridges:
+            return Apis()
+        if job.prefers is Preference.OWN:
+            return Apis(obstacle=str(Preference.OWN))
+        obstacles = {name: api.capabilities.obstacle(workflow, job) for name, api in self._bridges.items()}
+        able = next((self._bridges[name] for name, obstacle in obstacles.items() if obstacle is None), None)
+        if able is None:
+            return Apis(obstacle=str(next(iter(obstacles.values()))))
+        return Apis(title=able.title, usd=able.capabilities.estimate(job) / MICRO)
 
 
 def _start_of(instance: Instance) -> Start | None:

@@ -5,7 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.api import JobRequest, JobTicket
+from orchestrator.control.bridges import routing_in_force
 from orchestrator.control.budgets import caps_in_force
+from orchestrator.control.decisions import details_of
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import DiskFull, RequestError
 from orchestrator.domain.ids import WorkflowName
@@ -17,7 +19,7 @@ from orchestrator.domain.policy.spend import broken_cap, limit_of
 from orchestrator.domain.session import Session, SessionState
 from orchestrator.domain.workflows import ParameterKind, Workflow, check_values, closest
 from orchestrator.ports.blobs import Blobs
-from orchestrator.ports.store import Books
+from orchestrator.ports.store import Books, Details
 
 log = logging.getLogger(__name__)
 
@@ -89,8 +91,7 @@ class Intake:
             job = self._job(request, workflow, values, session, now)
             job = replace(job, own_lora=lora.for_job() if lora else None)
             await self._shared.experience.learn(books, seconds_per_image=self._shared.board.seconds_per_image)
-            advice = self._shared.experience.ask(job)
-            await books.jobs.add(job, reason="asked for", details=advice.numbers())
+            await books.jobs.add(job, reason="asked for", details=await self._decide(books, job))
         wakeups = self._shared.wakeups
         wakeups.dispatcher.wake()
         wakeups.sessions.wake()
@@ -98,6 +99,13 @@ class Intake:
         if not any(self._shared.board.cloud(cloud).listed_at for cloud in self._shared.clouds):
             wakeups.reconciler.wake()
         return JobTicket(job=job.id, is_new=True)
+
+    async def _decide(self, books: Books, job: Job) -> Details:
+        """Take the request into account, and say by what numbers it is decided."""
+        experience, routing = self._shared.experience, await routing_in_force(books, self._shared)
+        advice = experience.ask(job)
+        recent = experience.adviser.recent(job.user)
+        return details_of(advice, experience.apis(job), self._shared.policy, recent, routing)
 
     def _workflow(self, name: WorkflowName | None) -> Workflow:
         workflows = self._shared.catalog.all()

@@ -14,6 +14,7 @@ from orchestrator.api import (
     CostReport,
     CostRow,
     DayCostView,
+    Decision,
     InstanceView,
     JobRequest,
     JobTicket,
@@ -28,12 +29,15 @@ from orchestrator.api import (
 )
 from orchestrator.control.bridges import ROUTING, Bridges, routing_in_force
 from orchestrator.control.budgets import caps_in_force, change_cap
+from orchestrator.control.decisions import decision_of
+from orchestrator.control.expecting import Expecting
 from orchestrator.control.health import runway
 from orchestrator.control.intake import DRAINING, Intake
 from orchestrator.control.loras import Loras
 from orchestrator.control.moves import end_instance
 from orchestrator.control.newsroom import Newsroom
 from orchestrator.control.people import People
+from orchestrator.control.shadows import shadow_ledger
 from orchestrator.control.shared import Shared
 from orchestrator.control.views import Views, current_machine
 from orchestrator.domain.errors import RequestError
@@ -74,6 +78,7 @@ class Service(Orchestrator):
         self._newsroom = newsroom
         self._loras = loras
         self._bridges = bridges
+        self._expecting = Expecting(shared)
         self._people = People(shared.store, blobs, shared.clock)
 
     @property
@@ -147,6 +152,16 @@ class Service(Orchestrator):
             return await self._views.job(books, job, None)
         return await self._views.job(books, job, await self._views.scene(books, job.session))
 
+    async def why(self, job: JobId) -> Decision | None:
+        async with self._shared.store.reading() as books:
+            found = await books.jobs.get(job)
+            if found is None or found.forgotten_at:
+                return None
+            details = await books.jobs.decision(job)
+            snapshot = await self._snapshot_of(books, found.user)
+        until = keepalive.warm_until(snapshot, self._shared.policy) if snapshot and snapshot.ready else None
+        return decision_of(found, details, warm_until=until)
+
     async def rebind(self, job: JobId, origin: str) -> None:
         async with self._shared.store.writing() as books:
             current = await books.jobs.get(job)
@@ -194,6 +209,9 @@ class Service(Orchestrator):
         bridged = await books.ledger.bridged(snapshot.session, of_last=200)
         cost = MicroUsd(sum(instance.cost(now) for instance in snapshot.instances) + bridged)
         return self._views.session(snapshot, images=images, cost=cost)
+
+    async def expect(self, user: UserId) -> None:
+        await self._expecting.expect(user)
 
     async def keep(self, user: UserId, span: timedelta) -> KeepOutcome:
         now = self._shared.clock.now()
@@ -288,6 +306,7 @@ class Service(Orchestrator):
         async with shared.store.reading() as books:
             caps = await caps_in_force(books, shared)
             routing = await routing_in_force(books, shared)
+            shadow = await shadow_ledger(books, shared.experience, shared.clock.now())
         return PolicyView(
             name=shared.policy.name,
             idle_timeout=shared.policy.idle_timeout,
@@ -300,6 +319,7 @@ class Service(Orchestrator):
             person_day=caps.person_day,
             day=caps.day,
             month=caps.month,
+            shadow=shadow,
         )
 
     async def set_routing(self, name: str) -> None:

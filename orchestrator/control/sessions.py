@@ -17,7 +17,8 @@ from orchestrator.domain.ids import SessionId, WorkflowName
 from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
 from orchestrator.domain.job import Failure, Job, JobState
 from orchestrator.domain.policy import keepalive, retry
-from orchestrator.domain.policy.routing import OnBridge, route
+from orchestrator.domain.policy.early import SOON
+from orchestrator.domain.policy.routing import OnBridge
 from orchestrator.domain.session import ACTIVE, Session, SessionState
 from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.ports.store import Books
@@ -62,15 +63,8 @@ class Sessions:
         if not snapshot.queued or not self._shared.bridges:
             return replace(snapshot, waiting=snapshot.queued)
         routing = await routing_in_force(books, self._shared)
-        may_rent = bool(self._shared.clouds) and self._shared.gate.is_open
-        waiting = [
-            job
-            for job in snapshot.queued
-            if not isinstance(
-                route(job, snapshot, bridges=self._bridges.now_for(job), may_rent=may_rent, routing=routing), OnBridge
-            )
-        ]
-        return replace(snapshot, waiting=tuple(waiting))
+        routes = [(job, self._bridges.route_of(job, snapshot, routing)) for job in snapshot.queued]
+        return replace(snapshot, waiting=tuple(job for job, way in routes if not isinstance(way, OnBridge)))
 
     def _ring(self) -> None:
         wakeups = self._shared.wakeups
@@ -123,7 +117,8 @@ class _Look:
                 self._due.append(job.deadline)
 
     def _forget(self, job: Job) -> None:
-        self._snapshot = replace(self._snapshot, jobs=tuple(j for j in self._snapshot.jobs if j.id != job.id))
+        jobs, waiting = (tuple(j for j in of if j.id != job.id) for of in (self._snapshot.jobs, self._snapshot.waiting))
+        self._snapshot = replace(self._snapshot, jobs=jobs, waiting=waiting)
 
     def _hopeless(self, job: Job) -> Failure | None:
         """Why no machine will make this job, or None while one may."""
@@ -234,6 +229,9 @@ class _Look:
     def _leave_at(self, session: Session, instance: Instance) -> tuple[EndReason, datetime]:
         if session.released_at is not None:
             return EndReason.RELEASED, session.released_at
+        expected_at = self._snapshot.evidence.expected_at
+        if expected_at is not None:
+            return EndReason.NOT_ASKED, max(expected_at + SOON, session.keep_until or expected_at)
         if instance.state is InstanceState.READY:
             snapshot = replace(self._snapshot, session=session)
             return EndReason.IDLE, keepalive.warm_until(snapshot, self._shared.policy)

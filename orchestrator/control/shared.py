@@ -104,6 +104,7 @@ class Shared:
         bridges: The managed APIs by name, best first.
         routing: Where jobs are made while the admins have chosen nothing else.
         experience: What was learnt of people and machines; made from the books when the control plane starts.
+        starts_early: A machine may be started for somebody who seems about to ask.
         clouds: Names of the clouds that may be rented from; empty when nothing is ever rented.
     """
 
@@ -122,6 +123,7 @@ class Shared:
     bridges: Mapping[str, InferenceApi]
     experience: Experience
     routing: Routing = Routing.HYBRID
+    starts_early: bool = False
     wakeups: Wakeups = field(default_factory=Wakeups)
     board: Board = field(default_factory=Board)
     gate: Gate = field(default_factory=Gate)

@@ -177,7 +177,7 @@ class Views:
         if scene is None or not is_watched(scene.snapshot.session, job):
             return None
         machine, warmup = current_machine(scene.snapshot), scene.warmup
-        if machine is None and not self._shared.policy.wants_machine(scene.snapshot, scene.now):
+        if machine is None and not self._is_to_come(scene):
             return None
         return Warming(
             machine=machine_view(machine) if machine else None,
@@ -185,6 +185,11 @@ class Views:
             eta=_eta(warmup.left.low, warmup.left.high, scene.now) if warmup else None,
             is_ready=machine is not None and machine.state is InstanceState.READY,
         )
+
+    def _is_to_come(self, scene: Scene) -> bool:
+        """Whether a machine is about to be rented for it; many a request is served by an API and none is."""
+        shared = self._shared
+        return bool(shared.clouds) and shared.gate.is_open and shared.policy.wants_machine(scene.snapshot, scene.now)
 
     def _running(self, job: Job, scene: Scene) -> Running:
         painting = self._shared.board.painting(job.id)
@@ -213,7 +218,7 @@ class Views:
         warmup = scene.warmup
         if warmup is None:
             machine = current_machine(scene.snapshot)
-            waiting_for = "" if machine else _waiting_for(scene)
+            waiting_for = "" if machine else _waiting_for(scene, is_to_come=self._is_to_come(scene))
             eta = _eta(painting * 0.7, painting * 1.5 + 1, scene.now) if machine else None
             return Queued(position=len(ahead) + 1, eta=eta, waiting_for=waiting_for)
         own, left = self._shared.board.seconds_per_image * job.count, warmup.left
@@ -306,10 +311,10 @@ def _eta(low: float, high: float, now: datetime) -> Eta:
     return Eta(low=timedelta(seconds=max(low, 0)), high=timedelta(seconds=max(high, 1)), at=now)
 
 
-def _waiting_for(scene: Scene) -> str:
+def _waiting_for(scene: Scene, *, is_to_come: bool) -> str:
     last = scene.snapshot.last_end
     tried = scene.snapshot.session.tries > 0 and last is not None
-    return str(last.end_reason) if tried and last and last.end_reason else "machine"
+    return str(last.end_reason) if tried and last and last.end_reason else "machine" * is_to_come
 
 
 def _trouble(scene: Scene, job: Job, machine: Instance) -> Trouble | None:

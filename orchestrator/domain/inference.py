@@ -20,6 +20,17 @@ class LoraSupport(StrEnum):
     OWN = "own"  # what the workflow has: our graph and our files are there
 
 
+class Obstacle(StrEnum):
+    """What about a job an API cannot do."""
+
+    OWN_LORA = "own_lora"  # a person or an admin has added it
+    WORKFLOW = "workflow"  # another model, or a picture to start from
+    LORA = "lora"  # one of the workflow's, or its strength
+    WORDS = "words"  # what to leave out
+    STEPS = "steps"
+    SIZE = "size"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
     """
@@ -107,12 +118,17 @@ class Capabilities:
     seconds: float = 4.0
 
     def can_make(self, workflow: Workflow, job: Job) -> bool:
-        """Whether it can make just the pictures of *job*: model, LoRA, size, steps, words."""
-        if job.own_lora is not None or (workflow.takes_image and not self.takes_image):
-            return False
-        if not self.runs_graphs and workflow.family not in self.families:
-            return False
-        return self._has_lora(workflow, job) and self._fits(job)
+        """Whether it can make just the pictures of *job*."""
+        return self.obstacle(workflow, job) is None
+
+    def obstacle(self, workflow: Workflow, job: Job) -> Obstacle | None:
+        """The first thing about *job* that it cannot do; None where it can make it."""
+        if job.own_lora is not None:
+            return Obstacle.OWN_LORA
+        has_model = self.runs_graphs or workflow.family in self.families
+        if not has_model or (workflow.takes_image and not self.takes_image):
+            return Obstacle.WORKFLOW
+        return self._unfit(job) if self._has_lora(workflow, job) else Obstacle.LORA
 
     def _has_lora(self, workflow: Workflow, job: Job) -> bool:
         lora = lora_of(workflow, job)
@@ -123,13 +139,13 @@ class Capabilities:
         least, most = self.strengths
         return self.loras is not LoraSupport.NONE and least <= float(job.values.get("strength", 1.0)) <= most
 
-    def _fits(self, job: Job) -> bool:
+    def _unfit(self, job: Job) -> Obstacle | None:
         values = job.values
         if str(values.get("negative", "")).strip() and not self.takes_negative:
-            return False
+            return Obstacle.WORDS
         if "steps" in values and not self.steps[0] <= int(values["steps"]) <= self.steps[1]:
-            return False
-        return self.sizes.allow(*size_of(job))
+            return Obstacle.STEPS
+        return None if self.sizes.allow(*size_of(job)) else Obstacle.SIZE
 
     def estimate(self, job: Job) -> MicroUsd:
         """What *job* will cost there at most, as far as that can be told before."""

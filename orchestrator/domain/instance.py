@@ -49,6 +49,7 @@ class EndReason(StrEnum):
     IDLE = "idle"  # nobody asked for anything until the idle timeout
     RELEASED = "released"  # its person gave it back
     NOT_NEEDED = "not_needed"  # every job that wanted it ended first
+    NOT_ASKED = "not_asked"  # it was started early, and nobody asked for anything
     OVERTAKEN = "overtaken"  # a second machine was ready first
     SHUTDOWN = "shutdown"  # the bot was stopped by hand
     ADMIN = "admin"  # an admin ended it
@@ -83,6 +84,7 @@ BLAMELESS = frozenset(
         EndReason.IDLE,
         EndReason.RELEASED,
         EndReason.NOT_NEEDED,
+        EndReason.NOT_ASKED,
         EndReason.OVERTAKEN,
         EndReason.SHUTDOWN,
         EndReason.ADMIN,

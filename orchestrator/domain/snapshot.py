@@ -1,6 +1,7 @@
 """What a policy sees: one session and what surrounds it, read in one transaction."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from orchestrator.domain.instance import WARMING, Instance, InstanceState
 from orchestrator.domain.job import Job, JobState
@@ -16,10 +17,12 @@ class Evidence:
     Attributes:
         recent: When their last requests came, in seconds since 1970, as far back as any policy looks.
         advice: What was advised at the last of them.
+        expected_at: When a machine was started early for a request that has not come yet.
     """
 
     recent: tuple[float, ...] = ()
     advice: Advice | None = None
+    expected_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

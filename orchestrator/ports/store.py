@@ -116,6 +116,10 @@ class Jobs(Protocol):
         """QUEUED jobs, oldest first, of sessions that have no READY instance."""
         ...
 
+    async def behind(self, limit: int) -> tuple[Job, ...]:
+        """QUEUED jobs, oldest first, of sessions that have one: behind what it paints."""
+        ...
+
     async def page(self, *, user: UserId | None, before: JobId | None, limit: int) -> tuple[Job, ...]:
         """Newest first; all users when *user* is None; only those older than *before*."""
         ...

@@ -31,6 +31,7 @@ ONE_ROW = "SCAN CONSTANT ROW"
 WHOLE_INDEX = {
     "jobs.RUNNING": "job_running",
     "jobs.BRIDGEABLE": "job_queued",
+    "jobs.BEHIND": "job_queued",
     "jobs.COUNT": "job_unfinished_of_user",
     "jobs.COUNT_IMAGES": "newest",  # as many jobs as its inner query has chosen
     "ledger.BRIDGED": "newest",  # the same
@@ -92,6 +93,7 @@ async def test_a_query_finds_its_rows_in_their_order(connection: sqlite3.Connect
         ("jobs.NEXT_JOBS", "job_next (session_id=?)"),
         ("jobs.NEXT_JOBS", "job_running_on (instance_id=?)"),
         ("jobs.BRIDGEABLE", "instance_ready (session_id=? AND state=?)"),
+        ("jobs.BEHIND", "instance_ready (session_id=? AND state=?)"),
         ("jobs.PAGE", "job_newest ((submitted_at,id)<(?,?))"),
         ("jobs.PAGE_OF_USER", "job_newest_of_user (user_id=? AND (submitted_at,id)<(?,?))"),
         ("jobs.ASKED", "job_newest ((submitted_at,id)>(?,?))"),

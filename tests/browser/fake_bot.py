@@ -83,6 +83,7 @@ class FakeBot:
         app.router.add_get("/", self._index)
         app.router.add_static("/static", STATIC)
         app.router.add_post("/api/commands", self._command)
+        app.router.add_post("/api/expect", self._expect)
         app.router.add_get("/api/cards", self._all_cards)
         app.router.add_get("/api/images/{key}", self._image)
         app.router.add_get("/api/session", self._session)
@@ -101,6 +102,9 @@ class FakeBot:
 
     async def _index(self, request: web.Request) -> web.FileResponse:
         return web.FileResponse(STATIC / "index.html")
+
+    async def _expect(self, request: web.Request) -> web.Response:
+        return web.json_response({})
 
     async def _command(self, request: web.Request) -> web.Response:
         command = await request.json()

@@ -333,6 +333,7 @@ class TestJobs:
         async with store.reading() as books:
             assert names(await books.jobs.bridgeable(10)) == ["j3", "j4"]
             assert names(await books.jobs.bridgeable(1)) == ["j3"]
+            assert names(await books.jobs.behind(10)) == ["j1"]
 
     async def test_pages_go_from_new_to_old_without_gap_or_repetition(self, store: Store) -> None:
         submitted = [NOW + seconds(number // 2) for number in range(7)]  # some at the same moment

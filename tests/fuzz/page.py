@@ -90,7 +90,8 @@ def request(mutator: Mutator) -> tuple[str, str, bytes, dict[str, str]]:
     if mutator.chance(2):
         said = {"text": mutator.one_of(WORDS), "user": mutator.one_of(("ada", "bob", "eve")), "key": "k"}
         del said["key" if not mutator.chance(6) else "user"]
-        return "POST", "/api/commands", mutator.as_json(said)[:MOST_BODY], headers
+        path = mutator.one_of(("/api/commands", "/api/commands", "/api/expect"))
+        return "POST", path, mutator.as_json(said)[:MOST_BODY], headers
     path = mutator.one_of(READS).replace("{}", _segment(mutator))
     query = "&".join(f"{mutator.one_of(PARAMETERS)}={_segment(mutator)}" for _ in range(mutator.dice.randrange(3)))
     method = mutator.one_of(("GET", "GET", "GET", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "POST", "PATCH"))

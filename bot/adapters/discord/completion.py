@@ -10,11 +10,14 @@ import discord
 from bot.adapters.discord.answering import Answering
 from bot.adapters.discord.options import REMOVE_LORA, options_of
 from bot.adapters.discord.people import call_of
-from bot.chat.commands import Command, Loras, Presets
+from bot.chat.commands import Command, Expect, Loras, Presets
+from bot.chat.hunch import Hunch
 from bot.chat.model import Call, Reply
 from orchestrator.api import RequestError
 
 log = logging.getLogger(__name__)
+
+IMAGINE = "imagine"
 
 LIMIT_S = 2.0
 """Discord waits three seconds; no list is better than one that comes too late."""
@@ -23,6 +26,7 @@ LIMIT_S = 2.0
 class Completion:
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
+        self._hunch = Hunch(answering.backend.handler, answering.backend.now)
 
     async def values(self, interaction: discord.Interaction, option: str, begun: str) -> list[str]:
         """Those that begin like what is typed first, then those that have it somewhere; none for strangers."""
@@ -30,6 +34,8 @@ class Completion:
             call = call_of(interaction, Presets(), self._answering.access)
         except RequestError:
             return []
+        if interaction.command is not None and interaction.command.name == IMAGINE:
+            await self._hunch.tell(replace(call, command=Expect()))
         wanted = begun.strip().lower()
         known = await self._offered(call, option)
         found = [value for value in known if wanted in value.lower()]

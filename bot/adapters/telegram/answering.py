@@ -13,6 +13,8 @@ from bot.adapters.telegram.people import call_of, check
 from bot.adapters.telegram.spots import Spot, is_group
 from bot.adapters.telegram.talking import Talking
 from bot.chat.access import Access
+from bot.chat.commands import Expect
+from bot.chat.hunch import Hunch
 from bot.chat.model import Answer, Call, Refused, Reply, Started
 from bot.chat.surface import Backend
 from bot.chat.texts import sentence
@@ -45,6 +47,7 @@ class Answering:
         self.access = access
         self.talking = talking
         self._username = username.lower()
+        self._hunch = Hunch(backend.handler, backend.now)
         self._hinted: OrderedDict[tuple[int, int], None] = OrderedDict()
 
     async def wrote(self, message: Message) -> None:
@@ -60,6 +63,8 @@ class Answering:
             check(self.access, user, message.chat)
             if text.split(maxsplit=1)[:1] in (["/start"], [f"/start@{self._username}"]):
                 await self._start(spot, text)
+                key = f"{message.chat_id}:{message.message_id}"
+                await self._hunch.tell(call_of(Expect(), user=user, spot=spot, access=self.access, key=key))
             elif text:
                 await self._command(user, spot, text, key=f"{message.chat_id}:{message.message_id}")
             else:

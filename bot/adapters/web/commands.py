@@ -11,7 +11,9 @@ from bot.adapters.web.guard import refusal
 from bot.adapters.web.site import Site
 from bot.adapters.web.surface import NAME, user_id
 from bot.adapters.web.wire import reply_document, started_document
+from bot.chat.commands import Expect
 from bot.chat.handle import ReplyHandle
+from bot.chat.hunch import Hunch
 from bot.chat.model import Answer, Call, Person, Refused, Reply, Started
 from bot.chat.texts import sentence
 from bot.chat.typed import read_command
@@ -43,6 +45,7 @@ class BadRequest(Exception):
 class Commands:
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._hunch = Hunch(site.backend.handler, site.backend.now)
 
     async def post(self, request: web.Request) -> web.Response:
         if self._site.surface.readers.is_closed:
@@ -68,6 +71,20 @@ class Commands:
             is_overheard=False,
         )
         return _response(await self._site.backend.handler.handle(call))
+
+    async def expect(self, request: web.Request) -> web.Response:
+        """The field where one types has got the focus."""
+        if request.content_type != "application/json":
+            return refusal("What is posted is application/json.", 415)
+        try:
+            name = read_expected(await request.read())
+        except BadRequest as error:
+            return refusal(error.sentence)
+        person = Person(user=user_id(name), surface=NAME, is_admin=True)
+        handle = ReplyHandle(surface=NAME, chat=name)
+        call = Call(person=person, command=Expect(), handle=handle, key="", place=NAME, is_overheard=False)
+        await self._hunch.tell(call)
+        return web.json_response({})
 
 
 def _response(answer: Answer) -> web.Response:
@@ -101,6 +118,22 @@ def read_posted(body: bytes) -> Posted:
     if key is not None and not (isinstance(key, str) and 0 < len(key) <= LONGEST_KEY and _is_storable(key)):
         raise BadRequest(f'"key" must be a text of at most {LONGEST_KEY} characters.')
     return Posted(text=text, user=read_name(document.get("user")), key=key or secrets.token_hex(12))
+
+
+def read_expected(body: bytes) -> str:
+    """
+    Read who is about to ask.
+
+    Raises:
+        BadRequest: It is not the JSON that is expected.
+    """
+    try:
+        document: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise BadRequest('The body must be a JSON object such as {"user": "ada"}.')
+    return read_name(document.get("user"))
 
 
 def read_name(name: object) -> str:

@@ -60,6 +60,7 @@ def _app(site: Site, events: Events) -> web.Application:
             web.get("/static/{name}", pages.static),
             web.get("/healthz", reading.health),
             web.post("/api/commands", commands.post),
+            web.post("/api/expect", commands.expect),
             web.get("/api/cards", reading.cards),
             web.get("/api/cards/{id}", reading.card),
             web.get("/api/images/{key}", reading.image),

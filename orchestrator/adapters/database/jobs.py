@@ -50,6 +50,7 @@ BRIDGEABLE = """
     ORDER BY submitted_at, id
     LIMIT :limit
 """
+BEHIND = BRIDGEABLE.replace("NOT EXISTS", "EXISTS")
 PAGE = """
     SELECT * FROM job
     WHERE (submitted_at, id) < (:at, :id) AND forgotten_at IS NULL
@@ -130,6 +131,9 @@ class SqlJobs(Jobs):
 
     async def bridgeable(self, limit: int) -> tuple[Job, ...]:
         return _all(await self._sql.rows(BRIDGEABLE, limit=limit))
+
+    async def behind(self, limit: int) -> tuple[Job, ...]:
+        return _all(await self._sql.rows(BEHIND, limit=limit))
 
     async def page(self, *, user: UserId | None, before: JobId | None, limit: int) -> tuple[Job, ...]:
         place = _AFTER_EVERY_JOB if before is None else await self._place(before)

@@ -15,6 +15,7 @@ import numpy as np
 
 from orchestrator.domain.policy.shadow import (
     BREAK_EVEN,
+    BRIDGE_ONLY,
     RULES,
     Ask,
     Belief,
@@ -43,8 +44,8 @@ class Advice:
         rents: They should have a machine now.
         keep: For so long after that request it stays.
         is_bounded: The rule was not free: break-even decided.
-        rule_usd: What the rule would have cost on the requests so far, the older ones counting less.
-        bridge_usd: What an API alone would have, as far as one can make them.
+        rule_usd: What the rule would have cost on the person's requests so far, the older ones counting less.
+        bridge_usd: What an API would have, with machines for nothing but what none can make.
         requests: How many requests that goes by.
     """
 
@@ -90,10 +91,15 @@ class _Own:
     last: float = -inf
 
     def settle(self, now: float, belief: Belief) -> None:
-        if self.is_on:
-            end = max(self.last + self.keep_s, self.free)
-            self.usd += belief.usd_s * (min(end, now) - self.last)
-            self.is_on = end > now
+        self.usd += self.owed(now, belief)
+        self.is_on = self.is_on and self._end > now
+
+    def owed(self, now: float, belief: Belief) -> float:
+        return belief.usd_s * (min(self._end, now) - self.last) if self.is_on else 0.0
+
+    @property
+    def _end(self) -> float:
+        return max(self.last + self.keep_s, self.free)
 
     def ask(self, ask: Ask, belief: Belief, *, rents: bool, keep_s: float) -> None:
         is_warm = self.is_on and self.ready <= ask.at
@@ -115,7 +121,6 @@ class _Person:
         self.bound = Bound()
         self.own = _Own()
         self.usd: Floats = np.zeros(len(RULES))
-        self.bridge_usd = 0.0
         self.requests = 0.0
         self.last = -inf
         self.advice: Advice | None = None
@@ -136,7 +141,7 @@ class Adviser:
         self._last = -inf
         self.totals_usd: Floats = np.zeros(len(RULES))
         """Of each rule, on all requests, none of them counting less."""
-        self.bridgeable_usd = 0.0
+        self.requests = 0
 
     def advice(self, user: str) -> Advice | None:
         """What was advised at their last request; None while they have asked for nothing."""
@@ -148,9 +153,15 @@ class Adviser:
         person = self._people.get(user)
         return tuple(person.shadow.recent) if person else ()
 
-    def own_usd(self) -> float:
-        """What following the advice has cost in the same model."""
-        return sum(person.own.usd for person in self._people.values())
+    def own_usd(self, now: float, belief: Belief) -> float:
+        """What following the advice has cost in the same model, in money, machines that are still on included."""
+        return sum(person.own.usd + person.own.owed(now, belief) for person in self._people.values())
+
+    def money(self, now: float, belief: Belief) -> Floats:
+        """The same of each rule: no waiting is counted."""
+        people = [person.shadow for person in self._people.values()]
+        owed = sum((each.owed(now, belief) - each.waited_usd for each in people), np.zeros(len(RULES)))
+        return self.totals_usd + owed
 
     def ask(self, user: str, ask: Ask, belief: Belief) -> Advice:
         """One more request of *user*; where a clock was set back, at the time of the one before it."""
@@ -164,7 +175,7 @@ class Adviser:
         is_bounded = False
         if place != BREAK_EVEN and not _can_be_paid_for(person, RULES[place].keep_s, belief):
             place, is_bounded = BREAK_EVEN, True
-        advice = self._advise(person, place, ask, belief, is_bounded=is_bounded, usd=float(score[place]))
+        advice = self._advise(person, place, ask, belief, is_bounded=is_bounded)
         person.own.ask(ask, belief, rents=advice.rents, keep_s=advice.keep.total_seconds())
         person.advice = advice
         return advice
@@ -174,14 +185,13 @@ class Adviser:
         faded = _faded(ask.at - person.last)
         person.usd = person.usd * faded + cost
         person.requests = person.requests * faded + 1
-        person.bridge_usd = person.bridge_usd * faded + (ask.bridge_usd or 0.0)
         person.last = ask.at
         self._all_usd = self._all_usd * _faded(ask.at - self._last) + cost
         self._last = max(ask.at, self._last)
         self.totals_usd += cost
-        self.bridgeable_usd += ask.bridge_usd or 0.0
+        self.requests += 1
 
-    def _advise(self, person: _Person, place: int, ask: Ask, belief: Belief, *, is_bounded: bool, usd: float) -> Advice:
+    def _advise(self, person: _Person, place: int, ask: Ask, belief: Belief, *, is_bounded: bool) -> Advice:
         rule, shadow = RULES[place], person.shadow
         is_break_even = place == BREAK_EVEN
         keep_s = belief.idle_s if is_break_even else rule.keep_s
@@ -195,8 +205,8 @@ class Adviser:
             rule=rule,
             is_break_even=is_break_even,
             is_bounded=is_bounded,
-            rule_usd=usd,
-            bridge_usd=person.bridge_usd,
+            rule_usd=float(person.usd[place]),
+            bridge_usd=float(person.usd[BRIDGE_ONLY]),
             requests=person.requests,
             credit_usd=shadow.credit_usd,
             within=shadow.within(rule.window_s),

@@ -1,5 +1,6 @@
 """Policies that follow one rule whatever happens: what others do, and what is held against them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,9 +31,12 @@ class Fixed:
     def wants_machine(self, snapshot: SessionSnapshot, now: datetime) -> bool:
         if snapshot.waiting:
             return True
-        recent, window = snapshot.evidence.recent, self.window.total_seconds()
-        within = sum(recent[-1] - at < window for at in recent)
-        return within >= self.requests and snapshot.goes_on and now < self.warm_until(snapshot)
+        is_due = self.within(snapshot.evidence.recent) >= self.requests
+        return is_due and snapshot.goes_on and now < self.warm_until(snapshot)
+
+    def within(self, recent: Sequence[float]) -> int:
+        """How many of a person's requests came within the window that ends with the last one."""
+        return sum(recent[-1] - at < self.window.total_seconds() for at in recent)
 
     def warm_until(self, snapshot: SessionSnapshot) -> datetime:
         return snapshot.session.last_request_at + min(self.keep, self.idle_timeout)

@@ -138,12 +138,14 @@ class Shadow:
     Attributes:
         recent: When their last requests came, as far back as any window.
         credit_usd: By how much a machine would have been cheaper than the API, had it been there since the best moment.
+        waited_usd: What of each rule's costs was no money: waiting.
     """
 
     def __init__(self, most_kept_s: float) -> None:
         count = len(RULES)
         self.recent: deque[float] = deque()
         self.credit_usd = 0.0
+        self.waited_usd: Floats = np.zeros(count)
         self._most_kept_s = most_kept_s
         self._last = -inf
         self._is_on = np.zeros(count, dtype=bool)
@@ -172,7 +174,9 @@ class Shadow:
         if ask.bridge_usd is None:
             begins = np.maximum(np.maximum(self._free, self._ready), ask.at)
             self._free = begins + paint_s
-            cost += WAIT_USD_S * np.maximum(self._ready - ask.at, 0.0)
+            waited = WAIT_USD_S * np.maximum(self._ready - ask.at, 0.0)
+            self.waited_usd += waited
+            cost += waited
         else:
             self._free = np.where(warm, np.maximum(self._free, ask.at) + paint_s, self._free)
             cost += np.where(warm, 0.0, ask.bridge_usd)
@@ -183,12 +187,20 @@ class Shadow:
 
     def settle(self, now: float, belief: Belief) -> Floats:
         """Let time pass until *now*; returns what the machines that were on have cost since the last request."""
+        cost = self.owed(now, belief)
+        self._is_on &= self._end > now
+        return cost
+
+    def owed(self, now: float, belief: Belief) -> Floats:
+        """What the machines have cost since the last request; nothing is changed by asking."""
         if self._last == -inf:
             return np.zeros(len(RULES))
-        end = np.maximum(self._last + self._keep, self._free)
-        cost = np.where(self._is_on, belief.usd_s * (np.minimum(end, now) - self._last), 0.0)
-        self._is_on &= end > now
-        return cost
+        return np.where(self._is_on, belief.usd_s * (np.minimum(self._end, now) - self._last), 0.0)
+
+    @property
+    def _end(self) -> Floats:
+        """When each rule gives its machine back, if nothing more is asked."""
+        return np.maximum(self._last + self._keep, self._free)
 
     def _count(self, ask: Ask, belief: Belief) -> None:
         if self.recent:

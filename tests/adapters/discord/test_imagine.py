@@ -148,6 +148,15 @@ async def test_presets_are_offered_to_whom_they_belong(stage: Stage) -> None:
     assert stage.orchestrator.requests[0].values["aspect"] == "9:16"
 
 
+async def test_who_types_what_to_paint_is_about_to_ask(stage: Stage) -> None:
+    for begun in ("p", "po", "pos"):
+        await stage.ada.autocomplete(stage.channel, "imagine", "preset", begun, prompt="a cat")
+    await stage.eve.autocomplete(stage.channel, "imagine", "preset", "", prompt="a cat")
+    await stage.bob.autocomplete(stage.channel, "lora", "options", "remove")
+
+    assert stage.orchestrator.expected == [stage.user(stage.ada)]
+
+
 async def test_strangers_are_offered_nothing_and_told_whom_to_ask(stage: Stage) -> None:
     assert await stage.eve.autocomplete(stage.channel, "imagine", "lora", "", prompt="a cat") == []
 

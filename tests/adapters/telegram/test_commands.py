@@ -183,8 +183,11 @@ async def test_a_link_shows_its_prompt_and_runs_nothing(telegram: Telegram, orch
 
 
 @pytest.mark.parametrize("payload", ["", " help", " %%%", " AAAA"])
-async def test_start_greets(telegram: Telegram, payload: str) -> None:
+async def test_start_greets_and_whoever_starts_is_expected_to_ask(
+    telegram: Telegram, orchestrator: FakeOrchestrator, payload: str
+) -> None:
     assert "Say what to paint" in await said(telegram, f"/start{payload}")
+    await until(lambda: orchestrator.expected == [f"telegram:{ADA}"])
 
 
 # Buttons.

@@ -21,6 +21,7 @@ from orchestrator.api import (
     CostReport,
     CostRow,
     DayCostView,
+    Decision,
     Failed,
     Failure,
     Forgotten,
@@ -57,6 +58,7 @@ from orchestrator.api import (
     SessionId,
     SessionState,
     SessionView,
+    ShadowLedger,
     Status,
     Succeeded,
     UserId,
@@ -246,6 +248,8 @@ class FakeOrchestrator(Orchestrator):
         room: How many requests are accepted in all.
         bridges: APIs that paint while there is no machine.
         clouds: Where machines are rented.
+        expected: Who was about to ask, in order.
+        decisions: How requests were decided; a test writes them.
     """
 
     now: datetime = BEGIN
@@ -262,6 +266,9 @@ class FakeOrchestrator(Orchestrator):
     bridges: tuple[str, ...] = ()
     clouds: tuple[str, ...] = ("sandbox",)
     routing: Routing = Routing.HYBRID
+    expected: list[UserId] = field(default_factory=list)
+    decisions: dict[JobId, Decision] = field(default_factory=dict)
+    shadow: ShadowLedger | None = None
     limits: dict[str, MicroUsd | None] = field(default_factory=lambda: {"day": MicroUsd(5_000_000), "month": None})
     _people: FakePeople = field(default_factory=FakePeople)
     _loras: FakeLoras = field(default_factory=FakeLoras)
@@ -394,6 +401,9 @@ class FakeOrchestrator(Orchestrator):
             newest = newest[places[0] + 1 :] if places else []
         return tuple(newest[:limit])
 
+    async def why(self, job: JobId) -> Decision | None:
+        return self.decisions.get(job)
+
     async def rebind(self, job: JobId, origin: str) -> None:
         if job in self.views:
             self.views[job] = replace(self.views[job], origin=origin)
@@ -424,6 +434,9 @@ class FakeOrchestrator(Orchestrator):
 
     async def session(self, user: UserId) -> SessionView | None:
         return self.sessions.get(user)
+
+    async def expect(self, user: UserId) -> None:
+        self.expected.append(user)
 
     async def keep(self, user: UserId, span: timedelta) -> KeepOutcome:
         session = self.sessions.get(user)
@@ -499,6 +512,7 @@ class FakeOrchestrator(Orchestrator):
             person_day=MicroUsd(2_000_000),
             day=None,
             month=None,
+            shadow=self.shadow,
         )
 
     async def set_routing(self, name: str) -> None:

@@ -21,13 +21,15 @@ from orchestrator.api import (
     Preference,
     Routing,
     Served,
+    ShadowLedger,
+    ShadowRow,
     Status,
     Succeeded,
     UserId,
 )
 from tests.component.bot.conftest import Chat
 from tests.component.bot.fake_orchestrator import FakeOrchestrator
-from tests.unit.bot.samples import cold, queued
+from tests.unit.bot.samples import cold, decision, queued
 
 
 class Chats:
@@ -263,7 +265,7 @@ async def test_why_says_that_an_api_painted_where_nothing_is_rented(
     said = reply(await chats.say("/why"))
 
     assert said.lines == (
-        "no machine of yours was ready and none can be rented here, so your ComfyUI painted it at once",
+        "no machine of yours was free and none can be rented here, so your ComfyUI painted it at once",
         "nothing is rented: your ComfyUI paints",
     )
 
@@ -297,6 +299,48 @@ async def test_an_admin_chooses_what_becomes_of_what_an_api_keeps_back(
     first, second = orchestrator.requests
     assert (first.may_remake, first.prefers) == (False, Preference.DEFAULT)
     assert (second.may_remake, second.prefers) == (True, Preference.OWN)
+
+
+async def test_why_says_by_which_numbers_a_machine_was_not_rented(chats: Chats, orchestrator: FakeOrchestrator) -> None:
+    orchestrator.bridges = ("Replicate",)
+    await chats.say("a cat")
+    (name,) = orchestrator.views
+    served = Served(by="Replicate", seconds=3, cost=MicroUsd(3_000))
+    orchestrator.views[name] = replace(orchestrator.views[name], status=Succeeded(images=(), served=served))
+    orchestrator.decisions[name] = decision(policy="auto")
+
+    said = reply(await chats.say("/why"))
+
+    assert "no machine of yours was free, so Replicate painted it at once" in said.lines
+    assert any("this was request 2 of 3" in line for line in said.lines)
+    assert said.data["policy"] == "auto"
+
+
+async def test_why_says_so_when_the_numbers_are_no_longer_kept(chats: Chats) -> None:
+    await chats.say("a cat")
+
+    assert "the numbers that it was decided by are no longer kept" in reply(await chats.say("/why")).lines
+
+
+async def test_the_policy_says_what_others_would_have_cost(chats: Chats, orchestrator: FakeOrchestrator) -> None:
+    assert "not known yet" in reply(await chats.say("/policy", is_admin=True)).lines[-1]
+    rows = (
+        ShadowRow(name="auto", cost=MicroUsd(12_100_000), difference=MicroUsd(0)),
+        ShadowRow(name="bridge-only", cost=MicroUsd(14_020_000), difference=MicroUsd(1_920_000)),
+        ShadowRow(name="fixed(2,300,180)", cost=MicroUsd(11_800_000), difference=MicroUsd(-300_000)),
+    )
+    since = orchestrator.now
+    orchestrator.shadow = ShadowLedger(since=since, requests=214, booked=MicroUsd(12_500_000), rows=rows)
+
+    said = reply(await chats.say("/policy", is_admin=True))
+
+    assert said.lines[-2:] == (
+        (
+            "on 214 requests since 1 Mar, as it would have been: auto $12.10, bridge-only $14.02 (+$1.92),"
+            " fixed(2,300,180) $11.80 (-$0.30)"
+        ),
+        "really booked since then: $12.50",
+    )
 
 
 async def test_the_policy_is_for_admins(chats: Chats) -> None:

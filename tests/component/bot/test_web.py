@@ -45,6 +45,10 @@ class Api:
         async with self.http.post(f"{self.url}/api/commands", data=data, headers=all_headers) as answer:
             return answer.status, await answer.json()
 
+    async def expect(self, body: Any) -> int:
+        async with self.http.post(f"{self.url}/api/expect", json=body) as answer:
+            return answer.status
+
     async def say(self, text: str, user: str = "ada") -> Any:
         status, answer = await self.post({"text": text, "user": user})
         assert status == 200, answer
@@ -94,6 +98,21 @@ async def test_a_prompt_gives_a_card_with_every_key_of_the_contract(api: Api) ->
     assert (card["user"], card["state"], card["seed"]) == ("ada", "queued", 7)
     assert (card["stages"], card["eta_s"], card["images"], card["error"]) == ([], None, [], None)
     assert card["cost_usd"] == 0
+
+
+async def test_who_is_about_to_ask_is_told_once_a_minute(api: Api, orchestrator: FakeOrchestrator) -> None:
+    for user in ("ada", "ada", "bob"):
+        assert await api.expect({"user": user}) == 200
+    orchestrator.now += timedelta(minutes=1)
+    await api.expect({"user": "ada"})
+
+    assert orchestrator.expected == ["web:ada", "web:bob", "web:ada"]
+
+
+async def test_nobody_is_expected_whose_name_is_none(api: Api, orchestrator: FakeOrchestrator) -> None:
+    bodies: list[Any] = [[], {"user": 7}, "ada"]
+    assert [await api.expect(body) for body in bodies] == [400, 400, 400]
+    assert not orchestrator.expected
 
 
 async def test_a_text_without_a_slash_is_a_prompt(api: Api) -> None:

@@ -17,10 +17,10 @@ from tests.component.bot.fake_orchestrator import FakeOrchestrator
 from tests.component.bot.test_web import Api, serving
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-WRITING = {("POST", "/api/commands")}
+WRITING = {("POST", "/api/commands"), ("POST", "/api/expect")}
 PATHS = (
     *("/", "/static/app.js", "/healthz", "/api/commands", "/api/cards", "/api/cards/x", "/api/images/x"),
-    *("/api/session", "/api/workflows", "/api/status", "/api/events", "/api/nothing"),
+    *("/api/session", "/api/workflows", "/api/status", "/api/events", "/api/expect", "/api/nothing"),
 )
 FOREIGN = {
     "by another name of this computer": {"Host": "evil.example"},
@@ -47,7 +47,7 @@ async def asked(api: Api, method: str, path: str, headers: dict[str, str]) -> ai
     return answer
 
 
-def test_every_route_is_known_here_and_one_of_them_writes(orchestrator: FakeOrchestrator) -> None:
+def test_every_route_is_known_here_and_two_of_them_write(orchestrator: FakeOrchestrator) -> None:
     """A new one is added to the lists above, and so to the tests below."""
     surface = WebSurface()
     desk = open_desk(orchestrator, [surface], lambda: orchestrator.now)
@@ -73,6 +73,7 @@ async def test_nothing_is_answered_and_nothing_written_for_another_page(
 
     assert statuses == dict.fromkeys(METHODS, 403)
     assert orchestrator.requests == []
+    assert orchestrator.expected == []
     assert api.surface.readers.of(None) == []
 
 

@@ -26,10 +26,10 @@ from orchestrator.control.shared import Limits, Shared
 from orchestrator.control.views import Views
 from orchestrator.domain.ids import CloudName, ImageKey, InstallationId, JobId, UserId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
-from orchestrator.domain.job import Job, JobState, Served, Value
+from orchestrator.domain.job import Job, JobState, Preference, Served, Value
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy.quota import Quota
-from orchestrator.domain.policy.renting import FirstUser
+from orchestrator.domain.policy.renting import FirstUser, RentingPolicy
 from orchestrator.domain.policy.spend import Caps
 from orchestrator.domain.session import Session
 from orchestrator.ports.inference import InferenceApi
@@ -46,10 +46,24 @@ class Stage:
     sessions: Sessions
     service: Service
 
-    async def ask(self, *, user: UserId = ADA, key: str = "k1", prompt: str = "a cat", **values: Value) -> JobId:
+    async def ask(
+        self,
+        *,
+        user: UserId = ADA,
+        key: str = "k1",
+        prompt: str = "a cat",
+        prefers: Preference = Preference.DEFAULT,
+        **values: Value,
+    ) -> JobId:
         """Submit a job and let the sessions loop look at it."""
         request = JobRequest(
-            user=user, surface="web", origin="", idempotency_key=key, workflow=None, values={"prompt": prompt, **values}
+            user=user,
+            surface="web",
+            origin="",
+            idempotency_key=key,
+            workflow=None,
+            values={"prompt": prompt, **values},
+            prefers=prefers,
         )
         ticket = await self.service.submit(request)
         await self.look()
@@ -170,6 +184,8 @@ async def a_stage(
     clouds: tuple[CloudName, ...] = (VAST,),
     limits: Limits | None = None,
     bridge: InferenceApi | None = None,
+    policy: RentingPolicy | None = None,
+    starts_early: bool = False,
 ) -> AsyncIterator[Stage]:
     clock, catalog = HandClock(), WorkflowFiles(WORKFLOWS)
     bridges = {} if bridge is None else {bridge.name: bridge}
@@ -180,7 +196,7 @@ async def a_stage(
             ids=RandomIds(clock),
             dice=random.Random(7),
             catalog=catalog,
-            policy=FirstUser(idle_timeout=IDLE),
+            policy=policy or FirstUser(idle_timeout=IDLE),
             limits=limits or Limits(),
             caps=caps or Caps(person_day=None, day=None, month=None),
             quota=Quota(queued_jobs=3),
@@ -188,6 +204,7 @@ async def a_stage(
             epoch=1,
             clouds=clouds,
             bridges=bridges,
+            starts_early=starts_early,
             experience=Experience(bridges=bridges, catalog=catalog, most_kept=IDLE),
         )
         loras = Loras(store, shared.catalog, SimLoraFiles(bps=math.inf))

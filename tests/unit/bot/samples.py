@@ -9,12 +9,15 @@ from bot.chat.card import Telling
 from bot.chat.voice import Voice
 from orchestrator.api import (
     ColdStart,
+    Decision,
     Eta,
     ImageKey,
     JobId,
     JobView,
     MicroUsd,
+    Preference,
     Queued,
+    Routing,
     Served,
     Stage,
     StageState,
@@ -35,6 +38,35 @@ VALUES: dict[str, Value] = {
     "aspect": "1:1",
     "count": 1,
 }
+
+
+def decision(**changes: Any) -> Decision:
+    """Two requests of the three that ``auto`` waits for before it rents."""
+    plain = Decision(
+        policy="auto",
+        routing=Routing.HYBRID,
+        prefers=Preference.DEFAULT,
+        is_batch=False,
+        api="Replicate",
+        api_usd=0.003,
+        obstacle="",
+        rents=False,
+        keep=timedelta(minutes=2),
+        rule="fixed(3,300,120)",
+        is_bounded=False,
+        within=2,
+        of=3,
+        window=timedelta(minutes=5),
+        rule_usd=1.2,
+        bridge_usd=1.61,
+        requests=214.2,
+        credit_usd=0.031,
+        cold=timedelta(seconds=491.6),
+        start_usd=0.042,
+        usd_hour=0.3,
+        warm_until=None,
+    )
+    return replace(plain, **changes)
 
 
 def job(status: Status, *, after: float = 48, **changes: Any) -> JobView:

@@ -1,13 +1,13 @@
 """Charts: what is added up, and that a picture comes of it."""
 
 import io
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from PIL import Image
 
-from bot.adapters.charts import OTHERS, bars_of, cost_chart
-from orchestrator.api import CostReport, CostRow, MicroUsd, UserId
+from bot.adapters.charts import OTHERS, bars_of, cost_chart, shadow_chart
+from orchestrator.api import CostReport, CostRow, MicroUsd, ShadowLedger, ShadowRow, UserId
 
 
 def report(*rows: tuple[str, str, str, float], days: int = 3) -> CostReport:
@@ -53,5 +53,15 @@ def test_long_times_are_shown_in_longer_stretches(days: int, bars: int) -> None:
 @pytest.mark.parametrize("user", ["web:ada", "web:_hidden", "web:$x$ \\frac", "web:\u65e5\u672c"])
 async def test_a_chart_is_a_picture_whatever_people_are_called(user: str) -> None:
     picture = await cost_chart(report(("2026-03-02", "vast", user, 0.12)))
+
+    assert Image.open(io.BytesIO(picture)).format == "PNG"
+
+
+async def test_what_policies_would_have_cost_is_a_picture_too() -> None:
+    names = "auto", "best fixed rule in hindsight fixed(2,300,180)"
+    rows = tuple(ShadowRow(name=name, cost=MicroUsd(1_200_000), difference=MicroUsd(0)) for name in names)
+    since = datetime(2026, 3, 1, tzinfo=UTC)
+
+    picture = await shadow_chart(ShadowLedger(since=since, requests=214, booked=MicroUsd(0), rows=rows))
 
     assert Image.open(io.BytesIO(picture)).format == "PNG"

@@ -1,5 +1,6 @@
 """Where a job is made, what an API can make, what it charges, and when it is left alone. Pure."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -9,10 +10,20 @@ from orchestrator.adapters.workflow_files import read_workflows
 from orchestrator.app import WORKFLOWS
 from orchestrator.domain.inference import Capabilities, LoraSupport, Price, Sizes
 from orchestrator.domain.instance import InstanceState
-from orchestrator.domain.job import Job, OwnLora, Preference, Value
+from orchestrator.domain.job import Job, JobState, OwnLora, Preference, Value
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy.breaker import FIRST_S, LONGEST_S, Breaker
-from orchestrator.domain.policy.routing import BATCH, OnBridge, OnInstance, Route, Routing, Wait, route
+from orchestrator.domain.policy.routing import (
+    BATCH,
+    LONG_S,
+    OnBridge,
+    OnInstance,
+    Prices,
+    Route,
+    Routing,
+    Wait,
+    route,
+)
 from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.domain.workflows import check_values
 from tests.contract.samples import a_job, a_session, an_instance
@@ -60,6 +71,58 @@ def test_in_the_cold_the_person_decides_before_the_admin(
     routing: Routing, prefers: Preference, count: int, expected: Route
 ) -> None:
     assert routed(a_request(prefers, {"count": count}), routing=routing) == expected
+
+
+PRICES = Prices(bridge_usd=0.003, start_usd=0.04, usd_s=0.0001, paint_s=15.0, is_coming=False)
+
+
+@pytest.mark.parametrize(
+    ("prices", "machine", "routing", "expected"),
+    [
+        (PRICES, None, Routing.HYBRID, BRIDGE),
+        (PRICES, None, Routing.OWN, Wait()),
+        (PRICES, InstanceState.BOOTING, Routing.HYBRID, Wait()),
+        (PRICES, InstanceState.READY, Routing.HYBRID, OnInstance()),
+        (replace(PRICES, is_coming=True), None, Routing.HYBRID, Wait()),
+        (replace(PRICES, bridge_usd=0.042), None, Routing.HYBRID, Wait()),
+    ],
+)
+def test_who_wants_it_cheap_gets_an_api_where_a_start_would_cost_more(
+    prices: Prices, machine: InstanceState | None, routing: Routing, expected: Route
+) -> None:
+    job = a_request(Preference.CHEAP)
+    machines = () if machine is None else (an_instance(state=machine),)
+    snapshot = SessionSnapshot(session=a_session(), jobs=(job,), instances=machines)
+
+    assert route(job, snapshot, bridges=("replicate",), may_rent=True, routing=routing, prices=prices) == expected
+
+
+@pytest.mark.parametrize(
+    ("prefers", "count", "routing", "expected"),
+    [
+        (Preference.DEFAULT, 1, Routing.HYBRID, BRIDGE),
+        (Preference.DEFAULT, BATCH, Routing.HYBRID, OnInstance()),
+        (Preference.DEFAULT, 1, Routing.OWN, OnInstance()),
+        (Preference.NOW, BATCH, Routing.HYBRID, BRIDGE),
+        (Preference.OWN, 1, Routing.HYBRID, OnInstance()),
+        (Preference.CHEAP, 1, Routing.HYBRID, OnInstance()),
+    ],
+)
+def test_who_waits_gets_an_api_while_the_warm_machine_has_long_to_paint(
+    prefers: Preference, count: int, routing: Routing, expected: Route
+) -> None:
+    painting = replace(a_job("j0", state=JobState.RUNNING), values={"count": math.ceil(LONG_S / PRICES.paint_s)})
+    ahead = replace(a_job("j00"), submitted_at=a_job().submitted_at)
+    job = a_request(prefers, {"count": count})
+    machines = (an_instance(state=InstanceState.READY),)
+
+    def routed_behind(*others: Job) -> Route:
+        snapshot = SessionSnapshot(session=a_session(), jobs=(*others, job), instances=machines)
+        return route(job, snapshot, bridges=("replicate",), may_rent=True, routing=routing, prices=PRICES)
+
+    assert routed_behind(painting, ahead) == expected
+    assert routed_behind(painting) == OnInstance()
+    assert routed_behind(replace(painting, bridge="replicate"), ahead) == OnInstance()
 
 
 def test_where_nothing_can_be_rented_an_api_makes_even_what_was_to_wait() -> None:

@@ -34,6 +34,12 @@ export function command(text, user, key) {
   return request("/api/commands", { method: "POST", headers: { "Content-Type": "application/json" }, body }, limit);
 }
 
+/** Tell the bot that *user* is about to ask for a picture; nothing depends on it. */
+export function expect(user) {
+  const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ user }) };
+  return request("/api/expect", options).catch(() => null);
+}
+
 /** How many cards the bot gives at once. */
 export const PAGE = 200;
 

@@ -16,6 +16,9 @@ const EXAMPLES = [
   "the last train home, seen from above, in snow --n 2",
 ];
 
+const EXPECT_AGAIN_MS = 60_000;
+let expectedAt = -EXPECT_AGAIN_MS;
+
 const lightbox = new Lightbox();
 const person = new Person(() => void changePerson());
 const stream = new Stream({
@@ -102,7 +105,15 @@ function layExamples() {
   byId("examples").replaceChildren(...EXAMPLES.map(example));
 }
 
+/** The bot may start a machine for who is about to ask; it is told no more than once a minute. */
+function expectSoon() {
+  if (performance.now() - expectedAt < EXPECT_AGAIN_MS) return;
+  expectedAt = performance.now();
+  void api.expect(person.name);
+}
+
 layExamples();
+composer.text.addEventListener("focus", expectSoon);
 if (matchMedia("(pointer: fine)").matches) composer.focus();
 follow({
   onOpen: () => void refresh(),
