@@ -14,6 +14,8 @@ from orchestrator.domain.errors import RequestError
 from orchestrator.domain.instance import EndReason, InstanceState
 from orchestrator.domain.job import Failure, JobState
 from orchestrator.domain.money import MicroUsd
+from orchestrator.domain.policy.auto import Auto
+from orchestrator.domain.policy.renting import FirstUser, RentingPolicy
 from orchestrator.domain.policy.spend import Caps
 from orchestrator.domain.session import SessionState
 from tests.component.control.stage import IDLE, Stage, a_stage
@@ -154,8 +156,13 @@ async def test_a_machine_that_failed_is_replaced_at_once_and_the_card_says_so(st
     assert (view.status.attempt, view.status.trouble and view.status.trouble.reason) == (2, EndReason.BOOT_FAILED)
 
 
-async def test_with_one_try_a_job_fails_with_its_machine_and_no_other_is_ordered(tmp_path: Path) -> None:
-    async with a_stage(tmp_path, limits=Limits(tries=1)) as stage:
+@pytest.mark.parametrize(
+    "policy", [FirstUser(idle_timeout=IDLE), Auto(idle_timeout=IDLE)], ids=lambda policy: policy.name
+)
+async def test_with_one_try_a_job_fails_with_its_machine_and_no_other_is_ordered(
+    tmp_path: Path, policy: RentingPolicy
+) -> None:
+    async with a_stage(tmp_path, limits=Limits(tries=1), policy=policy) as stage:
         job = await stage.ask()
         await stage.lose(await stage.order(), EndReason.SSH_UNREACHABLE)
         await stage.look()
