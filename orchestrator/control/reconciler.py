@@ -200,7 +200,9 @@ class Reconciler:
                 if not (isinstance(finding, Vanished) and finding.instance.id in untold):
                     await settling.act(finding)
             unknown = sum(isinstance(finding, Unknown) for finding in findings)
-            await note_listing(books, cloud.name, asked_at, unknown=unknown)
+            rows = await books.instances.of_cloud(cloud.name)
+            unlisted = {row.id: self._sightings.listed_at(row) for row in rows if row.ref not in by_ref}
+            await note_listing(books, cloud.name, asked_at, unknown=unknown, unlisted=unlisted)
             await note_cloud(books, cloud.name, self._shared.board.cloud(cloud.name))
         del self._untaken[cloud.name]
         health = self._shared.board.cloud(cloud.name)

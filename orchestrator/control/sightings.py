@@ -7,7 +7,9 @@ last heard of. Once it is heard of again, it is booked until now.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from orchestrator.control.board import Board
 from orchestrator.control.shared import Limits
@@ -26,15 +28,35 @@ async def last_listed(books: Books, cloud: CloudName) -> datetime | None:
     return datetime.fromtimestamp(json.loads(fact)["at"], UTC) if fact else None
 
 
-async def note_listing(books: Books, cloud: CloudName, asked_at: datetime, *, unknown: int) -> None:
-    await books.set_fact(LISTING + cloud, json.dumps({"at": asked_at.timestamp(), "unknown": unknown}))
+async def note_listing(
+    books: Books,
+    cloud: CloudName,
+    asked_at: datetime,
+    *,
+    unknown: int,
+    unlisted: Mapping[InstanceId, datetime | None] = MappingProxyType({}),
+) -> None:
+    """
+    Write down that a listing was complete.
+
+    Args:
+        unlisted: Machines of our books that it did not show, and when one did last.
+    """
+    lacks = {name: at and at.timestamp() for name, at in unlisted.items()}
+    await books.set_fact(LISTING + cloud, json.dumps({"at": asked_at.timestamp(), "unknown": unknown, "lacks": lacks}))
+
+
+async def _unlisted(books: Books, cloud: CloudName) -> dict[InstanceId, datetime | None]:
+    fact = await books.fact(LISTING + cloud)
+    lacks = json.loads(fact).get("lacks", {}) if fact else {}
+    return {InstanceId(name): at and datetime.fromtimestamp(at, UTC) for name, at in lacks.items()}
 
 
 class Sightings:
     """
     What the listings of this life have shown, and whom its heartbeats have reached.
 
-    Before them an earlier life's last listing may have shown it.
+    Before them an earlier life's last listing has shown it, unless that one says otherwise.
     """
 
     def __init__(self, limits: Limits, board: Board) -> None:
@@ -43,11 +65,13 @@ class Sightings:
         self._seen: dict[InstanceId, datetime] = {}
         self._missed: dict[InstanceId, datetime] = {}  # first absences, also those that could not be written down
         self._before: dict[CloudName, datetime | None] = {}
+        self._unlisted: dict[InstanceId, datetime | None] = {}  # by an earlier life's last listing
 
     async def begin(self, books: Books, cloud: CloudName) -> None:
         """Call it before the first listing of *cloud* is noted."""
         if cloud not in self._before:
             self._before[cloud] = await last_listed(books, cloud)
+            self._unlisted.update(await _unlisted(books, cloud))
 
     def note(self, finding: Finding, asked_at: datetime, now: datetime) -> None:
         """Remember what a listing that was *asked_at* then has shown, or lacked."""
@@ -64,6 +88,12 @@ class Sightings:
         self._seen.pop(row.id, None)
         self._missed.pop(row.id, None)
 
+    def listed_at(self, row: Instance) -> datetime | None:
+        """When a listing last showed it."""
+        if row.id in self._seen or row.cloud is None:
+            return self._seen.get(row.id)
+        return self._unlisted[row.id] if row.id in self._unlisted else self._before.get(row.cloud)
+
     def booked_until(self, row: Instance, now: datetime) -> datetime:
         """Now, while we hear of it often enough; one without a switch goes on costing money, whatever we hear."""
         is_seen_without_switch = row.id in self._seen and self._board.is_unguarded(row.id)
@@ -71,8 +101,7 @@ class Sightings:
 
     def gone_by(self, row: Instance, now: datetime) -> datetime:
         """When a machine that is not listed any more had gone at the latest."""
-        seen = self._seen.get(row.id) or (self._before.get(row.cloud) if row.cloud else None)
-        signs = (seen, self._board.heard(row.id), row.ordered_at, row.running_at, row.ready_at)
+        signs = (self.listed_at(row), self._board.heard(row.id), row.ordered_at, row.running_at, row.ready_at)
         last_known = max((at for at in signs if at is not None), default=row.created_at)
         silent = self._limits.dead_man if row.host_key else self._limits.dead_man + self._limits.boot_at(row.cloud)
         return min(now, last_known + silent, self._missed.get(row.id, now))

@@ -104,3 +104,12 @@ def test_when_it_was_first_missed_is_known_also_while_nothing_can_be_written_dow
 
     sightings.note(Seen(instance=machine), NOW, NOW)
     assert sightings.gone_by(machine, NOW) == NOW
+
+
+async def test_what_an_earlier_lifes_last_listing_lacked_was_not_seen_by_it(store: Store, board: Board) -> None:
+    async with store.writing() as books:
+        await note_listing(books, VAST, NOW, unknown=0, unlisted={a_machine("key").id: LISTED_AT})
+        later = Sightings(LIMITS, board)
+        await later.begin(books, VAST)
+
+    assert later.gone_by(a_machine("key"), NOW) == LISTED_AT + LIMITS.dead_man
