@@ -22,7 +22,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -71,10 +71,12 @@ from orchestrator.control.views import Views
 from orchestrator.domain.errors import SettingsProblem
 from orchestrator.domain.ids import CloudName
 from orchestrator.domain.money import MicroUsdPerHour
+from orchestrator.domain.policy.auto import Auto
 from orchestrator.domain.policy.by_name import policy_by_name
 from orchestrator.domain.policy.hedging import Hedging
 from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.quota import Quota
+from orchestrator.domain.policy.renting import RentingPolicy
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.cloud import CloudProvider
 from orchestrator.ports.comfy import ComfyConnector
@@ -91,6 +93,7 @@ OWN_WORKFLOWS = "workflows"
 """Folder in the data folder with the operator's own."""
 
 CLOSE_LIMIT = timedelta(seconds=5)
+THINKING = timedelta(minutes=2)
 SLOW_TO_BOOT = {LAMBDA: timedelta(minutes=15)}
 """Virtual machines take longer than containers: four to six minutes were measured (third parties, 2026-08)."""
 
@@ -353,7 +356,7 @@ async def _shared(
         ids=ids,
         dice=random.Random(),  # noqa: S311 - jitter and seeds of pictures, not secrets
         catalog=catalog,
-        policy=policy_by_name(settings.policy, settings.idle_timeout),
+        policy=_policy(settings, is_sandbox=sandbox is not None),
         experience=Experience(
             bridges=outside.bridges,
             catalog=catalog,
@@ -372,6 +375,16 @@ async def _shared(
         starts_early=settings.start_early,
         board=Board(seconds_per_image=2.0) if sandbox is not None else Board(),
     )
+
+
+def _policy(settings: Settings, *, is_sandbox: bool) -> RentingPolicy:
+    try:
+        policy = policy_by_name(settings.policy, settings.idle_timeout)
+    except ValueError as error:
+        raise SettingsProblem(f"GLOWPLUG_POLICY: {error}") from error
+    if is_sandbox and isinstance(policy, Auto):  # its machines are worth half a minute: too short to think of a prompt
+        return replace(policy, least_kept=THINKING)
+    return policy
 
 
 def _limits(settings: Settings, *, is_sandbox: bool) -> Limits:

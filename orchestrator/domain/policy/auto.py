@@ -8,9 +8,15 @@ from orchestrator.domain.snapshot import SessionSnapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auto:
-    """What :class:`~orchestrator.domain.policy.advice.Advice` says. The idle timeout bounds every keep-alive."""
+    """
+    What :class:`~orchestrator.domain.policy.advice.Advice` says. The idle timeout bounds every keep-alive.
+
+    Attributes:
+        least_kept: Where machines cost nothing, so long at least, however little they are worth.
+    """
 
     idle_timeout: timedelta
+    least_kept: timedelta = timedelta()
     name: str = "auto"
 
     def wants_machine(self, snapshot: SessionSnapshot, now: datetime) -> bool:
@@ -22,5 +28,5 @@ class Auto:
 
     def warm_until(self, snapshot: SessionSnapshot) -> datetime:
         advice = snapshot.evidence.advice
-        keep = self.idle_timeout if advice is None else min(advice.keep, self.idle_timeout)
+        keep = self.idle_timeout if advice is None else min(max(advice.keep, self.least_kept), self.idle_timeout)
         return snapshot.session.last_request_at + keep
