@@ -108,7 +108,7 @@ MUTANTS = (
         file="orchestrator/control/ordering.py",
         before="live = await books.instances.in_states(*sorted(ORDERED))",
         after="live = await books.instances.in_states(*sorted(ORDERED - {'LAUNCHING', 'TERMINATING'}))",
-        seed=2,
+        seed=4,
     ),
     Mutant(
         name="forgotten-reserves",
@@ -126,7 +126,7 @@ MUTANTS = (
         file="orchestrator/control/sessions.py",
         before="if len(self._snapshot.ready) + len(self._snapshot.warming) < 2 or not self._snapshot.ready:",
         after="if True:",
-        seed=13,
+        seed=15,
     ),
     Mutant(
         name="silent-moves",
