@@ -194,7 +194,7 @@ class Adviser:
     def _advise(self, person: _Person, place: int, ask: Ask, belief: Belief, *, is_bounded: bool) -> Advice:
         rule, shadow = RULES[place], person.shadow
         is_break_even = place == BREAK_EVEN
-        keep_s = belief.idle_s if is_break_even else rule.keep_s
+        keep_s = belief.idle_s(shadow.credit_usd) if is_break_even else rule.keep_s
         if is_break_even:
             rents = shadow.credit_usd >= belief.start_usd
         else:
