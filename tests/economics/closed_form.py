@@ -8,6 +8,7 @@ from orchestrator.domain.bounds import Times
 from orchestrator.domain.policy.advice import Adviser
 from orchestrator.domain.policy.shadow import Ask, Belief
 from orchestrator.domain.terms import Terms
+from tests.economics.plain import Told
 
 IDLE_TIMEOUT = timedelta(minutes=10)
 
@@ -24,22 +25,27 @@ def belief(terms: Terms) -> Belief:
 
 def auto_usd(people: Sequence[Times], terms: Terms, *, before: Sequence[Times] = ()) -> float:
     """
-    Dollars, until the last machine is given back.
+    Dollars by its own ledger, until the last machine is given back.
 
     Args:
-        before: What people asked for earlier, which auto has seen; of the same people, at negative times.
+        before: What the same people asked for earlier, which auto has seen.
     """
     adviser = Adviser(IDLE_TIMEOUT)
-    _ask(adviser, before, terms)
+    advised(adviser, before, terms)
+    adviser.settle()
     spent = adviser.own_usd()
-    _ask(adviser, people, terms)
+    advised(adviser, people, terms)
+    adviser.settle()
     return adviser.own_usd() - spent
 
 
-def _ask(adviser: Adviser, people: Sequence[Times], terms: Terms) -> None:
+def advised(adviser: Adviser, people: Sequence[Times], terms: Terms) -> list[list[Told]]:
+    """What it says to each of *people* at each request, all of them going on at the same time."""
+    told: list[list[Told]] = [[] for _ in people]
     known = belief(terms)
     bridge = None if terms.bridge_usd is None else terms.bridge_usd * terms.images_per_request
-    named = (((at, f"person {number}") for at in times) for number, times in enumerate(people))
-    for at, user in merge(*named):
-        adviser.ask(user, Ask(at=at, images=terms.images_per_request, bridge_usd=bridge), known)
-    adviser.settle()
+    for at, number in merge(*(((at, number) for at in times) for number, times in enumerate(people))):
+        ask = Ask(at=at, images=terms.images_per_request, bridge_usd=bridge)
+        advice = adviser.ask(f"person {number}", ask, known)
+        told[number].append(Told(at=at, rents=advice.rents, keep_s=advice.keep.total_seconds()))
+    return told

@@ -199,8 +199,9 @@ class Shadow:
         return np.maximum(self._last + self._keep, self._free)
 
     def _count(self, ask: Ask, belief: Belief) -> None:
-        if self.recent:
-            self.credit_usd = max(self.credit_usd - belief.usd_s * (ask.at - self._last), 0.0)
+        if self.recent:  # a machine that paints one after the other takes its time, however fast they come
+            busy_s = max(ask.at - self._last, belief.paint_s * ask.images)
+            self.credit_usd = max(self.credit_usd - belief.usd_s * busy_s, 0.0)
         saved = belief.start_usd if ask.bridge_usd is None else ask.bridge_usd
         self.credit_usd = min(self.credit_usd + saved, max(belief.start_usd, saved))
         self._last = ask.at
