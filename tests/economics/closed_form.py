@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from heapq import merge
 
 from orchestrator.domain.bounds import Times
 from orchestrator.domain.policy.advice import Adviser
@@ -44,7 +43,7 @@ def advised(adviser: Adviser, people: Sequence[Times], terms: Terms) -> list[lis
     told: list[list[Told]] = [[] for _ in people]
     known = belief(terms)
     bridge = None if terms.bridge_usd is None else terms.bridge_usd * terms.images_per_request
-    for at, number in merge(*(((at, number) for at in times) for number, times in enumerate(people))):
+    for at, number in sorted((at, number) for number, times in enumerate(people) for at in times):
         ask = Ask(at=at, images=terms.images_per_request, bridge_usd=bridge)
         advice = adviser.ask(f"person {number}", ask, known)
         told[number].append(Told(at=at, rents=advice.rents, keep_s=advice.keep.total_seconds()))

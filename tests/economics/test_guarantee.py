@@ -1,0 +1,110 @@
+"""What ``auto`` never costs, whoever asks whenever (docs/decisions/0018-auto.md)."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from hypothesis import example, given, settings, target
+
+from orchestrator.domain.bounds import Times, informed
+from orchestrator.domain.policy.advice import MARGIN, Adviser
+from orchestrator.domain.policy.shadow import KEEPS_S, Ask
+from orchestrator.domain.terms import Terms
+from tests.economics.closed_form import IDLE_TIMEOUT, advised, auto_usd, belief
+from tests.economics.drawn import people, terms
+from tests.economics.plain import paid
+
+EXAMPLES = 200
+CENTS = 1e-9
+PAINT_S = Terms().generate_s
+
+
+def stretch(*gaps: tuple[float, int]) -> Times:
+    times = [0.0]
+    for gap, count in gaps:
+        times += [times[-1] + gap * (number + 1) for number in range(count)]
+    return times
+
+
+ONCE_WARM = [stretch((20, 16), (480, 24))]
+"""Break-even kept for as long as a start costs, whatever a request was worth: 8 times the least, once it had begun."""
+
+THINKING = [stretch((15, 4), (110, 36))]
+"""So did two minutes for thinking, where machines are ready in seconds."""
+
+LONG_PAST = [stretch((15, 39), (700, 40))]
+"""A credit without end was still good for a machine hours later, at each single request."""
+
+
+@settings(max_examples=EXAMPLES)
+@example(ONCE_WARM, Terms(bridge_usd=0.003))
+@example(THINKING, Terms(bridge_usd=0.001, cold_start_s=20))
+@example(LONG_PAST, Terms(bridge_usd=0.003, cold_start_s=600))
+@given(people(PAINT_S), terms)
+def test_it_costs_three_times_the_least_at_most_but_for_what_comes_while_a_machine_starts(
+    who: Sequence[Times], terms: Terms
+) -> None:
+    """For people who ask no faster than a machine paints; and one cold start each."""
+    told = advised(Adviser(IDLE_TIMEOUT), who, terms)
+    spent = [paid(each, terms) for each in told]
+    start = terms.gpu_usd_s * terms.cold_start_s * len(who)
+
+    usd = sum(each.usd - each.rush_usd for each in spent) - start
+
+    target(usd / informed(who, terms))
+    assert usd <= MARGIN * informed(who, terms) + CENTS
+
+
+@settings(max_examples=EXAMPLES)
+@given(people(1), terms)
+def test_it_costs_a_constant_times_the_least_that_depends_on_how_many_ask_within_a_cold_start(
+    who: Sequence[Times], terms: Terms
+) -> None:
+    usd_s, bridge_usd = terms.gpu_usd_s, terms.bridge_usd or 0.0
+    start = usd_s * terms.cold_start_s
+    rush = max(_followers(times, terms.cold_start_s) for times in who) * max(bridge_usd, usd_s * terms.paint_s)
+
+    usd = auto_usd(who, terms) - start * len(who)
+
+    target(usd / informed(who, terms) / (MARGIN + rush / start))
+    assert usd <= (MARGIN + rush / start) * informed(who, terms) + CENTS
+
+
+def _followers(times: Times, within_s: float) -> int:
+    """The most requests that follow one within so many seconds."""
+    return max(bisect_left(times, at + within_s) - number - 1 for number, at in enumerate(times))
+
+
+@settings(max_examples=50)
+@given(people(1), terms)
+def test_its_own_ledger_says_what_doing_as_told_comes_to(who: Sequence[Times], terms: Terms) -> None:
+    adviser = Adviser(IDLE_TIMEOUT)
+    told = advised(adviser, who, terms)
+    adviser.settle()
+
+    assert adviser.own_usd() == pytest.approx(sum(paid(each, terms).usd for each in told))
+
+
+@settings(max_examples=50)
+@given(people(1), terms)
+def test_keep_alive_stays_within_its_clamp(who: Sequence[Times], terms: Terms) -> None:
+    """Never above the idle timeout, nor below what one request is worth or the shortest of the rules keeps."""
+    idle_timeout = timedelta(seconds=200)
+    worth_s = (terms.bridge_usd or 0.0) / terms.gpu_usd_s
+    least_s = min(min(KEEPS_S), worth_s, idle_timeout.total_seconds())
+
+    for each in advised(Adviser(idle_timeout), who, terms):
+        for request in each:
+            assert least_s - 1e-6 <= request.keep_s <= idle_timeout.total_seconds()
+
+
+@settings(max_examples=50)
+@given(people(1), terms)
+def test_what_no_bridge_can_make_gets_a_machine_at_once_and_it_is_kept(who: Sequence[Times], terms: Terms) -> None:
+    adviser, known = Adviser(IDLE_TIMEOUT), belief(terms)
+
+    for at, number in sorted((at, number) for number, times in enumerate(who) for at in times):
+        advice = adviser.ask(f"person {number}", Ask(at=at), known)
+        assert advice.rents
+        assert advice.keep >= min(timedelta(seconds=min(KEEPS_S)), timedelta(seconds=terms.cold_start_s))
