@@ -3,13 +3,14 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import timedelta
+from math import inf
 
 import pytest
 from hypothesis import example, given, settings, target
 
 from orchestrator.domain.bounds import Times, informed
 from orchestrator.domain.policy.advice import MARGIN, Adviser
-from orchestrator.domain.policy.shadow import KEEPS_S, Ask
+from orchestrator.domain.policy.shadow import BREAK_EVEN, KEEPS_S, Ask, Shadow
 from orchestrator.domain.terms import Terms
 from tests.economics.closed_form import IDLE_TIMEOUT, advised, auto_usd, belief
 from tests.economics.drawn import people, terms
@@ -27,20 +28,19 @@ def stretch(*gaps: tuple[float, int]) -> Times:
     return times
 
 
-ONCE_WARM = [stretch((20, 16), (480, 24))]
-"""Break-even kept for as long as a start costs, whatever a request was worth: 8 times the least, once it had begun."""
+SELDOM = stretch((2400, 39))
+"""Five times the least, while break-even kept each machine for at least two minutes, that people may think."""
 
-THINKING = [stretch((15, 4), (110, 36))]
-"""So did two minutes for thinking, where machines are ready in seconds."""
+ONCE_WARM = stretch((20, 16), (480, 24))
+"""Eight times, while it kept one for as long as a start costs, whatever a request was worth."""
 
-LONG_PAST = [stretch((15, 39), (700, 40))]
-"""A credit without end was still good for a machine hours later, at each single request."""
+LONG_PAST = stretch((15, 400), (700, 40))
+"""While its credit had no end, it was good for a machine at each single request for hours."""
 
 
 @settings(max_examples=EXAMPLES)
-@example(ONCE_WARM, Terms(bridge_usd=0.003))
-@example(THINKING, Terms(bridge_usd=0.001, cold_start_s=20))
-@example(LONG_PAST, Terms(bridge_usd=0.003, cold_start_s=600))
+@example([SELDOM], Terms(bridge_usd=0.0025, cold_start_s=20))
+@example([[0.0]], Terms(bridge_usd=0.003, cold_start_s=20))
 @given(people(PAINT_S), terms)
 def test_it_costs_three_times_the_least_at_most_but_for_what_comes_while_a_machine_starts(
     who: Sequence[Times], terms: Terms
@@ -69,6 +69,23 @@ def test_it_costs_a_constant_times_the_least_that_depends_on_how_many_ask_within
 
     target(usd / informed(who, terms) / (MARGIN + rush / start))
     assert usd <= (MARGIN + rush / start) * informed(who, terms) + CENTS
+
+
+@pytest.mark.parametrize(
+    ("times", "terms"),
+    [
+        (SELDOM, Terms(bridge_usd=0.0025, cold_start_s=20)),
+        (ONCE_WARM, Terms(bridge_usd=0.003)),
+        (LONG_PAST, Terms(bridge_usd=0.003, cold_start_s=600)),
+    ],
+)
+def test_break_even_alone_stays_within_the_margin(times: Times, terms: Terms) -> None:
+    shadow, known = Shadow(IDLE_TIMEOUT.total_seconds()), belief(terms)
+
+    usd = sum(shadow.ask(Ask(at=at, bridge_usd=terms.bridge_usd), known)[BREAK_EVEN] for at in times)
+    usd += shadow.settle(inf, known)[BREAK_EVEN]
+
+    assert usd <= MARGIN * informed([times], terms) + known.start_usd
 
 
 def _followers(times: Times, within_s: float) -> int:
