@@ -31,11 +31,11 @@ def stretch(*gaps: tuple[float, int]) -> Times:
 SELDOM = stretch((2400, 39))
 """Five times the least, while break-even kept each machine for at least two minutes, that people may think."""
 
-ONCE_WARM = stretch((20, 16), (480, 24))
+ONCE_WARM = stretch((15, 40), (480, 60))
 """Eight times, while it kept one for as long as a start costs, whatever a request was worth."""
 
-LONG_PAST = stretch((15, 400), (700, 40))
-"""While its credit had no end, it was good for a machine at each single request for hours."""
+LONG_PAST = stretch((15, 800), (610, 140))
+"""Three and a half times, while its credit had no end and was good for a machine at each single request for a day."""
 
 
 @settings(max_examples=EXAMPLES)
@@ -76,7 +76,7 @@ def test_it_costs_a_constant_times_the_least_that_depends_on_how_many_ask_within
     [
         (SELDOM, Terms(bridge_usd=0.0025, cold_start_s=20)),
         (ONCE_WARM, Terms(bridge_usd=0.003)),
-        (LONG_PAST, Terms(bridge_usd=0.003, cold_start_s=600)),
+        (LONG_PAST, Terms(bridge_usd=0.01, cold_start_s=600)),
     ],
 )
 def test_break_even_alone_stays_within_the_margin(times: Times, terms: Terms) -> None:
