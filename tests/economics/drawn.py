@@ -25,4 +25,3 @@ def _times(stretches: list[tuple[float, int]]) -> Times:
 
 
 terms: st.SearchStrategy[Terms] = st.builds(Terms, bridge_usd=st.floats(0.001, 0.05), cold_start_s=st.floats(20, 600))
-

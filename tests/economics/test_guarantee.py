@@ -16,7 +16,7 @@ from tests.economics.closed_form import IDLE_TIMEOUT, advised, auto_usd, belief
 from tests.economics.drawn import people, terms
 from tests.economics.plain import paid
 
-EXAMPLES = 200
+EXAMPLES = 150
 CENTS = 1e-9
 PAINT_S = Terms().generate_s
 
@@ -93,7 +93,7 @@ def _followers(times: Times, within_s: float) -> int:
     return max(bisect_left(times, at + within_s) - number - 1 for number, at in enumerate(times))
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(people(1), terms)
 def test_its_own_ledger_says_what_doing_as_told_comes_to(who: Sequence[Times], terms: Terms) -> None:
     adviser = Adviser(IDLE_TIMEOUT)
@@ -103,20 +103,20 @@ def test_its_own_ledger_says_what_doing_as_told_comes_to(who: Sequence[Times], t
     assert adviser.own_usd() == pytest.approx(sum(paid(each, terms).usd for each in told))
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(people(1), terms)
 def test_keep_alive_stays_within_its_clamp(who: Sequence[Times], terms: Terms) -> None:
     """Never above the idle timeout, nor below what one request is worth or the shortest of the rules keeps."""
     idle_timeout = timedelta(seconds=200)
     worth_s = (terms.bridge_usd or 0.0) / terms.gpu_usd_s
-    least_s = min(min(KEEPS_S), worth_s, idle_timeout.total_seconds())
+    least_s = min(*KEEPS_S, worth_s, idle_timeout.total_seconds())
 
     for each in advised(Adviser(idle_timeout), who, terms):
         for request in each:
             assert least_s - 1e-6 <= request.keep_s <= idle_timeout.total_seconds()
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(people(1), terms)
 def test_what_no_bridge_can_make_gets_a_machine_at_once_and_it_is_kept(who: Sequence[Times], terms: Terms) -> None:
     adviser, known = Adviser(IDLE_TIMEOUT), belief(terms)
