@@ -217,7 +217,8 @@ class Adviser:
 def _can_be_paid_for(person: _Person, keep_s: float, ask: Ask, belief: Belief) -> bool:
     """Whether the person stays within the margin even if nothing comes of it, and break-even has to take over."""
     bridge_usd, paint_s = ask.bridge_usd or 0.0, belief.paint_s * ask.images
-    at_worst = person.own.usd + bridge_usd + belief.surcharge + belief.usd_s * max(keep_s, paint_s)
+    busy_s = max(person.own.free - ask.at, 0.0) + paint_s
+    at_worst = person.own.usd + bridge_usd + belief.surcharge + belief.usd_s * max(keep_s, busy_s)
     reserve = max(belief.start_usd, bridge_usd, belief.usd_s * paint_s) + bridge_usd  # see the decision for its size
     return at_worst + reserve <= MARGIN * person.bound.usd
 
