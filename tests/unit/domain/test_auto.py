@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.domain.ids import JobId
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy.advice import Advice, Adviser
 from orchestrator.domain.policy.auto import Auto
@@ -21,14 +22,15 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 USD_S = 0.3 / 3600
 KNOWN = Belief(usd_s=USD_S, cold_s=300, start_usd=300 * USD_S, paint_s=14.4)
 
+MISSES = replace(a_session(), last_request_at=NOW, bridged_job=JobId("last"))
+
 minutes = st.integers(0, 60).map(lambda number: timedelta(minutes=number))
 gaps = st.lists(st.integers(1, 1000), min_size=1, max_size=40)
 
 
 def seen(advice: Advice | None) -> SessionSnapshot:
-    return SessionSnapshot(
-        session=replace(a_session(), last_request_at=NOW), jobs=(), instances=(), evidence=Evidence(advice=advice)
-    )
+    """Somebody whose last picture an API made."""
+    return SessionSnapshot(session=MISSES, jobs=(), instances=(), evidence=Evidence(advice=advice))
 
 
 def advised(times: Sequence[float], most_kept: timedelta = timedelta(minutes=10), bridge_usd: float = 0.05) -> Advice:
@@ -44,6 +46,13 @@ def test_it_rents_and_keeps_as_advised() -> None:
     assert policy.warm_until(seen(advice)) == NOW + advice.keep
     assert not policy.wants_machine(seen(advice), NOW + advice.keep)
     assert not policy.wants_machine(seen(replace(advice, rents=False)), NOW)
+
+
+def test_who_lost_an_idle_machine_gets_no_other_before_the_next_request() -> None:
+    advice = advised([0, 20, 40])
+    idle = replace(seen(advice), session=replace(MISSES, bridged_job=None))
+
+    assert not Auto(idle_timeout=timedelta(minutes=10)).wants_machine(idle, NOW)
 
 
 def test_of_whom_nothing_is_known_no_machine_is_rented_for() -> None:

@@ -43,7 +43,7 @@ def test_hours_may_go_past_midnight() -> None:
         "fixed(2,300,1.5)",
         "fixed(2,300,1234567)",
         "always-on",
-        "always-on(12)",
+        "always-on(13)",
         "always-on(24-25)",
         "always-on(9-25)",
         "auto;drop",
