@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from math import inf
 
 from orchestrator.domain.bounds import Times
 from orchestrator.domain.policy.advice import Adviser
@@ -29,13 +30,11 @@ def auto_usd(people: Sequence[Times], terms: Terms, *, before: Sequence[Times] =
     Args:
         before: What the same people asked for earlier, which auto has seen.
     """
-    adviser = Adviser(IDLE_TIMEOUT)
+    adviser, known = Adviser(IDLE_TIMEOUT), belief(terms)
     advised(adviser, before, terms)
-    adviser.settle()
-    spent = adviser.own_usd()
+    spent = adviser.own_usd(min(times[0] for times in people if times), known)
     advised(adviser, people, terms)
-    adviser.settle()
-    return adviser.own_usd() - spent
+    return adviser.own_usd(inf, known) - spent
 
 
 def advised(adviser: Adviser, people: Sequence[Times], terms: Terms) -> list[list[Told]]:
