@@ -57,7 +57,7 @@ def test_it_costs_three_times_the_least_at_most_but_for_what_comes_while_a_machi
 
 
 def test_a_newcomer_does_not_pay_for_what_everybody_else_is_used_to() -> None:
-    """By the others' habits a machine for each request, and ten minutes of it, are worth it; the newcomer comes daily."""
+    """By the others' habits each request is worth ten minutes of a machine; the newcomer comes once a day."""
     terms = Terms(bridge_usd=0.012)
     busy = [hour * 7200.0 + at for hour in range(240) for at in (*stretch((15, 40)), *stretch((1100, 1), (15, 40))[1:])]
     daily = [(21 + day) * 86_400.0 for day in range(12)]
