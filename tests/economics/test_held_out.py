@@ -1,4 +1,4 @@
-"""``auto`` costs hardly more than the best fixed rule chosen afterwards, on logs that nothing was tuned on."""
+"""``auto`` costs hardly more than the best fixed rule chosen afterwards, on logs that it has not seen before."""
 
 import pytest
 
