@@ -173,7 +173,7 @@ class Adviser:
         person.own.settle(ask.at, belief)
         person.bound.ask(ask, belief)
         is_bounded = False
-        if place != BREAK_EVEN and not _can_be_paid_for(person, RULES[place].keep_s, belief):
+        if place != BREAK_EVEN and not _can_be_paid_for(person, RULES[place].keep_s, ask, belief):
             place, is_bounded = BREAK_EVEN, True
         advice = self._advise(person, place, ask, belief, is_bounded=is_bounded)
         person.own.ask(ask, belief, rents=advice.rents, keep_s=advice.keep.total_seconds())
@@ -194,7 +194,7 @@ class Adviser:
     def _advise(self, person: _Person, place: int, ask: Ask, belief: Belief, *, is_bounded: bool) -> Advice:
         rule, shadow = RULES[place], person.shadow
         is_break_even = place == BREAK_EVEN
-        keep_s = belief.idle_s if is_break_even else rule.keep_s
+        keep_s = belief.idle_s(shadow.credit_usd) if is_break_even else rule.keep_s
         if is_break_even:
             rents = shadow.credit_usd >= belief.start_usd
         else:
@@ -214,10 +214,13 @@ class Adviser:
         )
 
 
-def _can_be_paid_for(person: _Person, keep_s: float, belief: Belief) -> bool:
-    """Whether the person stays within the margin, plus one cold start, even if a machine is started for nothing."""
-    at_worst = person.own.usd + belief.start_usd + belief.usd_s * keep_s
-    return at_worst <= MARGIN * person.bound.usd + belief.start_usd
+def _can_be_paid_for(person: _Person, keep_s: float, ask: Ask, belief: Belief) -> bool:
+    """Whether the person stays within the margin even if nothing comes of it, and break-even has to take over."""
+    bridge_usd, paint_s = ask.bridge_usd or 0.0, belief.paint_s * ask.images
+    busy_s = max(person.own.free - ask.at, 0.0) + paint_s
+    at_worst = person.own.usd + bridge_usd + belief.surcharge + belief.usd_s * max(keep_s, busy_s)
+    reserve = max(belief.start_usd, bridge_usd, belief.usd_s * paint_s) + bridge_usd  # see the decision for its size
+    return at_worst + reserve <= MARGIN * person.bound.usd
 
 
 def _faded(seconds: float) -> float:

@@ -27,10 +27,6 @@ WAIT_USD_S = 0.20 / 60
 """What a second of waiting for a machine is worth to a person who cannot be served elsewhere."""
 
 
-THINKING_S = 120.0
-"""Between two requests of somebody of whom nothing is known."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """
@@ -57,7 +53,7 @@ class Rule:
 
 BREAK_EVEN = 0
 """The place of the rule that goes by money alone: rent once a machine would have been cheaper by the price of a start,
-give back once being idle has cost as much. It knows nothing, and is never far from the best."""
+give back once being idle has cost that much more than the API. It knows nothing, and is never far from the best."""
 
 
 def grid() -> tuple[Rule, ...]:
@@ -110,10 +106,9 @@ class Belief:
         """What a start costs beyond the machine's own time."""
         return max(self.start_usd - self.usd_s * self.cold_s, 0.0)
 
-    @property
-    def idle_s(self) -> float:
-        """So long may a machine be idle until that has cost as much as a start; people need a while to think."""
-        return max(self.start_usd / self.usd_s, THINKING_S) if self.usd_s else inf
+    def idle_s(self, credit_usd: float) -> float:
+        """For how long an idle machine uses *credit_usd* up."""
+        return credit_usd / self.usd_s if self.usd_s else inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +132,8 @@ class Shadow:
 
     Attributes:
         recent: When their last requests came, as far back as any window.
-        credit_usd: By how much a machine would have been cheaper than the API, had it been there since the best moment.
+        credit_usd: By how much a machine would have been cheaper than the API, had it been there since the best moment;
+            no more than a start or the last request costs, since nobody loses more by having none.
         waited_usd: What of each rule's costs was no money: waiting.
     """
 
@@ -181,7 +177,7 @@ class Shadow:
             self._free = np.where(warm, np.maximum(self._free, ask.at) + paint_s, self._free)
             cost += np.where(warm, 0.0, ask.bridge_usd)
         self._keep = np.minimum(_KEEPS, self._most_kept_s)
-        self._keep[BREAK_EVEN] = min(belief.idle_s, self._most_kept_s)
+        self._keep[BREAK_EVEN] = min(belief.idle_s(self.credit_usd), self._most_kept_s)
         self._last = ask.at
         return cost + np.where(starts, belief.surcharge, 0.0)
 
@@ -203,9 +199,11 @@ class Shadow:
         return np.maximum(self._last + self._keep, self._free)
 
     def _count(self, ask: Ask, belief: Belief) -> None:
-        if self.recent:
-            self.credit_usd = max(self.credit_usd - belief.usd_s * (ask.at - self._last), 0.0)
-        self.credit_usd += ask.bridge_usd or 0.0
+        if self.recent:  # a machine that paints one after the other takes its time, however fast they come
+            busy_s = max(ask.at - self._last, belief.paint_s * ask.images)
+            self.credit_usd = max(self.credit_usd - belief.usd_s * busy_s, 0.0)
+        saved = belief.start_usd if ask.bridge_usd is None else ask.bridge_usd
+        self.credit_usd = min(self.credit_usd + saved, max(belief.start_usd, saved))
         self._last = ask.at
         self.recent.append(ask.at)
         while self.recent[0] <= ask.at - WINDOWS_S[-1]:
