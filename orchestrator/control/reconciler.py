@@ -18,7 +18,7 @@ from orchestrator.control.budgets import caps_in_force
 from orchestrator.control.health import note_cloud
 from orchestrator.control.links import Links
 from orchestrator.control.market import Market
-from orchestrator.control.moves import book_due, end_instance
+from orchestrator.control.moves import book_due, charge, end_instance
 from orchestrator.control.settling import Settling, complain
 from orchestrator.control.shared import Shared
 from orchestrator.control.sightings import Sightings, last_listed, note_listing
@@ -165,23 +165,38 @@ class Reconciler:
         async with self._shared.store.reading() as books:
             rows = await books.instances.of_cloud(cloud.name)
         for row in rows:
-            if row.state is not InstanceState.TERMINATING or row.ended_at is not None or row.ref is None:
-                continue
-            if row.is_left_alone:
-                continue
-            await self._links.drop(row.id)
-            try:
-                was_there = await cloud.terminate(row.ref)
-            except CloudError as error:
-                await self._market.refused(error)
-                await self._complain(row)
-                continue
-            if was_there:
-                self._ended_at[row.id] = self._shared.clock.now()
-            async with self._shared.store.writing() as books:
-                settling = await self._settling(books, cloud)
-                await settling.accept(row, ended_at=self._ended_at.get(row.id), was_there=was_there)
-            self._ended_at.pop(row.id, None)
+            is_due = row.state is InstanceState.TERMINATING and row.ended_at is None and not row.is_left_alone
+            if is_due and row.ref is not None:
+                await self._end(cloud, row, row.ref)
+
+    async def _end(self, cloud: CloudProvider, row: Instance, ref: CloudRef) -> None:
+        await self._links.drop(row.id)
+        if row.end_reason is EndReason.LAUNCH_LOST:
+            row = await self._priced(cloud, row, ref)
+        try:
+            was_there = await cloud.terminate(ref)
+        except CloudError as error:
+            await self._market.refused(error)
+            await self._complain(row)
+            return
+        if was_there:
+            self._ended_at[row.id] = self._shared.clock.now()
+        async with self._shared.store.writing() as books:
+            settling = await self._settling(books, cloud)
+            await settling.accept(row, ended_at=self._ended_at.get(row.id), was_there=was_there)
+        self._ended_at.pop(row.id, None)
+
+    async def _priced(self, cloud: CloudProvider, row: Instance, ref: CloudRef) -> Instance:
+        """Learn what a machine costs that was ordered and never looked at: once it is gone nobody can."""
+        try:
+            rental = await cloud.rental(ref)
+        except CloudError as error:
+            log.info("the price of machine %s is not known: %s", ref, error)
+            return row
+        if rental is None:
+            return row
+        async with self._shared.store.writing() as books:
+            return await charge(books, row, rental.price)
 
     async def _settle(
         self, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime

@@ -41,6 +41,7 @@ ONCE_FAILED: Mapping[int, str] = {
     1435: "machines of nobody's that came and went while the disk was full were never booked",
     1964: "while the disk was full nobody could write down that a machine had gone, and it was booked on",
     1752: "while the bot was away machines ended themselves, and were booked until it came back",
+    385: "a machine whose order was told to have failed was ended before anybody had asked what it really costs",
     2163: "a listing that came too soon to say that a machine was gone counted as one that had shown it",
     1163: "a machine that a listing had lacked while it booted was booked no further than that listing",
 }
