@@ -89,7 +89,7 @@ def simulate(
     figures = tuple(figures_of(each, days=days) for each in replays)
     bounds = bounds_of(requests, terms, days=days)
     if charts:
-        _draw(figures, bounds, charts, log.name)
+        _draw(figures, bounds, charts, _title(log.name, terms))
     if as_json:
         print_json(document(figures, bounds, days=days) | {"terms": asdict(terms), "faults": str(faults), "seed": seed})
     else:
@@ -152,11 +152,16 @@ def _silence() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _draw(figures: tuple[Figures, ...], bounds: Bounds, folder: Path, log: str) -> None:
+def _title(log: str, terms: Terms) -> str:
+    bridge = "no bridge" if terms.bridge_usd is None else f"bridge ${terms.bridge_usd:g} a picture"
+    return f"{log} replayed: machines ${terms.gpu_usd_hour:.2f} an hour, cold start {terms.cold_start_s:g} s, {bridge}"
+
+
+def _draw(figures: tuple[Figures, ...], bounds: Bounds, folder: Path, title: str) -> None:
     from orchestrator.cli.simulate_charts import draw  # noqa: PLC0415 - slow to load, and seldom asked for
 
     try:
-        path = draw(figures, bounds, folder, log)
+        path = draw(figures, bounds, folder, title)
     except OSError as problem:
         stop(f"{folder} cannot be written to: {problem.strerror}.")
     err.print(str(path), markup=False)
