@@ -65,6 +65,11 @@ class Hub:
         return {"Accept-Encoding": "identity", "User-Agent": "glowplug"} | known
 
 
+def open_mirrors() -> aiohttp.ClientSession:
+    """A session for mirrors: without cookies, and bytes come as they are."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """
@@ -97,7 +102,7 @@ class Mirror:
     The file at *url*.
 
     Args:
-        http: With an empty cookie jar and without decompression.
+        http: From :func:`open_mirrors`.
     """
 
     def __init__(self, http: aiohttp.ClientSession, url: str, *, hub: Hub, limits: MirrorLimits) -> None:

@@ -104,14 +104,17 @@ class _Passage:
 
     async def _work(self, numbers: Iterator[int]) -> None:
         for number in numbers:
-            start = (number - 1) * self.part
-            size = min(self.part, self.size_bytes - start)
-            body = await self.read(start, size)
-            piece = await asyncio.to_thread(_piece, body)
-            await self._in_turn(number, body)
-            self.pieces[number] = piece
-            await self.send(number, body, piece.md5)
-            self.on_bytes(size)
+            await self._bring(number)  # a call of its own: nothing of one part is left when the next one is read
+
+    async def _bring(self, number: int) -> None:
+        start = (number - 1) * self.part
+        size = min(self.part, self.size_bytes - start)
+        body = await self.read(start, size)
+        piece = await asyncio.to_thread(_piece, body)
+        await self._in_turn(number, body)
+        self.pieces[number] = piece
+        await self.send(number, body, piece.md5)
+        self.on_bytes(size)
 
     async def _in_turn(self, number: int, body: io.BytesIO) -> None:
         """Take the part into the whole checksum once all before it are; whoever has the lowest number never waits."""
@@ -155,7 +158,7 @@ class Uploader:
             BucketProblem: The bucket cannot be used.
         """
         stored = await self._bucket.head(file.path)
-        if stored and recorded and (stored.size_bytes, stored.etag) == (recorded.size_bytes, recorded.etag):
+        if stored and recorded and _is_still(stored, recorded) and file.sha256 in {None, recorded.sha256}:
             return recorded
         if stored and (receipt := await self._already(file, stored, on_bytes)):
             return receipt
@@ -202,7 +205,7 @@ class Uploader:
 
         passage = _Passage(size_bytes=seen.size_bytes, part=part, read=mirror.read, send=send, on_bytes=on_bytes)
         sha256 = await passage.run(self._limits.at_once)
-        if sha256 != (expected or sha256):
+        if expected and sha256 != expected:
             await self._bucket.abort(key, upload)
             raise MirrorRefused(f"{mirror.name} gave other bytes than have the sha256 {expected[:16]}...")
         etag = await self._completed(key, upload, passage.pieces, size=seen.size_bytes)
@@ -223,6 +226,10 @@ class Uploader:
         while part * MOST_PARTS < size:
             part *= 2
         return part
+
+
+def _is_still(stored: Stored, recorded: Receipt) -> bool:
+    return (stored.size_bytes, stored.etag) == (recorded.size_bytes, recorded.etag)
 
 
 def _expected(mirror: Mirror, file: ModelFile, seen: Seen) -> str | None:
