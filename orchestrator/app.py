@@ -80,13 +80,13 @@ from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import RentingPolicy
 from orchestrator.ports.blobs import Blobs
+from orchestrator.ports.clock import Clock
 from orchestrator.ports.cloud import CloudProvider
 from orchestrator.ports.comfy import ComfyConnector
 from orchestrator.ports.host import HostConnector
 from orchestrator.ports.inference import Access, InferenceApi
 from orchestrator.ports.lora_files import LoraFiles
 from orchestrator.ports.store import Store
-from orchestrator.ports.clock import Clock
 from orchestrator.ports.workflows import WorkflowCatalog
 from orchestrator.settings import Settings
 

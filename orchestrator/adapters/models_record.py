@@ -12,15 +12,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.adapters.models_index import IndexProblem
-from orchestrator.adapters.workflow_files import ModelEntry, Sha256, one_line, told
+from orchestrator.adapters.models_index import IndexEntry, IndexProblem
+from orchestrator.adapters.workflow_files import Sha256, one_line, told
 from orchestrator.domain.workflows import ModelFile, Workflow
 
 RECORD = "models.json"
 
 
-class Recorded(ModelEntry):
-    """One file that is in the bucket; *etag* is what the bucket calls it."""
+class Recorded(IndexEntry):
+    """One file that is in the bucket for certain."""
 
     sha256: Sha256
     etag: str

@@ -148,7 +148,7 @@ class Bucket:
 
 
 @asynccontextmanager
-async def open_bucket(access: BucketAccess) -> AsyncIterator[Bucket]:
+async def open_bucket(access: BucketAccess, *, attempts: int = ATTEMPTS) -> AsyncIterator[Bucket]:
     """
     A client for as long as the block lasts.
 
@@ -159,7 +159,7 @@ async def open_bucket(access: BucketAccess) -> AsyncIterator[Bucket]:
         s3={"addressing_style": "path"},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+        retries={"total_max_attempts": attempts, "mode": "standard"},
         connect_timeout=CONNECT_S,
         read_timeout=SILENCE_S,
         max_pool_connections=32,

@@ -5,6 +5,7 @@ import re
 import resource
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +32,11 @@ async def upload_all(
     Raises:
         BucketProblem: The bucket cannot be used; what was uploaded before is recorded.
     """
-    rows = []
     async with open_bucket(access) as bucket, open_mirrors() as http:
         mirrors = _Mirrors(http, settings, access)
         uploader = Uploader(bucket, read_back=mirrors.read_back, limits=UploadLimits())
         with _progress(is_quiet=is_quiet) as progress:
-            for file in files:
-                line = progress.add_task(file.path, total=file.size_bytes)
-                try:
-                    receipt = await _upload(uploader, mirrors, settings.data, file, lambda n: progress.advance(line, n))
-                except MirrorRefused as refused:
-                    rows.append({"path": file.path, "outcome": "failed", "problem": str(refused)})
-                else:
-                    progress.update(line, total=receipt.size_bytes, completed=receipt.size_bytes)
-                    rows.append(_row(receipt))
+            rows = [await _uploaded(uploader, mirrors, settings.data, file, progress) for file in files]
     return {"ok": all(row["outcome"] != "failed" for row in rows), "models": rows, "peak_mib": _peak_mib()}
 
 
@@ -82,6 +74,18 @@ class _Mirrors:
 
     def _mirror(self, url: str) -> Mirror:
         return Mirror(self._http, url, hub=self._hub, limits=MirrorLimits())
+
+
+async def _uploaded(
+    uploader: Uploader, mirrors: _Mirrors, data: Path, file: ModelFile, progress: Progress
+) -> dict[str, Any]:
+    line = progress.add_task(file.path, total=file.size_bytes)
+    try:
+        receipt = await _upload(uploader, mirrors, data, file, partial(progress.advance, line))
+    except MirrorRefused as refused:
+        return {"path": file.path, "outcome": "failed", "problem": str(refused)}
+    progress.update(line, total=receipt.size_bytes, completed=receipt.size_bytes)
+    return _row(receipt)
 
 
 async def _upload(uploader: Uploader, mirrors: _Mirrors, data: Path, file: ModelFile, on_bytes: OnBytes) -> Receipt:
