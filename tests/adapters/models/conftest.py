@@ -1,6 +1,7 @@
 """One S3 server and one client for all tests here, and a bucket for each."""
 
 import itertools
+import logging
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 
@@ -10,7 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from orchestrator.adapters.presigned import BucketAccess
 from orchestrator.adapters.r2 import Bucket, open_bucket
-from tests.adapters.models.hub import HubStage, hub_stage
+from tests.adapters.models.hub import MIB, HubStage, hub_stage
 
 SECRET = "marked-secret-of-the-bucket"
 NUMBERS = itertools.count(1)
@@ -19,11 +20,14 @@ NUMBERS = itertools.count(1)
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """The address of moto's server; it believes any key."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", str(64 * MIB))  # parts stay in memory: half the time
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+        server.stop()
 
 
 @pytest.fixture

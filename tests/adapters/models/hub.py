@@ -48,6 +48,7 @@ class HubStage:
         uses: How many ranges one address is good for.
         busy: Answers to give before any other: status and headers.
         torn: How many ranges break off in the middle.
+        held_from: Ranges from this byte on wait for *released*.
         wrong: Whether it gives other bytes than it says.
         asked: Times of the redirects, by the loop's clock.
         tickets: Ranges by the address they were read at.
@@ -62,12 +63,14 @@ class HubStage:
     has_ranges: bool = True
     uses: int = 1_000_000
     torn: int = 0
+    held_from: int = 2**60
     wrong: bool = False
     busy: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
     tickets: Counter[str] = field(default_factory=Counter)
     tokens: set[tuple[str, str]] = field(default_factory=set)
     served: int = 0
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def address(self, name: str) -> str:
         return f"{self.url}/{REPOSITORY}/resolve/main/{name}"
@@ -100,6 +103,8 @@ class HubStage:
             return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("Range", ""))
         first, last = (int(asked[1]), int(asked[2])) if asked and self.has_ranges else (0, size - 1)
+        if first >= self.held_from:
+            await self.released.wait()
         response = web.StreamResponse(status=206 if self.has_ranges else 200)
         response.content_length = last - first + 1
         if self.has_ranges:
