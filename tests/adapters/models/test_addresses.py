@@ -4,6 +4,7 @@ import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -14,6 +15,7 @@ from orchestrator.adapters.models_index import IndexProblem, parse_index
 from orchestrator.adapters.models_record import RECORD, Recorded, add_to_record, read_record, with_record
 from orchestrator.adapters.presigned import REGION, BucketAccess, presigned
 from orchestrator.adapters.workflow_files import FixedCatalog, read_workflows
+from orchestrator.app import _catalog
 from orchestrator.domain.ids import WorkflowName
 from orchestrator.domain.workflows import ModelFile
 from orchestrator.settings import Settings
@@ -167,3 +169,31 @@ def test_a_bucket_that_is_set_up_by_half_says_what_it_lacks() -> None:
 
     assert settings.bucket is None
     assert settings.bucket_lacks() == ("R2_ENDPOINT", "R2_SECRET_ACCESS_KEY")
+
+
+async def test_a_bot_with_a_bucket_hands_machines_addresses_alone(tmp_path: Path) -> None:
+    settings = Settings(
+        _env_file=None,
+        GLOWPLUG_DATA=tmp_path,
+        HF_TOKEN="hf_marked",
+        R2_ENDPOINT=ACCESS.endpoint,
+        R2_BUCKET=ACCESS.bucket,
+        R2_ACCESS_KEY_ID=ACCESS.key_id,
+        R2_SECRET_ACCESS_KEY=ACCESS.secret,
+    )
+    add_to_record(tmp_path, recorded(LORA))
+    async with aiohttp.ClientSession() as http:
+        catalog = await _catalog(settings, None, http, HandClock(NOW))
+
+    lora = catalog.all()[0].loras["b0throps"]
+    assert lora.urls[0].startswith(f"{ACCESS.endpoint}/models/loras/b0throps.safetensors?X-Amz-")
+    assert (lora.sha256, lora.chunk) == ("a" * 64, 3)
+    assert not [secret for secret in (ACCESS.secret, "hf_marked") if secret in repr(catalog.all())]
+
+
+async def test_a_public_bucket_comes_before_addresses_that_expire(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, GLOWPLUG_DATA=tmp_path, MODELS_BASE_URL="https://models.example.org")
+    async with aiohttp.ClientSession() as http:
+        catalog = await _catalog(settings, None, http, HandClock(NOW))
+
+    assert catalog.all()[0].models[0].urls[0] == "https://models.example.org/unet/flux1-schnell.safetensors"
