@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     hf_endpoint: str = Field(
         "https://huggingface.co",
         alias="HF_ENDPOINT",
-        pattern=r"^https?://[^\s/?#@]+$",
+        pattern=r"^https?://[^\s/?#@]+/?$",
         description="Where Hugging Face is, or a mirror of it; the token goes there and nowhere else.",
     )
 

@@ -231,6 +231,8 @@ class Mirror:
                 if body.tell() + len(piece) > size:
                     raise _AgainError("it gave more than it was asked for")
                 body.write(piece)
+        if start + body.tell() == first:
+            raise _AgainError("it gave nothing")  # seen of an edge of Hugging Face's, as 206 with the right range
 
 
 class _Patience:

@@ -60,7 +60,7 @@ class _Mirrors:
 
     def __init__(self, http: aiohttp.ClientSession, settings: Settings, access: BucketAccess) -> None:
         self._http = http
-        self._hub = Hub(endpoint=settings.hf_endpoint, token=settings.hf_token.get_secret_value())
+        self._hub = Hub(endpoint=settings.hf_endpoint.rstrip("/"), token=settings.hf_token.get_secret_value())
         self._access = access
         self._clock = SystemClock()
 

@@ -19,7 +19,7 @@ LIMITS = MirrorLimits(tries=2)
 
 async def check_all(settings: Settings, files: Sequence[ModelFile]) -> list[Checked]:
     """Ask every mirror of every file, and our bucket if there is one."""
-    hub = Hub(endpoint=settings.hf_endpoint, token=settings.hf_token.get_secret_value())
+    hub = Hub(endpoint=settings.hf_endpoint.rstrip("/"), token=settings.hf_token.get_secret_value())
     record, checked = read_record(settings.data), []
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(open_mirrors())

@@ -48,6 +48,7 @@ class HubStage:
         uses: How many ranges one address is good for.
         busy: Answers to give before any other: status and headers.
         torn: How many ranges break off in the middle.
+        hollow: How many ranges have no bytes, under the right headers.
         held_from: Ranges from this byte on wait for *released*.
         wrong: Whether it gives other bytes than it says.
         asked: Times of the redirects, by the loop's clock.
@@ -63,6 +64,7 @@ class HubStage:
     has_ranges: bool = True
     uses: int = 1_000_000
     torn: int = 0
+    hollow: int = 0
     held_from: int = 2**60
     wrong: bool = False
     busy: list[tuple[int, dict[str, str]]] = field(default_factory=list)
@@ -105,6 +107,9 @@ class HubStage:
         first, last = (int(asked[1]), int(asked[2])) if asked and self.has_ranges else (0, size - 1)
         if first >= self.held_from:
             await self.released.wait()
+        if self.hollow:
+            self.hollow -= 1
+            return web.Response(status=206, headers={"Content-Range": f"bytes {first}-{last}/{size}"})
         response = web.StreamResponse(status=206 if self.has_ranges else 200)
         response.content_length = last - first + 1
         if self.has_ranges:

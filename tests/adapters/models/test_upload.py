@@ -153,6 +153,19 @@ async def test_an_answer_that_breaks_off_is_gone_on_with(world: World, file: Mod
     assert hub.served < SIZE + 2 * MIB
 
 
+@pytest.mark.parametrize(("hollow", "is_had"), [(1, True), (100, False)])
+async def test_an_answer_without_bytes_is_asked_for_again_and_not_for_ever(
+    world: World, file: ModelFile, hub: HubStage, hollow: int, is_had: bool
+) -> None:
+    hub.hollow = hollow
+
+    if is_had:
+        assert (await world.bring(file)).sha256 == SHA256
+    else:
+        with pytest.raises(MirrorRefused, match="it gave nothing"):
+            await world.bring(file)
+
+
 @pytest.mark.parametrize("headers", [{"Retry-After": "1"}, {"RateLimit": '"resolvers";r=0;t=1'}])
 async def test_who_is_asked_too_often_is_left_alone_as_long_as_it_says(
     world: World, file: ModelFile, hub: HubStage, headers: dict[str, str]
