@@ -7,7 +7,6 @@ never sees it (huggingface.co/docs/hub, huggingface_hub's file_download.py).
 """
 
 import asyncio
-import io
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +14,7 @@ from datetime import timedelta
 import aiohttp
 from yarl import URL
 
+from orchestrator.adapters.windows import Window
 from orchestrator.domain.errors import OrchestratorError, Remedy
 
 MOVED = frozenset({301, 302, 303, 307, 308})
@@ -139,27 +139,26 @@ class Mirror:
             else:
                 return self._seen
 
-    async def read(self, start: int, size: int) -> io.BytesIO:
+    async def read(self, start: int, into: memoryview) -> None:
         """
-        Read *size* bytes from *start* on; what came before a broken answer is kept.
+        Fill *into* with what is there from *start* on; what came before a broken answer is kept.
 
         Raises:
             MirrorRefused: They are not to be had here.
         """
         seen = self._seen or await self.look()
-        body, patience, renewed = io.BytesIO(), _Patience(self._limits, self.name), False
-        while (had := body.tell()) < size:
+        window, patience, renewed = Window(into), _Patience(self._limits, self.name), False
+        while (had := window.tell()) < len(into):
             try:
-                await self._read_on(seen, body, start, size)
+                await self._read_on(seen, window, start)
             except _ExpiredError:
                 if renewed:
                     raise MirrorRefused(f"{self.name} refuses the file, with a new address as well") from None
                 renewed, seen = True, await self._renewed(seen)
             except (_AgainError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                if body.tell() > had:
+                if window.tell() > had:
                     patience, renewed = _Patience(self._limits, self.name), False
                 await patience.wait(error)
-        return body
 
     async def _renewed(self, old: Seen) -> Seen:
         """A new address in place of *old*, which all readers share: the first one asks."""
@@ -210,9 +209,9 @@ class Mirror:
             return f"{repository} has no such file: {'/'.join(self._url.parts[4:])}"
         return f"{self.name} answered {answer.status}"
 
-    async def _read_on(self, seen: Seen, body: io.BytesIO, start: int, size: int) -> None:
-        """One answer with what *body* lacks, or the beginning of it."""
-        first, last = start + body.tell(), start + size - 1
+    async def _read_on(self, seen: Seen, window: Window, start: int) -> None:
+        """One answer with what *window* lacks, or the beginning of it."""
+        first, last = start + window.tell(), start + window.size - 1
         headers = self._hub.headers(seen.address) | {"Range": f"bytes={first}-{last}"}
         follows = not self._hub.has(seen.address)  # whoever gets our token leads us nowhere with it
         async with self._http.get(
@@ -228,10 +227,9 @@ class Mirror:
             if answer.headers.get("Content-Range") != f"bytes {first}-{last}/{seen.size_bytes}":
                 raise _AgainError("it gave another range than it was asked for")
             async for piece in answer.content.iter_any():
-                if body.tell() + len(piece) > size:
+                if window.write(piece) < len(piece):
                     raise _AgainError("it gave more than it was asked for")
-                body.write(piece)
-        if start + body.tell() == first:
+        if start + window.tell() == first:
             raise _AgainError("it gave nothing")  # seen of an edge of Hugging Face's, as 206 with the right range
 
 

@@ -10,7 +10,6 @@ mirror once more, into the checksum, and compares their MD5 with the bucket's: w
 
 import asyncio
 import hashlib
-import io
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -82,8 +81,8 @@ class _Passage:
 
     size_bytes: int
     part: int
-    read: Callable[[int, int], Awaitable[io.BytesIO]]
-    send: Callable[[int, io.BytesIO, bytes], Awaitable[None]]
+    read: Callable[[int, memoryview], Awaitable[None]]
+    send: Callable[[int, memoryview, bytes], Awaitable[None]]
     on_bytes: OnBytes
     pieces: dict[int, _Piece] = field(default_factory=dict)
     _whole: "hashlib._Hash" = field(default_factory=hashlib.sha256)
@@ -103,24 +102,22 @@ class _Passage:
         return self._whole.hexdigest()
 
     async def _work(self, numbers: Iterator[int]) -> None:
+        memory = memoryview(bytearray(min(self.part, self.size_bytes)))
         for number in numbers:
-            await self._bring(number)  # a call of its own: nothing of one part is left when the next one is read
+            start = (number - 1) * self.part
+            body = memory[: self.size_bytes - start]
+            await self.read(start, body)
+            piece = await asyncio.to_thread(_piece, body)
+            await self._in_turn(number, body)
+            self.pieces[number] = piece
+            await self.send(number, body, piece.md5)
+            self.on_bytes(len(body))
 
-    async def _bring(self, number: int) -> None:
-        start = (number - 1) * self.part
-        size = min(self.part, self.size_bytes - start)
-        body = await self.read(start, size)
-        piece = await asyncio.to_thread(_piece, body)
-        await self._in_turn(number, body)
-        self.pieces[number] = piece
-        await self.send(number, body, piece.md5)
-        self.on_bytes(size)
-
-    async def _in_turn(self, number: int, body: io.BytesIO) -> None:
+    async def _in_turn(self, number: int, body: memoryview) -> None:
         """Take the part into the whole checksum once all before it are; whoever has the lowest number never waits."""
         async with self._turn:
             await self._turn.wait_for(lambda: self._hashed == number - 1)
-            await asyncio.to_thread(_update, self._whole, body)
+            await asyncio.to_thread(self._whole.update, body)
             self._hashed = number
             self._turn.notify_all()
 
@@ -196,12 +193,11 @@ class Uploader:
         if upload is None:
             upload = await self._bucket.begin(key, sha256=expected)
 
-        async def send(number: int, body: io.BytesIO, md5: bytes) -> None:
+        async def send(number: int, body: memoryview, md5: bytes) -> None:
             nonlocal sent
-            size = len(body.getbuffer())
-            if kept.get(number) != Part(size_bytes=size, md5=md5.hex()):
+            if kept.get(number) != Part(size_bytes=len(body), md5=md5.hex()):
                 await self._bucket.put_part(key, upload, number, body, md5=md5)
-                sent += size
+                sent += len(body)
 
         passage = _Passage(size_bytes=seen.size_bytes, part=part, read=mirror.read, send=send, on_bytes=on_bytes)
         sha256 = await passage.run(self._limits.at_once)
@@ -254,19 +250,13 @@ def _receipt(file: ModelFile, passage: _Passage, outcome: Outcome, *, sha256: st
     )
 
 
-async def _keep(number: int, body: io.BytesIO, md5: bytes) -> None:
+async def _keep(number: int, body: memoryview, md5: bytes) -> None:
     """Send nothing."""
 
 
-def _piece(body: io.BytesIO) -> _Piece:
-    with body.getbuffer() as view:
-        md5 = hashlib.md5(view, usedforsecurity=False)
-        return _Piece(md5=md5.digest(), sha256=hashlib.sha256(view).hexdigest())
-
-
-def _update(whole: "hashlib._Hash", body: io.BytesIO) -> None:
-    with body.getbuffer() as view:
-        whole.update(view)
+def _piece(body: memoryview) -> _Piece:
+    md5 = hashlib.md5(body, usedforsecurity=False)
+    return _Piece(md5=md5.digest(), sha256=hashlib.sha256(body).hexdigest())
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -9,7 +9,6 @@ Nothing here reaches a rented machine: those get addresses (see :mod:`presigned`
 import asyncio
 import base64
 import hashlib
-import io
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from orchestrator.adapters.presigned import REGION, BucketAccess
+from orchestrator.adapters.windows import Window
 from orchestrator.domain.errors import OrchestratorError, Remedy
 
 SHA256 = "sha256"
@@ -117,18 +117,22 @@ class Bucket:
                     found[part["PartNumber"]] = Part(size_bytes=part["Size"], md5=_bare(part["ETag"]))
         return found
 
-    async def put_part(self, key: str, upload: str, number: int, body: io.BytesIO, *, md5: bytes) -> None:
+    async def put_part(self, key: str, upload: str, number: int, body: memoryview, *, md5: bytes) -> None:
         """
         Send one part; a part of the same number is replaced.
 
         Args:
             md5: Of the part. The bucket checks it, and over TLS the part need not be hashed again for the signature.
         """
-        body.seek(0)
         with _told(self._name):
             async with asyncio.timeout(PART_LIMIT.total_seconds()):
                 sent = await self._client.upload_part(
-                    Bucket=self._name, Key=key, UploadId=upload, PartNumber=number, Body=body, ContentMD5=_base64(md5)
+                    Bucket=self._name,
+                    Key=key,
+                    UploadId=upload,
+                    PartNumber=number,
+                    Body=Window(body),
+                    ContentMD5=_base64(md5),
                 )
         if _bare(sent["ETag"]) != md5.hex():
             raise BucketProblem(f"bucket {self._name}: part {number} of {key} arrived as something else; run it again")
