@@ -1,7 +1,7 @@
 """
 A file over memory that somebody else owns.
 
-A part of an upload stays in one buffer from the mirror to the bucket, and the next part takes the same buffer. So memory
+A part of an upload stays in one buffer from the mirror to the bucket, and the next part takes the same one. So memory
 is bounded by their number, where buffers that come and go leave holes between them.
 """
 
