@@ -9,7 +9,7 @@ import hashlib
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Container, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -49,7 +49,8 @@ class HubStage:
         busy: Answers to give before any other: status and headers.
         torn: How many ranges break off in the middle.
         hollow: How many ranges have no bytes, under the right headers.
-        held_from: Ranges from this byte on wait for *released*.
+        held: Ranges that begin at these bytes wait for *released*.
+        frees: Whether the first range that was given in full sets it.
         wrong: Whether it gives other bytes than it says.
         asked: Times of the redirects, by the loop's clock.
         tickets: Ranges by the address they were read at.
@@ -65,7 +66,8 @@ class HubStage:
     uses: int = 1_000_000
     torn: int = 0
     hollow: int = 0
-    held_from: int = 2**60
+    held: Container[int] = ()
+    frees: bool = False
     wrong: bool = False
     busy: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
@@ -105,7 +107,7 @@ class HubStage:
             return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("Range", ""))
         first, last = (int(asked[1]), int(asked[2])) if asked and self.has_ranges else (0, size - 1)
-        if first >= self.held_from:
+        if first in self.held:
             await self.released.wait()
         if self.hollow:
             self.hollow -= 1
@@ -121,6 +123,8 @@ class HubStage:
             if self.torn:
                 self.torn -= 1
                 raise ConnectionResetError("torn off, as asked")
+        if self.frees:
+            self.released.set()
         return response
 
 

@@ -93,6 +93,12 @@ async def test_one_question_is_enough_for_all_parts(world: World, file: ModelFil
     assert (len(hub.asked), hub.served) == (1, SIZE)
 
 
+async def test_parts_that_arrive_out_of_order_are_hashed_in_order(world: World, file: ModelFile, hub: HubStage) -> None:
+    hub.held, hub.frees = (0,), True
+
+    assert (await world.bring(file)).sha256 == SHA256
+
+
 async def test_an_upload_that_was_killed_goes_on_and_sends_nothing_twice(
     world: World, file: ModelFile, bucket: Bucket
 ) -> None:
