@@ -38,11 +38,13 @@ from orchestrator.adapters.database.data_folder import data_lock, home_of
 from orchestrator.adapters.database.store import open_store
 from orchestrator.adapters.inference.registry import APIS
 from orchestrator.adapters.lora_links.files import LinkedLoras, Mirrors
+from orchestrator.adapters.model_addresses import AddressedCatalog, Expiring, public
 from orchestrator.adapters.models_index import mirrors_of, with_index
+from orchestrator.adapters.models_record import read_record, with_record
 from orchestrator.adapters.sandbox_apis import apis_of
 from orchestrator.adapters.ssh import SshConnector, load_or_create_key
 from orchestrator.adapters.system import RandomIds, SystemClock
-from orchestrator.adapters.workflow_files import WorkflowFiles
+from orchestrator.adapters.workflow_files import FixedCatalog, WorkflowFiles
 from orchestrator.control.board import Board
 from orchestrator.control.bridges import Bridges
 from orchestrator.control.dispatcher import Dispatcher
@@ -78,6 +80,7 @@ from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import RentingPolicy
 from orchestrator.ports.blobs import Blobs
+from orchestrator.ports.clock import Clock
 from orchestrator.ports.cloud import CloudProvider
 from orchestrator.ports.comfy import ComfyConnector
 from orchestrator.ports.host import HostConnector
@@ -152,7 +155,7 @@ async def open_orchestrator(settings: Settings, sandbox: SandboxAddress | None =
         clock = SystemClock()
         store = await stack.enter_async_context(open_store(settings.data / "glowplug.sqlite3", clock))
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        catalog = await _catalog(settings, sandbox, http)
+        catalog = await _catalog(settings, sandbox, http, clock)
         mirrors = frozenset() if sandbox is None else mirrors_of(catalog)
         outside = await _outside(settings, sandbox, http, mirrors)
         shared = await _shared(settings, sandbox=sandbox, catalog=catalog, store=store, clock=clock, outside=outside)
@@ -327,13 +330,22 @@ def workflows_in(data: Path) -> WorkflowCatalog:
     return WorkflowFiles(WORKFLOWS, data / OWN_WORKFLOWS)
 
 
-async def _catalog(settings: Settings, sandbox: SandboxAddress | None, http: aiohttp.ClientSession) -> WorkflowCatalog:
-    """All workflows, their models where the index has them, if there is one."""
+async def _catalog(
+    settings: Settings, sandbox: SandboxAddress | None, http: aiohttp.ClientSession, clock: Clock
+) -> WorkflowCatalog:
+    """All workflows, their models where the index or our own bucket has them, if there is one."""
     catalog = workflows_in(settings.data)
     if sandbox is not None:
         return await with_index(catalog, http, f"{sandbox.url}/sandbox/models", key=sandbox.key)
+    record = await asyncio.to_thread(read_record, settings.data)
+    catalog = FixedCatalog(with_record(catalog.all(), record))
     if settings.models_index:
-        return await with_index(catalog, http, settings.models_index, key="")
+        catalog = await with_index(catalog, http, settings.models_index, key="")
+    if settings.models_base_url:
+        return AddressedCatalog(catalog, public(settings.models_base_url))
+    if settings.bucket is not None:
+        known = {path: entry.sha256 for path, entry in record.items()}
+        return AddressedCatalog(catalog, Expiring(settings.bucket, known, clock))
     return catalog
 
 

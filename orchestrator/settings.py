@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from orchestrator.adapters.presigned import BucketAccess
 from orchestrator.domain.money import MicroUsd, micro_usd, micro_usd_per_hour
 from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.routing import Routing
@@ -120,6 +121,41 @@ class Settings(BaseSettings):
         "",
         alias="GLOWPLUG_MODELS_INDEX",
         description="URL or file that says where model files are, in place of the workflow manifests.",
+    )
+
+    models_base_url: str = Field(
+        "",
+        alias="MODELS_BASE_URL",
+        pattern=r"^(https?://[^\s\"'<>?#]+)?$",
+        description="Public address of a bucket that has the models in folders unet, vae, clip, loras; asked first.",
+    )
+    r2_endpoint: str = Field(
+        "",
+        alias="R2_ENDPOINT",
+        pattern=r"^(https://[^\s/?#@]+/?|http://127\.0\.0\.1:\d+|[0-9a-f]{32})?$",
+        description="Cloudflare R2, for `glowplug models upload`: your account's id, or the S3 address of the bucket.",
+    )
+    r2_bucket: str = Field(
+        "", alias="R2_BUCKET", pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$", description="Name of the bucket."
+    )
+    r2_access_key_id: SecretStr = Field(
+        SecretStr(""),
+        alias="R2_ACCESS_KEY_ID",
+        description="Its key; machines get addresses that expire, and never a key.",
+    )
+    r2_secret_access_key: SecretStr = Field(
+        SecretStr(""), alias="R2_SECRET_ACCESS_KEY", description="The secret that belongs to it."
+    )
+    hf_token: SecretStr = Field(
+        SecretStr(""),
+        alias="HF_TOKEN",
+        description="A Hugging Face token, for gated repositories; used by `glowplug models` on this computer alone.",
+    )
+    hf_endpoint: str = Field(
+        "https://huggingface.co",
+        alias="HF_ENDPOINT",
+        pattern=r"^https?://[^\s/?#@]+/?$",
+        description="Where Hugging Face is, or a mirror of it; the token goes there and nowhere else.",
     )
 
     sandbox_url: str = Field(
@@ -306,6 +342,26 @@ class Settings(BaseSettings):
             if token.get_secret_value():
                 found[name] = Access(key=token.get_secret_value())
         return found
+
+    @property
+    def bucket(self) -> BucketAccess | None:
+        """Our bucket, where all four settings are there; :meth:`bucket_lacks` says which are not."""
+        if self.bucket_lacks():
+            return None
+        is_account = not self.r2_endpoint.startswith("http")
+        return BucketAccess(
+            endpoint=f"https://{self.r2_endpoint}.r2.cloudflarestorage.com"
+            if is_account
+            else self.r2_endpoint.rstrip("/"),
+            bucket=self.r2_bucket,
+            key_id=self.r2_access_key_id.get_secret_value(),
+            secret=self.r2_secret_access_key.get_secret_value(),
+        )
+
+    def bucket_lacks(self) -> tuple[str, ...]:
+        """The settings that a bucket still needs, by their names in the environment."""
+        fields = ("r2_endpoint", "r2_bucket", "r2_access_key_id", "r2_secret_access_key")
+        return tuple(str(type(self).model_fields[name].alias) for name in fields if not getattr(self, name))
 
     @property
     def idle_timeout(self) -> timedelta:

@@ -32,8 +32,14 @@ class IndexProblem(OrchestratorError):
     remedy = Remedy.OPERATOR
 
 
+class IndexEntry(ModelEntry):
+    """A file in an index; *etag* is what a bucket calls it, where ``glowplug models upload`` wrote the index."""
+
+    etag: str = ""
+
+
 class _Index(BaseModel):
-    files: tuple[ModelEntry, ...]
+    files: tuple[IndexEntry, ...]
 
 
 async def with_index(

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from orchestrator.adapters.workflow_problems import problems_of
 from orchestrator.domain.errors import OrchestratorError, Remedy
@@ -105,9 +105,24 @@ class ModelEntry(_Strict):
     size: int = Field(gt=0, le=LARGEST)
     sha256: Sha256 | None = None
     urls: tuple[WebAddress, ...] = Field(min_length=1)
+    chunk: int = Field(default=0, ge=0, le=LARGEST)
+    chunks: tuple[Sha256, ...] = ()
+
+    @model_validator(mode="after")
+    def _covers_the_file(self) -> Self:
+        if len(self.chunks) != (-(-self.size // self.chunk) if self.chunk else 0):
+            raise ValueError("chunks: needs one sha256 for each range of chunk bytes")
+        return self
 
     def value(self) -> ModelFile:
-        return ModelFile(path=self.path, size_bytes=self.size, sha256=self.sha256, urls=self.urls)
+        return ModelFile(
+            path=self.path,
+            size_bytes=self.size,
+            sha256=self.sha256,
+            urls=self.urls,
+            chunk=self.chunk,
+            chunks=self.chunks,
+        )
 
 
 class _InstallEntry(_Strict):

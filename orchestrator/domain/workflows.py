@@ -79,12 +79,16 @@ class ModelFile:
         size_bytes: Exact where *sha256* is known; without it an estimate, good for disk space and progress only.
         sha256: None only until a first verified upload has recorded it; never invented.
         urls: Mirrors of the same bytes, public or presigned.
+        chunk: Bytes of each range that *chunks* has the sha256 of, the last one shorter; 0 where nobody took them.
+        chunks: In hexadecimal digits, in the order of the ranges.
     """
 
     path: str
     size_bytes: int
     sha256: str | None
     urls: tuple[str, ...]
+    chunk: int = 0
+    chunks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,15 @@ pytestmark = pytest.mark.timeout(180)
 
 DISCORD = "marked.discord.token-of-ours"
 COMFYUI = "marked-comfyui-token-of-ours"
-SECRETS = {"the cloud's account key": KEY, "Telegram": TOKEN, "Discord": DISCORD, "ComfyUI": COMFYUI}
+BUCKET, HUGGING_FACE = "marked-bucket-secret-of-ours", "hf_marked_token_of_ours"
+SECRETS = {
+    "the cloud's account key": KEY,
+    "Telegram": TOKEN,
+    "Discord": DISCORD,
+    "ComfyUI": COMFYUI,
+    "the bucket": BUCKET,
+    "Hugging Face": HUGGING_FACE,
+}
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -53,6 +61,8 @@ async def test_secrets_are_in_no_log_no_row_no_card_and_on_no_machine(tmp_path: 
             TELEGRAM_ADMINS=str(ADA),
             DISCORD_TOKEN=DISCORD,
             COMFYUI_TOKEN=COMFYUI,
+            R2_SECRET_ACCESS_KEY=BUCKET,
+            HF_TOKEN=HUGGING_FACE,
             GLOWPLUG_LOG_LEVEL="DEBUG",
         )
         client = Client(http, running.url)
