@@ -48,7 +48,7 @@ HOUSEKEEPING_S = 5.0
 
 CONNECTIONS = 16  # over all mirrors; one connection carries 30-100 MB/s on the machines that are rented
 MOST_CONNECTIONS = 64
-HASHERS = 2
+HASHERS = 4  # idle most of the time; a file without chunks keeps only one busy
 BLOCK = MIB  # what is written, hashed and remembered at once
 SMALLEST_BLOCK = 32 * KIB
 FIRST_BLOCKS = 8  # asked of a mirror whose speed is not known yet
@@ -64,6 +64,11 @@ DOWN_AFTER = 3  # failures in a row; a mirror that is down keeps one connection,
 SLOW_SHARE = 0.05  # of the best mirror's speed: a slower one keeps one connection and single blocks
 LONGEST_REST_S = 3.0
 REDIRECTS = 5
+LIES = 3  # wrong chunks after which a mirror of a file is asked for no more of it
+REFUSING = (400, 401, 403, 410)  # what mirrors answer to an address whose signature is not, or no longer, good
+REFUSALS = 2  # in a row
+LAG_S = 2.0
+LAG_SHARE = 0.1  # of the best connection's bytes in that time: one that had less is cut
 
 LEFT_BEHIND_S = 86400.0  # a half file on a volume that nobody has written to for so long
 
@@ -173,12 +178,20 @@ def tail(path: str) -> str:
 # A file is a row of blocks. Workers, each bound to one mirror, take spans of open blocks from the front, ask for them
 # with one ranged request and commit block by block: written, then noted in the journal beside the file with the mirror
 # that it came from. A block is committed once, whoever is first, so two workers may safely fetch the same one: at the
-# end, idle workers take over what slow ones still have before them. Hashers follow the unbroken front.
+# end, idle workers take over what slow ones still have before them. A connection that falls far behind the best one is
+# cut, and what it had before it is open again.
+#
+# A file is proved piece by piece: the chunks whose checksums its manifest has, or else the whole file at once. Hashers
+# follow the unbroken front of each piece, and a wrong piece is fetched again, from another mirror where there is one.
 # ---------------------------------------------------------------------------------------------------------------------
 
 
 class BadAnswer(Exception):
     """A mirror said something else than the bytes that were asked for."""
+
+
+class Refused(BadAnswer):
+    """A mirror lets us in no more: so answer signed addresses when their time is over."""
 
 
 class Mirror:
@@ -207,19 +220,36 @@ class Source:
         self.url = url
         self.mirror = mirror
         self.direct = ""  # where redirects led last time
-        self.is_banned = False  # has sent wrong bytes
+        self.is_banned = False  # has sent wrong bytes, more than once where that could be told
+        self.lies = 0  # pieces that it alone has sent, and that were wrong
+        self.refusals = 0  # in a row
         self.ignores_ranges = False
         self.failures = 0  # in a row
         self.rest_until = 0.0
         self.problem = ""
 
+    @property
+    def is_expired(self) -> bool:
+        return self.refusals >= REFUSALS
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether others should not wait for it."""
+        return self.is_banned or self.is_expired or self.mirror.is_down
+
     def is_usable(self, now: float) -> bool:
-        return not self.is_banned and now >= self.rest_until
+        return not (self.is_banned or self.is_expired) and now >= self.rest_until
+
+    def renew(self, url: str) -> None:
+        """The same bytes under an address that was signed anew."""
+        if url != self.url:
+            self.url, self.direct, self.refusals, self.rest_until = url, "", 0, 0.0
 
     def failed(self, problem: BaseException) -> None:
         """Rest, longer each time; a mirror that is down for a moment comes back."""
         now = time.monotonic()
         if now >= self.rest_until:  # requests that fail together count once
+            self.refusals = self.refusals + 1 if isinstance(problem, Refused) else 0
             self.failures += 1
             self.mirror.failures += 1
             self.rest_until = now + min(LONGEST_REST_S, 0.1 * 2 ** min(self.failures, 10))
@@ -311,15 +341,31 @@ def check_answer(answer: http.client.HTTPResponse, first: int, last: int, size: 
     raise BadAnswer(f"{answer.status} {kind}, {length} bytes")
 
 
+def check_welcome(answer: http.client.HTTPResponse, url: str, there: str) -> None:
+    """A redirect's own signature may end at any time; only when the address itself is refused, another is needed."""
+    if answer.status in REFUSING and there == url:
+        raise Refused(f"{answer.status} {answer.reason}")
+
+
 def ask_size(url: str, most: int) -> int:
     """Ask a mirror how long a file is, and believe nothing above *most*."""
     with contextlib.closing(Connection()) as connection:
-        answer, _ = connection.get(url, 0, 0)
+        answer, there = connection.get(url, 0, 0)
+        check_welcome(answer, url, there)
         match = re.fullmatch(r"bytes 0-0/(\d+)", answer.getheader("Content-Range", ""))
         said = match.group(1) if answer.status == 206 and match else answer.getheader("Content-Length", "")
         if answer.status not in (200, 206) or not said.isdigit() or not 0 < int(said) <= most:
             raise BadAnswer(f"{answer.status}, {said} bytes")
         return int(said)
+
+
+def size_by(source: Source, most: int) -> Optional[int]:
+    """How long one source says that the file is; None when it does not tell."""
+    try:
+        return ask_size(source.url, most)
+    except (http.client.HTTPException, OSError, BadAnswer) as problem:
+        source.failed(problem)
+        return None
 
 
 def block_size(size: int) -> int:
@@ -330,6 +376,69 @@ def block_size(size: int) -> int:
     return block
 
 
+class Piece:
+    """Blocks that have one checksum: a chunk, or all of a file. Hashed in order, as far as they are there."""
+
+    def __init__(self, first: int, end: int, sha256: Optional[str]) -> None:
+        self.first = first
+        self.end = end
+        self.sha256 = sha256
+        self.only: Optional[Source] = None  # what is fetched again comes from there
+        self.liars: Set[Source] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        """Hash from the start."""
+        self.at = self.first
+        self.digest = hashlib.sha256()
+        self.is_hashing = False  # or waits for it
+
+    def takes(self, source: Source) -> bool:
+        return source not in self.liars and (self.only in (None, source) or self._has_lost_only)
+
+    @property
+    def _has_lost_only(self) -> bool:
+        return self.only is not None and self.only.is_lost
+
+    @property
+    def is_hashed(self) -> bool:
+        return self.at == self.end
+
+    def add(self, data: bytes) -> None:
+        if self.sha256 is not None:
+            self.digest.update(data)
+        self.at += 1
+
+    @property
+    def has_right_bytes(self) -> bool:
+        return self.sha256 in (None, self.digest.hexdigest())
+
+
+def pieces_of(count: int, blocks: int, chunks: List[str], sha256: Optional[str]) -> List[Piece]:
+    """The pieces of a file of *count* blocks, whose chunks have *blocks* each."""
+    if not chunks:
+        return [Piece(0, count, sha256)]
+    return [Piece(first, min(first + blocks, count), chunks[first // blocks]) for first in range(0, count, blocks)]
+
+
+class Chunks:
+    """What a manifest says of a file's chunks: how long each is, and their checksums. Without them, an empty one."""
+
+    def __init__(self, entry: Event) -> None:
+        self.size = int(entry.get("chunk") or 0)
+        self.sha256s = [str(digest) for digest in entry.get("chunks") or []]
+        fits = self.size > 0 and self.size % SMALLEST_BLOCK == 0
+        if self.sha256s and not (fits and len(self.sha256s) == -(-int(entry["size"]) // self.size)):
+            raise Failure("bad_request", "the chunks of {} do not make up the file".format(entry["path"]))
+
+    def block(self, size: int) -> int:
+        """The blocks of a file of *size* bytes, so that each lies in one chunk."""
+        block = block_size(size)
+        while self.sha256s and self.size % block:
+            block //= 2
+        return block
+
+
 OPEN, TAKEN, WRITING, DONE = 0, 1, 2, 3
 UNKNOWN = 255  # in the journal: done, from a mirror that is not in the manifest any more
 
@@ -338,7 +447,14 @@ class Download:
     """One file on its way. Everything but the bytes themselves is guarded by the fetch's lock."""
 
     def __init__(
-        self, path: str, size: int, sha256: Optional[str], sources: List[Source], kept: Optional["Kept"] = None
+        self,
+        path: str,
+        size: int,
+        sha256: Optional[str],
+        sources: List[Source],
+        *,
+        chunks: Chunks,
+        kept: Optional["Kept"] = None,
     ) -> None:
         self.name = path  # where ComfyUI looks for it
         self.path = kept.path if kept else path
@@ -348,16 +464,15 @@ class Download:
         self.size = size
         self.sha256 = sha256
         self.sources = sources
-        self.block = block_size(size)
+        self.block = chunks.block(size)
         self.count = -(-size // self.block)
+        self.pieces = pieces_of(self.count, chunks.size // self.block, chunks.sha256s, sha256)
         self.states = bytearray(self.count)
         self.origins = bytearray(self.count)  # 0, or 1 + the number of the source
         self.spans: List["Span"] = []
-        self.only: Optional[Source] = None
         self.done_bytes = 0
-        self.digest = hashlib.sha256()
-        self.hashed = 0  # blocks
-        self.is_hashing = False
+        self.right = 0  # pieces
+        self.hashing = 0  # hashers at work on it
         self.is_ready = False
         self.is_found = False  # it lay there under its own name, and has still to be verified
         self.is_wrong = False  # what lay there is not the file
@@ -423,14 +538,50 @@ class Download:
     def start_over(self) -> None:
         """What lay there is not the file: fetch it beside it."""
         os.close(self._data)
+        self.hash_again()
         self.is_found, self.is_wrong = False, True
         self.states, self.origins, self.done_bytes = bytearray(self.count), bytearray(self.count), 0
         self._open_part()
 
     # Blocks.
 
+    def piece(self, index: int) -> Piece:
+        return self.pieces[index // self.pieces[0].end]  # all but the last are as long as the first
+
+    def to_hash(self, index: int) -> Optional[Piece]:
+        """The piece of a block that has just been done, where a hasher can go on with it and none does."""
+        piece = self.piece(index)
+        is_waiting = not piece.is_hashing and not piece.is_hashed and self.states[piece.at] == DONE
+        return piece if is_waiting else None
+
+    def hash_again(self) -> None:
+        """The bytes are others from now on."""
+        self.right = 0
+        for piece in self.pieces:
+            piece.begin()
+
+    def first_open(self, source: Source) -> int:
+        """The first block that this source may be asked for; -1 where there is none."""
+        index = self.states.find(OPEN)
+        while index >= 0 and not self.piece(index).takes(source):
+            index = self.states.find(OPEN, self.piece(index).end)
+        return index
+
+    def reopen(self, piece: Piece, keep: int) -> None:
+        """Let a piece be fetched again, but for the blocks of the origin *keep*."""
+        for index in range(piece.first, piece.end):
+            if not keep or self.origins[index] != keep:
+                self.states[index], self.origins[index] = OPEN, 0
+                self.done_bytes -= self.length(index)
+                self.note(index, 0)
+
     def length(self, index: int) -> int:
         return min(self.block, self.size - index * self.block)
+
+    @property
+    def is_wrong_copy(self) -> bool:
+        """Whether the file under its own name has to be left to whoever reads it, and ours fetched beside it."""
+        return self.is_found and self.is_wrong
 
     @property
     def is_complete(self) -> bool:
@@ -439,7 +590,7 @@ class Download:
     def usable(self, mirror: Mirror, now: float) -> Optional[Source]:
         """The source on that mirror that may be asked now."""
         for source in self.sources:
-            is_here = source.mirror is mirror and self.only in (None, source)
+            is_here = source.mirror is mirror
             is_streaming = source.ignores_ranges and any(span.is_stream for span in self.spans)
             if is_here and source.is_usable(now) and not is_streaming:
                 return source
@@ -502,7 +653,7 @@ class Download:
         os.unlink(self.journal)
         self.is_found = True
         self._data = os.open(self.path, os.O_RDONLY)
-        self.digest, self.hashed = hashlib.sha256(), 0
+        self.hash_again()
 
     def close(self) -> None:
         for handle in (self._data, self._notes):
@@ -521,8 +672,22 @@ class Span:
         self.end = end
         self.is_stream = False
         self.is_doubled = False
+        self.connection: Optional[Connection] = None
         self.began = time.monotonic()
         self.received = 0
+        self.is_cut = False
+        self._looked_at = self.began
+        self._had_then = 0
+
+    def watched_s(self, now: float) -> float:
+        return now - self._looked_at
+
+    def lately(self, now: float) -> float:
+        """Bytes a second since it was looked at last."""
+        return (self.received - self._had_then) / max(now - self._looked_at, 0.001)
+
+    def look(self, now: float) -> None:
+        self._looked_at, self._had_then = now, self.received
 
     def eta(self, now: float) -> float:
         """Seconds until it is done, by what it has shown; long when it has shown nothing for a while."""
@@ -548,6 +713,8 @@ class Fetch:
         self._fetched = 0
         self._heard = time.monotonic()
         self._writing = 0
+        self._hashing = 0
+        self._to_hash: Deque[Tuple[Download, Piece]] = collections.deque()
         self._open_connections: Set[Connection] = set()
         self._verified = Verified(places)
         self._volume = volume_of(places, request)
@@ -557,7 +724,7 @@ class Fetch:
     def _download(self, dest: str, entry: Event) -> Download:
         sources = []
         for url in entry["urls"][: UNKNOWN - 2]:
-            name = urllib.parse.urlsplit(url).netloc.rpartition("@")[2]
+            name = mirror_name(url)
             sources.append(Source(url, self._mirrors.setdefault(name, Mirror(name))))
         if not sources:
             raise Failure("bad_request", "{} has no address".format(entry["path"]))
@@ -566,7 +733,18 @@ class Fetch:
         if entry.get("sha256") is None:
             size = self._true_size(path, sources, size)
         kept = self._volume.keep(path, size, entry.get("sha256")) if self._volume is not None else None
-        return Download(path, size, entry.get("sha256"), sources, kept)
+        return Download(path, size, entry.get("sha256"), sources, chunks=Chunks(dict(entry, size=size)), kept=kept)
+
+    def renew(self, request: Event) -> None:
+        """Go on with addresses that were signed anew; what is unknown here is let be."""
+        fresh = {os.path.join(str(request["dest"]), entry["path"]): entry["urls"] for entry in request["files"]}
+        with self._changed:
+            for download in self.downloads:
+                urls = fresh.get(os.path.relpath(download.name, self._places.root), [])
+                for source, url in zip(download.sources, urls):
+                    if mirror_name(url) == source.mirror.name:
+                        source.renew(url)
+            self._changed.notify_all()
 
     def _true_size(self, path: str, sources: List[Source], estimate: int) -> int:
         """Ask how long a file is whose manifest has no checksum and so no exact size either."""
@@ -576,10 +754,10 @@ class Fetch:
         deadline = time.monotonic() + self._patience
         while time.monotonic() < deadline:
             for source in sources:
-                try:
-                    return ask_size(source.url, 4 * estimate)
-                except (http.client.HTTPException, OSError, BadAnswer) as problem:
-                    source.failed(problem)
+                told = size_by(source, 4 * estimate)
+                if told is not None:
+                    return told
+            check_addresses(path, sources)
             time.sleep(0.5)
         raise Failure("no_progress", f"nobody tells how long {path} is: {problems(sources)}")
 
@@ -604,6 +782,8 @@ class Fetch:
                 download.done_bytes = download.size
             else:
                 download.open()
+                with self._changed:
+                    self._queue_pieces(download)
         if self._volume is not None:
             self._volume.clear([download.journal for download in self.downloads if download.kept])
 
@@ -647,12 +827,13 @@ class Fetch:
                 if self._failure is not None:
                     raise self._failure
                 now = time.monotonic()
-                samples.append((now, self._received))
+                samples.append((now, self._received + sum(span.received for span in self._spans())))
                 while now - samples[0][0] > RATE_WINDOW_S and len(samples) > 2:
                     samples.popleft()
                 event = self._progress(samples)
                 is_ready = all(download.is_ready for download in self.downloads)
                 self._check_progress(now)
+                self._cut_laggards(now)
             publish(event)
             if is_ready:
                 return
@@ -672,9 +853,24 @@ class Fetch:
         for download in waits:
             if all(source.is_banned for source in download.sources):
                 raise Failure("bad_checksum", f"no mirror has the right bytes of {download.path}")
+            check_addresses(download.path, download.sources)
         if waits and now - self._heard > self._patience:
             heard = problems([source for download in waits for source in download.sources])
             raise Failure("no_progress", f"no byte for {self._patience:.0f} s: {heard}")
+
+    def _spans(self) -> List[Span]:
+        return [span for download in self.downloads for span in download.spans]
+
+    def _cut_laggards(self, now: float) -> None:
+        """Cut connections that get next to nothing while others of the same file do well; they begin anew."""
+        for download in self.downloads:
+            seen = [span for span in download.spans if span.watched_s(now) >= LAG_S]
+            best = max((span.lately(now) for span in seen), default=0.0)
+            for span in seen:
+                if span.lately(now) < LAG_SHARE * best and span.connection is not None:
+                    span.is_cut = True
+                    span.connection.abort()
+                span.look(now)
 
     def _done(self) -> int:
         return sum(download.done_bytes for download in self.downloads)
@@ -686,7 +882,7 @@ class Fetch:
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._writing and not any(one.is_hashing for one in self.downloads))
+            self._changed.wait_for(lambda: not self._writing and not self._hashing)
             for download in self.downloads:
                 download.close()
         for connection in list(self._open_connections):
@@ -726,11 +922,23 @@ class Fetch:
         """How many connections that mirror gets just now."""
         if mirror.is_down or self._is_slow(mirror):
             return 1
-        up = sum(not (other.is_down or self._is_slow(other)) for other in self._mirrors.values())
-        return max(1, self._connections // up)
+        busy = {source.mirror for download in self._waiting() for source in download.sources if not source.is_lost}
+        up = sum(not self._is_slow(other) for other in busy)
+        return max(1, self._connections // max(1, up))
+
+    def _waiting(self) -> List[Download]:
+        return [download for download in self.downloads if not download.is_complete]
 
     def _is_slow(self, mirror: Mirror) -> bool:
-        return 0 < mirror.speed < SLOW_SHARE * max(other.speed for other in self._mirrors.values())
+        best = max(other.speed for other in self._mirrors.values())
+        return 0 < mirror.speed < SLOW_SHARE * best and not self._is_needed(mirror)
+
+    def _is_needed(self, mirror: Mirror) -> bool:
+        """Whether it is the only one that has some file."""
+        return any(
+            all(source.mirror is mirror or source.is_lost for source in download.sources)
+            for download in self._waiting()
+        )
 
     def _take(self, mirror: Mirror) -> Optional[Span]:
         now = time.monotonic()
@@ -738,7 +946,7 @@ class Fetch:
         usable = [(download, download.usable(mirror, now)) for download in self.downloads if not download.is_ready]
         for download, source in usable:
             if source is not None:
-                start = download.states.find(OPEN)
+                start = download.first_open(source)
                 if start >= 0:
                     return self._open_span(download, source, start, 1 if is_slow else self._wanted(download, mirror))
         if not is_slow:
@@ -757,7 +965,9 @@ class Fetch:
 
     def _open_span(self, download: Download, source: Source, start: int, wanted: int) -> Span:
         end = start
-        while end < download.count and end - start < wanted and download.states[end] == OPEN:
+        while end < min(download.count, start + wanted) and download.states[end] == OPEN:
+            if not download.piece(end).takes(source):
+                break
             download.states[end] = TAKEN
             end += 1
         return Span(download, source, start, end)
@@ -765,6 +975,7 @@ class Fetch:
     def _take_over(self, download: Download, source: Source, now: float) -> Optional[Span]:
         """Nothing is open any more: take the far half of the slowest span, or fetch its last block a second time."""
         spans = [span for span in download.spans if span.at < span.end and not span.is_doubled]
+        spans = [span for span in spans if download.piece(span.end - 1).takes(source)]
         if not spans:
             return None
         slowest = max(spans, key=lambda span: span.eta(now))
@@ -781,12 +992,14 @@ class Fetch:
 
     def _fetch(self, connection: Connection, span: Span, buffer: memoryview) -> None:
         source = span.source
+        span.connection = connection
         try:
             self._receive(connection, span, buffer)
         except (http.client.HTTPException, OSError, BadAnswer) as problem:
             connection.close()
             with self._changed:
-                source.failed(problem)
+                if not span.is_cut or self._is_slow(source.mirror):
+                    source.failed(problem)
         finally:
             self._release(span)
 
@@ -794,7 +1007,10 @@ class Fetch:
         download, source = span.download, span.source
         first = span.at * download.block
         last = min(span.end * download.block, download.size) - 1
-        answer, source.direct = connection.get(source.direct or source.url, first, last)
+        url = source.url
+        answer, there = connection.get(source.direct or url, first, last)
+        check_welcome(answer, url, there)
+        source.direct = there if url == source.url else ""
         if check_answer(answer, first, last, download.size):
             source.ignores_ranges = False
         else:
@@ -830,16 +1046,16 @@ class Fetch:
             filled += len(data)
             self._heard = time.monotonic()
             span.received += len(data)
-            with self._changed:
-                self._received += len(data)
 
     def _commit(self, span: Span, block: memoryview) -> None:
         """Write a block unless somebody else was faster; the first one counts."""
         download, index = span.download, span.at
         with self._changed:
+            if span.source.is_banned or not download.piece(index).takes(span.source):
+                self._give_up(span)
+                return
             span.at += 1
-            is_stale = download.only not in (None, span.source) or span.source.is_banned
-            if self._is_over or is_stale or download.states[index] >= WRITING:
+            if self._is_over or download.states[index] >= WRITING:
                 return
             download.states[index] = WRITING
             self._writing += 1
@@ -852,17 +1068,28 @@ class Fetch:
         else:
             with self._changed:
                 download.mark(index, origin)
+                self._queue(download, download.to_hash(index))
                 self._fetched += len(block)
         finally:
             with self._changed:
                 self._writing -= 1
-                self._changed.notify_all()
+                if self._is_over:
+                    self._changed.notify_all()
+
+    def _give_up(self, span: Span) -> None:
+        """What this source sends is not wanted any more."""
+        if span.is_stream and not span.source.is_banned:
+            span.at += 1  # some of what comes later may be
+        else:
+            self._reopen(span)
+            span.end = span.at
 
     def _release(self, span: Span) -> None:
         with self._changed:
             span.source.mirror.measured(span.received, time.monotonic() - span.began)
+            self._received += span.received
             if span.received:
-                span.source.failures = 0
+                span.source.failures = span.source.refusals = 0
             if span in span.download.spans:
                 span.download.spans.remove(span)
             self._reopen(span)
@@ -875,77 +1102,105 @@ class Fetch:
 
     # Hashers.
 
-    def _hash(self) -> None:
-        while True:
-            download = self._next_to_hash()
-            if download is None:
-                return
-            try:
-                self._hash_front(download)
-            finally:
-                with self._changed:
-                    download.is_hashing = False
-                    self._changed.notify_all()
-
-    def _next_to_hash(self) -> Optional[Download]:
-        with self._changed:
-            while not self._is_over:
-                for download in self.downloads:
-                    front = download.hashed
-                    is_behind = front < download.count and download.states[front] == DONE
-                    if not (download.is_ready or download.is_hashing) and (is_behind or download.is_complete):
-                        download.is_hashing = True
-                        return download
-                self._changed.wait(0.5)
-        return None
-
-    def _hash_front(self, download: Download) -> None:
-        while download.hashed < download.count and download.states[download.hashed] == DONE and not self._is_over:
-            if download.sha256 is not None:
-                download.digest.update(download.read(download.hashed))
-            download.hashed += 1
-        if download.hashed == download.count and not self._is_over:
-            self._finish(download)
-
-    def _finish(self, download: Download) -> None:
-        with self._changed:
-            if download.sha256 not in (None, download.digest.hexdigest()):
-                self._distrust(download)
-            elif download.is_overtaken():
-                download.take_theirs()
-            else:
-                download.publish()
-                self._verified.remember(download)
-                download.is_ready = True
+    def _queue(self, download: Download, piece: Optional[Piece]) -> None:
+        if piece is not None:
+            piece.is_hashing = True
+            self._to_hash.append((download, piece))
             self._changed.notify_all()
 
-    def _distrust(self, download: Download) -> None:
-        """
-        The file is wrong, and one checksum does not say where: keep what one mirror sent and fetch the rest there.
+    def _queue_pieces(self, download: Download) -> None:
+        """All that can be hashed of a file of which something was there."""
+        self._to_hash = collections.deque(queued for queued in self._to_hash if queued[0] is not download)
+        for piece in download.pieces:
+            self._queue(download, piece if piece.is_hashed else download.to_hash(piece.first))
 
-        A mirror that sent all of a wrong file is banned. So each is tried alone, the one that sent most first.
+    def _hash(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._to_hash or self._is_over)
+                if self._is_over:
+                    return
+                download, piece = self._to_hash.popleft()
+                self._hashing += 1
+                download.hashing += 1
+            try:
+                self._hash_front(download, piece)
+            finally:
+                with self._changed:
+                    self._hashing -= 1
+                    self._changed.notify_all()
+
+    def _hash_front(self, download: Download, piece: Piece) -> None:
+        while not (piece.is_hashed or self._is_over or download.is_wrong_copy) and download.states[piece.at] == DONE:
+            piece.add(download.read(piece.at) if piece.sha256 is not None else b"")
+        with self._changed:
+            download.hashing -= 1
+            piece.is_hashing = False
+            if self._is_over:
+                return
+            if piece.is_hashed:
+                self._judge(download, piece)
+            elif not download.is_wrong_copy:
+                self._queue(download, download.to_hash(piece.at))
+            if download.is_wrong_copy and not download.hashing:
+                download.start_over()
+                self._queue_pieces(download)
+
+    def _judge(self, download: Download, piece: Piece) -> None:
+        if piece.has_right_bytes:
+            download.right += 1
+            if download.right == len(download.pieces):
+                self._finish(download)
+        elif download.is_found:
+            log.warning("%s: what lay there is another file", download.path)
+            download.is_wrong = True
+        else:
+            self._distrust(download, piece)
+
+    def _finish(self, download: Download) -> None:
+        if download.is_overtaken():
+            download.take_theirs()
+            self._queue_pieces(download)
+        else:
+            download.publish()
+            self._verified.remember(download)
+            download.is_ready = True
+        self._changed.notify_all()
+
+    def _distrust(self, download: Download, piece: Piece) -> None:
         """
-        log.warning("%s: wrong checksum", download.path)
-        download.digest, download.hashed = hashlib.sha256(), 0
-        if download.is_found:
-            download.start_over()
-            return
-        shares = {
-            source: download.origins.count(1 + number)
-            for number, source in enumerate(download.sources)
-            if not source.is_banned
-        }
-        for source, share in shares.items():
-            if share == download.count:
-                source.is_banned = True
+        The piece is wrong, and its checksum does not say where. Was it sent by one mirror, then others are to send it.
+
+        Where several had a share in it, keep what one of them sent and fetch the rest there: then it is clear.
+        """
+        log.warning("%s: wrong checksum from byte %d on", download.path, piece.first * download.block)
+        origins = download.origins[piece.first : piece.end]
+        shares = {source: origins.count(1 + number) for number, source in enumerate(download.sources)}
+        culprit = next((source for source, share in shares.items() if share == len(origins)), None)
+        if culprit is not None:
+            piece.liars.add(culprit)
+            culprit.lies += 1
+            culprit.is_banned = culprit.lies >= min(LIES, len(download.pieces))
         left = [source for source in shares if not source.is_banned]
-        download.only = max(left, key=lambda source: shares[source]) if left else None
-        keep = 1 + download.sources.index(download.only) if download.only is not None else 0
-        for index, origin in enumerate(bytes(download.origins)):
-            if origin != keep:
-                download.states[index], download.origins[index] = OPEN, 0
-                download.done_bytes -= download.length(index)
-                download.note(index, 0)
+        if piece.liars.issuperset(left):
+            piece.liars.clear()
+        left = [source for source in left if source not in piece.liars]
+        piece.only = max(left, key=lambda one: (-one.lies, shares[one])) if left and culprit is None else None
+        download.reopen(piece, 1 + download.sources.index(piece.only) if piece.only is not None else 0)
+        piece.begin()
+        self._queue(download, download.to_hash(piece.first))
+        self._changed.notify_all()
+
+
+def mirror_name(url: str) -> str:
+    return urllib.parse.urlsplit(url).netloc.rpartition("@")[2]
+
+
+def check_addresses(path: str, sources: List[Source]) -> None:
+    """Say at once when nobody lets us in any more: whoever asked can sign anew."""
+    left = [source for source in sources if not source.is_banned]
+    if left and all(source.is_expired for source in left):
+        raise Failure("expired", f"the addresses of {path} are refused: {problems(sources)}")
 
 
 def problems(sources: List[Source]) -> str:
@@ -1473,6 +1728,7 @@ class Agent:
         self._works: Dict[str, Work] = {}
         self._lock = threading.Lock()
         self._fetching = threading.Lock()
+        self._fetch: Optional[Fetch] = None  # the newest
         self._callers = threading.BoundedSemaphore(CALLERS)
 
     def serve(self, listener: socket.socket) -> NoReturn:
@@ -1513,6 +1769,8 @@ class Agent:
             if work is None:
                 work = self._works[key] = Work()
                 threading.Thread(target=self._do, args=(key, work, request), daemon=True).start()
+            elif self._fetch is not None and request.get("op") == "fetch":
+                self._fetch.renew(request)
             return work
 
     def _do(self, key: str, work: Work, request: Event) -> None:
@@ -1542,7 +1800,8 @@ class Agent:
 
     def fetch(self, request: Event, publish: Publish) -> Event:
         with self._fetching:  # two manifests may name the same file
-            return Fetch(self.places, request).run(publish)
+            self._fetch = Fetch(self.places, request)
+            return self._fetch.run(publish)
 
     def status(self) -> Event:
         comfyui = self.comfyui.running()
