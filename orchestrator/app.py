@@ -207,6 +207,7 @@ async def _control_plane(shared: Shared, outside: Outside, newsroom: Newsroom, b
             preparer=Preparer(
                 agent_source=outside.agent_source,
                 comfy=outside.comfies,
+                catalog=shared.catalog,
                 clock=shared.clock,
                 ids=shared.ids,
                 limits=outside.prepare_limits,

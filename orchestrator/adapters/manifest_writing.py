@@ -105,6 +105,9 @@ def _model(header: str, path: str, known: Mapping[str, ModelFile]) -> Iterator[s
     if file.sha256 is not None:
         yield f"sha256 = {_text(file.sha256)}"
     yield f"urls = {_list(file.urls)}"
+    if file.chunks:
+        yield f"chunk = {file.chunk}"
+        yield f"chunks = {_list(file.chunks)}"
 
 
 def _stem(path: str) -> str:

@@ -20,6 +20,7 @@ from orchestrator.domain.ids import WorkflowName
 from orchestrator.domain.job import Value
 from orchestrator.domain.offer import Requirements
 from orchestrator.domain.workflows import (
+    CHUNK_MULTIPLE,
     Graph,
     Install,
     ModelFile,
@@ -28,6 +29,7 @@ from orchestrator.domain.workflows import (
     Runtime,
     Target,
     Workflow,
+    are_whole,
 )
 from orchestrator.ports.workflows import WorkflowCatalog
 
@@ -109,9 +111,9 @@ class ModelEntry(_Strict):
     chunks: tuple[Sha256, ...] = ()
 
     @model_validator(mode="after")
-    def _covers_the_file(self) -> Self:
-        if len(self.chunks) != (-(-self.size // self.chunk) if self.chunk else 0):
-            raise ValueError("chunks: needs one sha256 for each range of chunk bytes")
+    def _chunks_make_up_the_file(self) -> Self:
+        if not are_whole(self.size, self.chunk, self.chunks):
+            raise ValueError(f"chunks must cover the file, and chunk be a multiple of {CHUNK_MULTIPLE} bytes")
         return self
 
     def value(self) -> ModelFile:

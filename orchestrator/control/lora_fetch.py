@@ -29,6 +29,7 @@ MOST_REMEMBERED = 64
 
 SENTENCES: Mapping[str, str] = {
     "no_progress": 'The link of the LoRA "{name}" gives nothing any more; /lora remove it and add it with a new link.',
+    "expired": 'The link of the LoRA "{name}" lets nobody in any more; /lora remove it and add it with a new link.',
     "bad_checksum": (
         'The file of the LoRA "{name}" is not the one that was added; if that is meant, /lora remove it and add it'
         " again."

@@ -3,9 +3,9 @@ From "SSH lets us in" to "ComfyUI has made a picture": agent up, then ComfyUI an
 
 Called by the provisioner. Every step may be done again at any time: what is there is found and kept.
 
-Codes of a PreparationFailed, besides the agent's own (``disk_full bad_checksum no_progress no_comfyui comfyui_died
-comfyui_silent clone_failed torch_failed requirements_failed disk_broken``): ``wrong_gpu old_driver no_python
-agent_failed agent_gone too_slow timed_out out_of_vram graph_rejected comfyui_unavailable no_picture``.
+Codes of a PreparationFailed, besides the agent's own (``disk_full bad_checksum no_progress expired no_comfyui
+comfyui_died comfyui_silent clone_failed torch_failed requirements_failed disk_broken``): ``wrong_gpu old_driver
+no_python agent_failed agent_gone too_slow timed_out out_of_vram graph_rejected comfyui_unavailable no_picture``.
 """
 
 import asyncio
@@ -42,7 +42,8 @@ from orchestrator.domain.errors import (
     PreparationFailed,
 )
 from orchestrator.domain.stages import Stage, StageState, Step
-from orchestrator.domain.workflows import Install, ModelFile, Workflow, check_values, fill
+from orchestrator.domain.workflows import Install, ModelFile, Workflow, check_values, fill, in_load_order
+from orchestrator.ports.addresses import Addresses
 from orchestrator.ports.clock import Clock, Ids
 from orchestrator.ports.comfy import ComfyConnector
 from orchestrator.ports.host import Host
@@ -56,6 +57,11 @@ INSTALLING = frozenset({Step.CLONE, Step.TORCH, Step.REQUIREMENTS})
 
 MOST_FETCHED = 3
 """A machine says how much it has downloaded, and tariffs bill it: so many times the files, and no more, is believed."""
+
+EXPIRED = "expired"
+"""Every mirror of some file refuses the addresses that it was given."""
+
+SIGNINGS = 3
 
 GIB = 2**30
 MIB = 2**20
@@ -113,9 +119,17 @@ class Preparer:
     """Prepares machines; keeps nothing about any of them."""
 
     def __init__(
-        self, *, agent_source: bytes, comfy: ComfyConnector, clock: Clock, ids: Ids, limits: PrepareLimits
+        self,
+        *,
+        agent_source: bytes,
+        comfy: ComfyConnector,
+        addresses: Addresses,
+        clock: Clock,
+        ids: Ids,
+        limits: PrepareLimits,
     ) -> None:
         self._agent_source = agent_source
+        self._addresses = addresses
         self._comfy = comfy
         self._clock = clock
         self._ids = ids
@@ -148,7 +162,15 @@ class Preparer:
         """
         watch = Stopwatch(self._clock, report, resume)
         ordered = Ordered(gpu=ordered_gpu, vram_mib=ordered_vram_mib)
-        machine = _Machine(host, workflow, watch, volume=volume, agent_source=self._agent_source, limits=self._limits)
+        machine = _Machine(
+            host,
+            workflow,
+            watch,
+            volume=volume,
+            addresses=self._addresses,
+            agent_source=self._agent_source,
+            limits=self._limits,
+        )
         await machine.bring_up_agent(ordered, is_admitted=_is_done(Step.AGENT, resume))
         port, fetched = await machine.bring_up_rest()
         async with _step(watch, Step.SMOKE, self._limits.smoke):
@@ -180,12 +202,14 @@ class _Machine:
         watch: Stopwatch,
         *,
         volume: str = "",
+        addresses: Addresses,
         agent_source: bytes,
         limits: PrepareLimits,
     ) -> None:
         self._host = host
         self._workflow = workflow
         self._volume = volume
+        self._addresses = addresses
         self._watch = watch
         self._agent_source = agent_source
         self._limits = limits
@@ -214,7 +238,7 @@ class _Machine:
             check_link(seen, floor_bps=floor)
 
     async def _probe(self, samples: Mapping[str, object]) -> Answer:
-        request = {"op": "probe", "start": self._workflow.runtime.start, **self._files(), **samples}
+        request = {"op": "probe", "start": self._workflow.runtime.start, **await self._files(), **samples}
         seen = await self._work(Step.AGENT, request)
         self.sampled += min(count_of(seen, "link_bytes"), self._limits.link_sample)
         return seen
@@ -290,14 +314,25 @@ class _Machine:
         async with _step(self._watch, Step.MODELS, self._limits.models, bytes_total=total):
             try:
                 async with asyncio.timeout(silence) as patience:
-                    answer = await self._work(Step.MODELS, {"op": "fetch"} | self._files(), on_event)
+                    answer = await self._fetch(on_event)
             except TimeoutError:
                 raise PreparationFailed("the agent is silent", step=Step.MODELS, code="no_progress") from None
         return min(count_of(answer, "bytes"), total * MOST_FETCHED)
 
-    def _files(self) -> dict[str, object]:
+    async def _fetch(self, on_event: OnEvent) -> Answer:
+        """Signed addresses may end in the middle: what has come stays, and the rest is asked for under new ones."""
+        for signing in range(1, SIGNINGS + 1):
+            try:
+                return await self._work(Step.MODELS, {"op": "fetch"} | await self._files(), on_event)
+            except PreparationFailed as error:
+                if error.code != EXPIRED or signing == SIGNINGS:
+                    raise
+        raise AssertionError("unreachable: the last signing either answers or raises")
+
+    async def _files(self) -> dict[str, object]:
         volume = {"volume": self._volume} if self._volume else {}
-        return {"dest": MODELS_FOLDER, "files": [_entry(file) for file in self._workflow.files], **volume}
+        files = in_load_order(await self._addresses.fresh(self._workflow.files))
+        return {"dest": MODELS_FOLDER, "files": [_entry(file) for file in files], **volume}
 
     async def _work(self, step: Step, request: Mapping[str, object], on_event: OnEvent | None = None) -> Answer:
         """Ask the agent, and start it again when it ends in the middle: its work goes on where it was."""
@@ -348,7 +383,8 @@ def _is_done(step: Step, stages: tuple[Stage, ...]) -> bool:
 
 
 def _entry(file: ModelFile) -> dict[str, object]:
-    return {"path": file.path, "size": file.size_bytes, "sha256": file.sha256, "urls": list(file.urls)}
+    entry = {"path": file.path, "size": file.size_bytes, "sha256": file.sha256, "urls": list(file.urls)}
+    return entry | ({"chunk": file.chunk, "chunks": list(file.chunks)} if file.chunks else {})
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -36,6 +36,7 @@ BLAME: Mapping[str, EndReason] = {
     "disk_full": EndReason.DISK_FULL,
     "bad_checksum": EndReason.BAD_DOWNLOAD,
     "no_progress": EndReason.DOWNLOAD_TOO_SLOW,
+    "expired": EndReason.BAD_DOWNLOAD,
     "too_slow": EndReason.DOWNLOAD_TOO_SLOW,
 }
 

@@ -66,7 +66,7 @@ class EndReason(StrEnum):
         "wrong_machine"  # another GPU than the one that was ordered, or a driver too old for what it was ordered for
     )
     DISK_FULL = "disk_full"
-    BAD_DOWNLOAD = "bad_download"  # bytes that are not the model
+    BAD_DOWNLOAD = "bad_download"  # other bytes than the model's, or none that we are let to
     DOWNLOAD_TOO_SLOW = "download_too_slow"
     PREPARE_FAILED = "prepare_failed"
     COMFYUI_FAILED = "comfyui_failed"

@@ -7,7 +7,7 @@ checking what a person asked for, and filling it into the graph.
 
 import difflib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -79,8 +79,9 @@ class ModelFile:
         size_bytes: Exact where *sha256* is known; without it an estimate, good for disk space and progress only.
         sha256: None only until a first verified upload has recorded it; never invented.
         urls: Mirrors of the same bytes, public or presigned.
-        chunk: Bytes of each range that *chunks* has the sha256 of, the last one shorter; 0 where nobody took them.
-        chunks: In hexadecimal digits, in the order of the ranges.
+        chunk: Length of each chunk but the last, a multiple of 32 KiB; 0 where chunks are not known.
+        chunks: The sha256 of each, hexadecimal, in order: a machine finds a wrong one at once and fetches only that
+            again, and hashes several at a time.
     """
 
     path: str
@@ -89,6 +90,26 @@ class ModelFile:
     urls: tuple[str, ...]
     chunk: int = 0
     chunks: tuple[str, ...] = ()
+
+
+CHUNK_MULTIPLE = 32 * 1024
+"""What the length of a chunk is a multiple of, in bytes: machines fetch blocks, and each lies in one chunk."""
+
+
+def are_whole(size: int, chunk: int, chunks: Collection[str]) -> bool:
+    """Whether *chunks* of *chunk* bytes make up a file of *size* bytes; no chunks are fine, too."""
+    if not chunks:
+        return chunk == 0
+    return chunk > 0 and chunk % CHUNK_MULTIPLE == 0 and len(chunks) == -(-size // chunk)
+
+
+def in_load_order(files: Iterable[ModelFile]) -> tuple[ModelFile, ...]:
+    """First what ComfyUI reads first: the prompt is encoded while everything else still comes."""
+    return tuple(sorted(files, key=lambda file: file.path.partition("/")[0] not in TEXT_ENCODERS))
+
+
+TEXT_ENCODERS = frozenset({"clip", "text_encoders"})
+"""ComfyUI's folders for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +174,7 @@ class Workflow:
 
     @property
     def files(self) -> tuple[ModelFile, ...]:
-        """Everything a machine downloads, in the order in which ComfyUI loads it."""
+        """Everything a machine downloads: models as the manifest has them, then LoRAs by name."""
         return (*self.models, *(self.loras[name] for name in sorted(self.loras)))
 
     def parameter(self, name: str) -> Parameter | None:

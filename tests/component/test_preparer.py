@@ -472,7 +472,12 @@ async def test_no_machine_has_us_pay_for_more_bytes_than_it_can_have_fetched(sta
     agent_says(stage, "fetch", {"event": "done", "bytes": 2**52})
     total = sum(file.size_bytes for file in stage.workflow.files)
     machine = _Machine(
-        host, stage.workflow, Stopwatch(SystemClock(), stage.note, ()), agent_source=AGENT_SOURCE, limits=LIMITS
+        host,
+        stage.workflow,
+        Stopwatch(SystemClock(), stage.note, ()),
+        addresses=stage.addresses,
+        agent_source=AGENT_SOURCE,
+        limits=LIMITS,
     )
 
     _, fetched = await machine.bring_up_rest()

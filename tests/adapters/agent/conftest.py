@@ -16,6 +16,7 @@ from orchestrator.sandbox.mirror import MIRROR_FAULTS, MirrorFault, MirrorFaults
 from tests.adapters.agent.machine import AgentMachine, Event
 
 FAST = 2**31
+CHUNK = 128 * 1024
 SIZES = {"unet/flux.safetensors": 1_500_000, "clip/t5.safetensors": 700_001, "vae/ae.safetensors": 3}
 
 
@@ -78,6 +79,15 @@ class Mirrors:
         content = (self.folder / path).read_bytes()
         urls = [str(server.make_url(f"/models/{path}")) for server in self.servers]
         return {"path": path, "size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "urls": urls}
+
+    def chunked(self, *paths: str, chunk: int = CHUNK) -> Event:
+        """A request that has the checksums of chunks, too."""
+        request = self.manifest(*paths)
+        for entry in request["files"]:
+            content = (self.folder / entry["path"]).read_bytes()
+            parts = [content[start : start + chunk] for start in range(0, len(content), chunk)]
+            entry |= {"chunk": chunk, "chunks": [hashlib.sha256(part).hexdigest() for part in parts]}
+        return request
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.adapters.blobs_local import LocalBlobs
 from orchestrator.adapters.comfyui import ComfyUiConnector
+from orchestrator.adapters.public_addresses import PublicAddresses
 from orchestrator.control.bridges import Bridges
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.links import Links
@@ -66,7 +67,12 @@ async def a_preparation(folder: Path) -> tuple[int, EndReason | None, int]:
             ordering=Ordering(shared, {VAST: fleet}, Market(shared, {VAST: fleet}), ssh_public_key="ssh-ed25519 AAAA"),
             links=links,
             preparer=Preparer(
-                agent_source=b"", comfy=ComfyUiConnector(), clock=shared.clock, ids=shared.ids, limits=LIMITS
+                agent_source=b"",
+                comfy=ComfyUiConnector(),
+                addresses=PublicAddresses(),
+                clock=shared.clock,
+                ids=shared.ids,
+                limits=LIMITS,
             ),
             group=group,
         )
