@@ -116,6 +116,7 @@ def problem(folder: Path) -> str:
         ('path = "vae/ae.safetensors"', 'path = "vae/$(reboot)"', "models.3.path"),
         ('path = "loras/b0throps', 'path = "vae/b0throps', "its path must begin with loras/"),
         ('sha256 = "9403', 'sha256 = "zz03', "models.0.sha256"),
+        ('sha256 = "9403', 'chunk = 33554432\nsha256 = "9403', "chunks must cover the file"),
         ("https://models.", "file://models.", "models.0.urls.0"),
         ("[smoke]", "[smoke", "manifest.toml"),
         ("vram_gib = 22", "vram_gib = 1e308", "requirements.vram_gib"),

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -15,11 +15,12 @@ from typing import Protocol
 import pytest
 
 from orchestrator.adapters.system import SystemClock
-from orchestrator.control.preparer import MOST_FETCHED, _Machine
+from orchestrator.control.preparer import MOST_FETCHED, SIGNINGS, _Machine
 from orchestrator.control.stopwatch import Stopwatch
 from orchestrator.domain.errors import HostUnreachable, PreparationFailed
 from orchestrator.domain.stages import Stage, StageState, Step
-from orchestrator.domain.workflows import Install
+from orchestrator.domain.workflows import Install, ModelFile
+from orchestrator.ports.addresses import Addresses
 from orchestrator.ports.host import Host
 from orchestrator.sandbox.image import install_programs
 from orchestrator.sandbox.mirror import MirrorFault
@@ -448,6 +449,52 @@ case "$(head -n 1)" in *'"op": "{operation}"'*) cat {answers};; *) {otherwise};;
     )
 
 
+class Signing(Addresses):
+    """Signs as often as it is asked; from its *cure* time on, the machine's agent is content."""
+
+    def __init__(self, stage: Stagehand, *, cure: int) -> None:
+        self._stage = stage
+        self._cure = cure
+        self.asked = 0
+
+    async def fresh(self, files: Sequence[ModelFile]) -> tuple[ModelFile, ...]:
+        self.asked += 1
+        if self.asked == self._cure:
+            agent_says(self._stage, "fetch", {"event": "done", "bytes": 7})
+        return tuple(files)
+
+
+async def rest_of(stage: Stagehand, host: Host) -> tuple[int, int]:
+    """Bring up ComfyUI and the models alone."""
+    return await _Machine(
+        host,
+        stage.workflow,
+        Stopwatch(SystemClock(), stage.note, ()),
+        addresses=stage.addresses,
+        agent_source=AGENT_SOURCE,
+        limits=LIMITS,
+    ).bring_up_rest()
+
+
+async def test_addresses_that_end_in_the_middle_are_signed_anew(stage: Stagehand, host: Host) -> None:
+    agent_says(stage, "fetch", {"event": "failed", "code": "expired"})
+    stage.addresses = Signing(stage, cure=2)
+
+    _, fetched = await rest_of(stage, host)
+
+    assert fetched == 7
+
+
+async def test_addresses_that_are_refused_however_new_end_the_preparation(stage: Stagehand, host: Host) -> None:
+    agent_says(stage, "fetch", {"event": "failed", "code": "expired"})
+    stage.addresses = signing = Signing(stage, cure=0)
+
+    with pytest.raises(PreparationFailed) as caught:
+        await rest_of(stage, host)
+
+    assert (caught.value.code, signing.asked) == ("expired", SIGNINGS)
+
+
 async def test_of_the_steps_that_are_ours_to_time_a_machine_says_nothing(stage: Stagehand, host: Host) -> None:
     """It would end steps that never began, and begin some that were never ordered."""
     lies = [{"event": "step", "step": step, "state": state} for step in Step for state in ("done", "running", "done")]
@@ -471,16 +518,8 @@ async def test_an_agent_that_talks_without_end_is_not_listened_to_for_ever(stage
 async def test_no_machine_has_us_pay_for_more_bytes_than_it_can_have_fetched(stage: Stagehand, host: Host) -> None:
     agent_says(stage, "fetch", {"event": "done", "bytes": 2**52})
     total = sum(file.size_bytes for file in stage.workflow.files)
-    machine = _Machine(
-        host,
-        stage.workflow,
-        Stopwatch(SystemClock(), stage.note, ()),
-        addresses=stage.addresses,
-        agent_source=AGENT_SOURCE,
-        limits=LIMITS,
-    )
 
-    _, fetched = await machine.bring_up_rest()
+    _, fetched = await rest_of(stage, host)
 
     assert fetched == MOST_FETCHED * total
 

@@ -18,9 +18,11 @@ from orchestrator.domain.workflows import (
     Runtime,
     Target,
     Workflow,
+    are_whole,
     check_values,
     closest,
     fill,
+    in_load_order,
 )
 
 SEED = 2**53 - 1
@@ -226,6 +228,27 @@ def test_the_picture_to_start_from_is_no_value_but_lands_in_the_graph() -> None:
     assert workflow.takes_image
     assert "image" not in check_values(workflow, {}, seed=1)
     assert fill(workflow, check_values(workflow, {}, seed=1), image="a.png")["text"]["inputs"]["text"] == "a.png"
+
+
+def test_text_encoders_are_fetched_before_everything_else() -> None:
+    files = [ModelFile(path=f"{folder}/m", size_bytes=1, sha256=None, urls=()) for folder in ("unet", "clip", "vae")]
+
+    assert [file.path for file in in_load_order(files)] == ["clip/m", "unet/m", "vae/m"]
+
+
+@pytest.mark.parametrize(
+    ("size", "chunk", "chunks", "fit"),
+    [
+        (100_000, 32768, 4, True),
+        (98_304, 32768, 3, True),
+        (100_000, 32768, 3, False),
+        (100_000, 50_000, 2, False),
+        (100_000, 0, 0, True),
+        (100_000, 32768, 0, False),
+    ],
+)
+def test_chunks_make_up_the_file_or_are_none(size: int, chunk: int, chunks: int, *, fit: bool) -> None:
+    assert are_whole(size, chunk, ["0" * 64] * chunks) is fit
 
 
 def test_files_are_models_first_and_then_loras_by_name() -> None:
