@@ -369,9 +369,9 @@ def size_by(source: Source, most: int) -> Optional[int]:
 
 
 def block_size(size: int) -> int:
-    """The blocks of one file: a power of two, so that even a small file has some dozens to share out."""
+    """The blocks of one file: a power of two, so small that one which comes twice is no more than 0.4 % of it."""
     block = SMALLEST_BLOCK
-    while block < BLOCK and block * 64 < size:
+    while block < BLOCK and block * 256 < size:
         block *= 2
     return block
 

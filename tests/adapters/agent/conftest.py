@@ -1,5 +1,6 @@
 """An agent, and two mirrors of the same files."""
 
+import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
 
 from orchestrator.sandbox.mirror import MIRROR_FAULTS, MirrorFault, MirrorFaults, mirror_app
-from tests.adapters.agent.machine import AgentMachine, Event
+from tests.adapters.agent.machine import LIMIT_S, AgentMachine, Event
 
 FAST = 2**31
 CHUNK = 128 * 1024
@@ -28,6 +29,7 @@ class Mirrors:
     Attributes:
         served: Bytes of bodies sent, by server.
         asked: Requests, by server.
+        answered: Those of them whose answer is over, whole or cut off.
         headers: Of each request.
     """
 
@@ -35,29 +37,45 @@ class Mirrors:
     servers: list[TestServer] = field(default_factory=list)
     served: list[int] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
+    answered: list[int] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
     async def add(self, *, bytes_per_s: int = FAST, per_connection: int = FAST) -> TestServer:
         app = mirror_app(self.folder, bytes_per_s=bytes_per_s, bytes_per_s_per_connection=per_connection)
         number = len(self.servers)
+        begun: dict[int, web.StreamResponse] = {}
         self.served.append(0)
         self.asked.append(0)
+        self.answered.append(0)
 
         @web.middleware
         async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
             self.asked[number] += 1
             self.headers.append(dict(request.headers))
-            response = await handler(request)
-            with suppress(ConnectionError):
-                await response.write_eof()  # only then does it know how much it has sent
-            self.served[number] += response.body_length
-            return response
+            try:
+                response = await handler(request)
+                with suppress(ConnectionError):
+                    await response.write_eof()  # only then does it know how much it has sent
+                return response
+            finally:
+                self.served[number] += sent(begun.pop(id(request), None))
+                self.answered[number] += 1
+
+        async def note(request: web.Request, response: web.StreamResponse) -> None:
+            begun[id(request)] = response
 
         app.middlewares.append(count)
+        app.on_response_prepare.append(note)
         server = TestServer(app)
         await server.start_server()
         self.servers.append(server)
         return server
+
+    async def all_answered(self) -> None:
+        """Wait until every answer is over: one that is cut off knows only then how much it has sent."""
+        async with asyncio.timeout(LIMIT_S):
+            while self.answered != self.asked:
+                await asyncio.sleep(0.01)
 
     def faults(self, number: int) -> MirrorFaults:
         return self.servers[number].app[MIRROR_FAULTS]
@@ -88,6 +106,14 @@ class Mirrors:
             parts = [content[start : start + chunk] for start in range(0, len(content), chunk)]
             entry |= {"chunk": chunk, "chunks": [hashlib.sha256(part).hexdigest() for part in parts]}
         return request
+
+
+def sent(response: web.StreamResponse | None) -> int:
+    """Bytes, headers among them; also of an answer that was cut off."""
+    if response is None:
+        return 0
+    cut_off = response._payload_writer
+    return response.body_length if cut_off is None else cut_off.output_size
 
 
 @pytest.fixture(scope="session")

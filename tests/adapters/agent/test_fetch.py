@@ -36,6 +36,7 @@ async def slow_mirror(mirrors: Mirrors) -> Mirrors:
     mirrors.servers.clear()
     mirrors.served.clear()
     mirrors.asked.clear()
+    mirrors.answered.clear()
     await mirrors.add(bytes_per_s=1_000_000)
     return mirrors
 
