@@ -54,7 +54,7 @@ SMALLEST_BLOCK = 32 * KIB
 FIRST_BLOCKS = 8  # asked of a mirror whose speed is not known yet
 LONGEST_SPAN = 64 * MIB
 SPAN_S = 4.0  # how long one request should take at its mirror's speed
-READ = 256 * KIB
+READ = 64 * KIB
 CONNECT_S = 10.0
 STALL_S = 10.0  # a connection without a byte for so long is given up
 NO_PROGRESS_S = 30.0
@@ -1039,13 +1039,12 @@ class Fetch:
         while filled < len(block):
             if self._is_over:
                 raise BadAnswer("the fetch is over")
-            data = answer.read1(min(READ, len(block) - filled))
-            if not data:
+            count = answer.readinto(block[filled : filled + READ])  # into its place: TLS gives 16 KiB at a time
+            if not count:
                 raise BadAnswer("the body ends early")
-            block[filled : filled + len(data)] = data
-            filled += len(data)
+            filled += count
             self._heard = time.monotonic()
-            span.received += len(data)
+            span.received += count
 
     def _commit(self, span: Span, block: memoryview) -> None:
         """Write a block unless somebody else was faster; the first one counts."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.sandbox.mirror import MirrorFault
 from tests.adapters.agent.conftest import Mirrors
 from tests.adapters.agent.machine import AgentMachine
 
@@ -70,6 +71,22 @@ async def test_next_to_nothing_comes_twice(
     assert done["bytes"] == SIZE
     await few.all_answered()
     assert sum(few.served) <= SIZE * TWICE
+
+
+async def test_connections_that_fall_far_behind_are_cut(machine: AgentMachine, few: Mirrors) -> None:
+    """A mirror that was the fast one slows to a hundredth in the middle: the other one does its work."""
+    await few.add(bytes_per_s=4_000_000, per_connection=500_000)
+    await few.add(bytes_per_s=2_000_000, per_connection=250_000)
+    request = few.chunked(BIG)
+
+    async with machine.calling(request) as caller:
+        assert caller.stdout is not None
+        await beyond(caller.stdout, SIZE // 10)
+        few.faults(0).switch_on(MirrorFault.SLOW)
+        had = await beyond(caller.stdout, SIZE - 1)
+
+    assert had == SIZE
+    assert_right(machine, few)
 
 
 async def test_agent_killed_at_any_moment_ends_with_the_right_file(machine: AgentMachine, few: Mirrors) -> None:
