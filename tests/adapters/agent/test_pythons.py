@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.agent.conftest import Mirrors, assert_complete
-from tests.adapters.agent.machine import AgentMachine
+from tests.adapters.agent.machine import AGENT, AgentMachine
 
 OLDEST = (3, 8)
 """What the agent promises to run on."""
@@ -43,12 +43,25 @@ def pythons() -> dict[tuple[int, int], str]:
     return found
 
 
+def test_nothing_in_it_is_newer_than_what_it_promises() -> None:
+    """Also what no test reaches: vermin reads every name and every form."""
+    target = "-t={}.{}-".format(*OLDEST)
+    argv = [sys.executable, "-m", "vermin", "-q", "--no-tips", "--violations", target, str(AGENT)]
+
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
+
+
+Pick = Callable[[Iterable[tuple[int, int]]], tuple[int, int]]
+
+
 @pytest.mark.parametrize("pick", [min, max], ids=["oldest", "newest"])
 async def test_fetch(
     bare_machine: AgentMachine,
     mirrors: Mirrors,
     pythons: dict[tuple[int, int], str],
-    pick: Callable[[Iterable[tuple[int, int]]], tuple[int, int]],
+    pick: Pick,
 ) -> None:
     bare_machine.python = pythons[pick(pythons)]
     await bare_machine.start()
