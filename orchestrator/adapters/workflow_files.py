@@ -62,6 +62,9 @@ class WorkflowProblem(OrchestratorError):
         super().__init__(one_line(message))
 
 
+MOST_CHUNKS = 10_000
+"""Of one file; a store takes no more parts of an upload, and a machine's agent reads a request of 4 MiB."""
+
 LARGEST = 2**53
 Size = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 """A number that a graph, JSON and a database all keep as it is."""
@@ -108,7 +111,7 @@ class ModelEntry(_Strict):
     sha256: Sha256 | None = None
     urls: tuple[WebAddress, ...] = Field(min_length=1)
     chunk: int = Field(default=0, ge=0, le=LARGEST)
-    chunks: tuple[Sha256, ...] = ()
+    chunks: tuple[Sha256, ...] = Field(default=(), max_length=MOST_CHUNKS)
 
     @model_validator(mode="after")
     def _chunks_make_up_the_file(self) -> Self:

@@ -43,10 +43,10 @@ from orchestrator.domain.errors import (
 )
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import Install, ModelFile, Workflow, check_values, fill, in_load_order
-from orchestrator.ports.addresses import Addresses
 from orchestrator.ports.clock import Clock, Ids
 from orchestrator.ports.comfy import ComfyConnector
 from orchestrator.ports.host import Host
+from orchestrator.ports.workflows import WorkflowCatalog
 
 MODELS_FOLDER = "comfyui/models"
 AGENT_AHEAD = timedelta(seconds=8)
@@ -123,13 +123,13 @@ class Preparer:
         *,
         agent_source: bytes,
         comfy: ComfyConnector,
-        addresses: Addresses,
+        catalog: WorkflowCatalog,
         clock: Clock,
         ids: Ids,
         limits: PrepareLimits,
     ) -> None:
         self._agent_source = agent_source
-        self._addresses = addresses
+        self._catalog = catalog
         self._comfy = comfy
         self._clock = clock
         self._ids = ids
@@ -167,7 +167,7 @@ class Preparer:
             workflow,
             watch,
             volume=volume,
-            addresses=self._addresses,
+            catalog=self._catalog,
             agent_source=self._agent_source,
             limits=self._limits,
         )
@@ -202,14 +202,14 @@ class _Machine:
         watch: Stopwatch,
         *,
         volume: str = "",
-        addresses: Addresses,
+        catalog: WorkflowCatalog,
         agent_source: bytes,
         limits: PrepareLimits,
     ) -> None:
         self._host = host
         self._workflow = workflow
         self._volume = volume
-        self._addresses = addresses
+        self._catalog = catalog
         self._watch = watch
         self._agent_source = agent_source
         self._limits = limits
@@ -238,7 +238,7 @@ class _Machine:
             check_link(seen, floor_bps=floor)
 
     async def _probe(self, samples: Mapping[str, object]) -> Answer:
-        request = {"op": "probe", "start": self._workflow.runtime.start, **await self._files(), **samples}
+        request = {"op": "probe", "start": self._workflow.runtime.start, **self._files(), **samples}
         seen = await self._work(Step.AGENT, request)
         self.sampled += min(count_of(seen, "link_bytes"), self._limits.link_sample)
         return seen
@@ -323,16 +323,18 @@ class _Machine:
         """Signed addresses may end in the middle: what has come stays, and the rest is asked for under new ones."""
         for signing in range(1, SIGNINGS + 1):
             try:
-                return await self._work(Step.MODELS, {"op": "fetch"} | await self._files(), on_event)
+                return await self._work(Step.MODELS, {"op": "fetch"} | self._files(), on_event)
             except PreparationFailed as error:
                 if error.code != EXPIRED or signing == SIGNINGS:
                     raise
         raise AssertionError("unreachable: the last signing either answers or raises")
 
-    async def _files(self) -> dict[str, object]:
+    def _files(self) -> dict[str, object]:
         volume = {"volume": self._volume} if self._volume else {}
-        files = in_load_order(await self._addresses.fresh(self._workflow.files))
-        return {"dest": MODELS_FOLDER, "files": [_entry(file) for file in files], **volume}
+        workflow = (
+            self._catalog.find(self._workflow.name) or self._workflow
+        )  # it signs addresses that are near their end
+        return {"dest": MODELS_FOLDER, "files": [_entry(file) for file in in_load_order(workflow.files)], **volume}
 
     async def _work(self, step: Step, request: Mapping[str, object], on_event: OnEvent | None = None) -> Answer:
         """Ask the agent, and start it again when it ends in the middle: its work goes on where it was."""

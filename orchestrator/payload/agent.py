@@ -66,7 +66,7 @@ LONGEST_REST_S = 3.0
 REDIRECTS = 5
 LIES = 3  # wrong chunks after which a mirror of a file is asked for no more of it
 REFUSING = (400, 401, 403, 410)  # what mirrors answer to an address whose signature is not, or no longer, good
-REFUSALS = 2  # in a row
+REFUSALS = 3  # in a row
 LAG_S = 2.0
 LAG_SHARE = 0.1  # of the best connection's bytes in that time: one that had less is cut
 
@@ -342,8 +342,12 @@ def check_answer(answer: http.client.HTTPResponse, first: int, last: int, size: 
 
 
 def check_welcome(answer: http.client.HTTPResponse, url: str, there: str) -> None:
-    """A redirect's own signature may end at any time; only when the address itself is refused, another is needed."""
-    if answer.status in REFUSING and there == url:
+    """
+    Tell when another address is needed: this one, which may be signed, is refused.
+
+    The target of a redirect has a signature of its own, which the address renews; one without a query has none.
+    """
+    if answer.status in REFUSING and there == url and urllib.parse.urlsplit(url).query:
         raise Refused(f"{answer.status} {answer.reason}")
 
 

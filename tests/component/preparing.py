@@ -10,14 +10,13 @@ from pathlib import Path
 from aiohttp.test_utils import BaseTestServer, TestServer
 
 from orchestrator.adapters.comfyui import ComfyUiConnector
-from orchestrator.adapters.public_addresses import PublicAddresses
 from orchestrator.adapters.system import RandomIds, SystemClock
-from orchestrator.adapters.workflow_files import read_workflow
+from orchestrator.adapters.workflow_files import FixedCatalog, read_workflow
 from orchestrator.control.preparer import Prepared, PrepareLimits, Preparer
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import ModelFile, Workflow
-from orchestrator.ports.addresses import Addresses
 from orchestrator.ports.host import Host
+from orchestrator.ports.workflows import WorkflowCatalog
 from orchestrator.sandbox.image import install_comfyui
 from orchestrator.sandbox.mirror import MIRROR_FAULTS, MirrorFault, MirrorFaults, mirror_app
 from orchestrator.sandbox.models import make_models
@@ -57,7 +56,7 @@ class Stagehand:
     mirror_faults: MirrorFaults
     workflow: Workflow
     fault_file: Path
-    addresses: Addresses = field(default_factory=PublicAddresses)
+    catalog: WorkflowCatalog = field(default_factory=lambda: FixedCatalog(()))
     told: list[Stage] = field(default_factory=list)
     on_stage: Callable[[Stage], None] = lambda _: None
 
@@ -77,7 +76,7 @@ class Stagehand:
         preparer = Preparer(
             agent_source=AGENT_SOURCE,
             comfy=ComfyUiConnector(),
-            addresses=self.addresses,
+            catalog=self.catalog,
             clock=clock,
             ids=RandomIds(clock),
             limits=replace(LIMITS, **limits),  # type: ignore[arg-type]  # named by the tests, checked by the dataclass

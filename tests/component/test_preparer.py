@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,10 +18,11 @@ from orchestrator.adapters.system import SystemClock
 from orchestrator.control.preparer import MOST_FETCHED, SIGNINGS, _Machine
 from orchestrator.control.stopwatch import Stopwatch
 from orchestrator.domain.errors import HostUnreachable, PreparationFailed
+from orchestrator.domain.ids import WorkflowName
 from orchestrator.domain.stages import Stage, StageState, Step
-from orchestrator.domain.workflows import Install, ModelFile
-from orchestrator.ports.addresses import Addresses
+from orchestrator.domain.workflows import Install, Workflow
 from orchestrator.ports.host import Host
+from orchestrator.ports.workflows import WorkflowCatalog
 from orchestrator.sandbox.image import install_programs
 from orchestrator.sandbox.mirror import MirrorFault
 from orchestrator.sandbox.models import make_models
@@ -449,7 +450,7 @@ case "$(head -n 1)" in *'"op": "{operation}"'*) cat {answers};; *) {otherwise};;
     )
 
 
-class Signing(Addresses):
+class Signing(WorkflowCatalog):
     """Signs as often as it is asked; from its *cure* time on, the machine's agent is content."""
 
     def __init__(self, stage: Stagehand, *, cure: int) -> None:
@@ -457,11 +458,14 @@ class Signing(Addresses):
         self._cure = cure
         self.asked = 0
 
-    async def fresh(self, files: Sequence[ModelFile]) -> tuple[ModelFile, ...]:
+    def all(self) -> tuple[Workflow, ...]:
+        return (self._stage.workflow,)
+
+    def find(self, name: WorkflowName) -> Workflow | None:
         self.asked += 1
         if self.asked == self._cure:
             agent_says(self._stage, "fetch", {"event": "done", "bytes": 7})
-        return tuple(files)
+        return self._stage.workflow if name == self._stage.workflow.name else None
 
 
 async def rest_of(stage: Stagehand, host: Host) -> tuple[int, int]:
@@ -470,7 +474,7 @@ async def rest_of(stage: Stagehand, host: Host) -> tuple[int, int]:
         host,
         stage.workflow,
         Stopwatch(SystemClock(), stage.note, ()),
-        addresses=stage.addresses,
+        catalog=stage.catalog,
         agent_source=AGENT_SOURCE,
         limits=LIMITS,
     ).bring_up_rest()
@@ -478,7 +482,7 @@ async def rest_of(stage: Stagehand, host: Host) -> tuple[int, int]:
 
 async def test_addresses_that_end_in_the_middle_are_signed_anew(stage: Stagehand, host: Host) -> None:
     agent_says(stage, "fetch", {"event": "failed", "code": "expired"})
-    stage.addresses = Signing(stage, cure=2)
+    stage.catalog = Signing(stage, cure=2)
 
     _, fetched = await rest_of(stage, host)
 
@@ -487,7 +491,7 @@ async def test_addresses_that_end_in_the_middle_are_signed_anew(stage: Stagehand
 
 async def test_addresses_that_are_refused_however_new_end_the_preparation(stage: Stagehand, host: Host) -> None:
     agent_says(stage, "fetch", {"event": "failed", "code": "expired"})
-    stage.addresses = signing = Signing(stage, cure=0)
+    stage.catalog = signing = Signing(stage, cure=0)
 
     with pytest.raises(PreparationFailed) as caught:
         await rest_of(stage, host)

@@ -1,5 +1,6 @@
 """Signed addresses: when they end, the agent says so at once, and goes on under new ones."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -21,11 +22,13 @@ class Gate:
         self.newest = 1
         self.lets = lets
         self.left = lets
+        self.refused = asyncio.Event()
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.left -= 1
         if int(request.query["signature"]) != self.newest or self.left < 0:
+            self.refused.set()
             return web.Response(status=403, text="<Error><Code>ExpiredRequest</Code></Error>")
         return await handler(request)
 
@@ -72,6 +75,26 @@ async def test_mirror_that_refuses_is_passed_over_while_others_let_us_in(
     request["files"][0]["urls"] += gate.sign(signed)["urls"]
 
     assert (await machine.last(request))["event"] == "done"
+    assert_complete(machine, mirrors, UNET)
+
+
+async def test_caller_that_joins_brings_new_addresses_to_the_fetch_under_way(
+    machine: AgentMachine, mirrors: Mirrors, signed: TestServer, gate: Gate
+) -> None:
+    """One mirror's signature has ended, the other one is slow: with a new signature the first one serves again."""
+    await mirrors.add(bytes_per_s=500_000)
+    request = mirrors.manifest(UNET)
+    slow, gate.lets = request["files"][0]["urls"][2], 0
+    async with asyncio.TaskGroup() as group:
+        request["files"][0]["urls"] = [slow, *gate.sign(signed)["urls"]]
+        first = group.create_task(machine.last(request))
+        await gate.refused.wait()
+        gate.lets = 1000
+        request["files"][0]["urls"] = [slow, *gate.sign(signed)["urls"]]
+        second = group.create_task(machine.last(request))
+
+    assert first.result() == second.result()
+    assert gate.left < gate.lets, "nobody came with the new signature"
     assert_complete(machine, mirrors, UNET)
 
 

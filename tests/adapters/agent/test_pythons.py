@@ -46,7 +46,7 @@ def pythons() -> dict[tuple[int, int], str]:
 def test_nothing_in_it_is_newer_than_what_it_promises() -> None:
     """Also what no test reaches: vermin reads every name and every form."""
     target = "-t={}.{}-".format(*OLDEST)
-    argv = [sys.executable, "-m", "vermin", "-q", "--no-tips", "--violations", target, str(AGENT)]
+    argv = [str(Path(sys.executable).with_name("vermin")), "-q", "--no-tips", "--violations", target, str(AGENT)]
 
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
 

@@ -29,8 +29,8 @@ ACCESS = BucketAccess(endpoint="https://a.eu.r2.cloudflarestorage.com", bucket="
 
 
 def recorded(file: ModelFile, **changes: object) -> Recorded:
-    facts = {"path": file.path, "size": 5, "sha256": "a" * 64, "urls": file.urls, "etag": "e-1"}
-    return Recorded.model_validate(facts | {"chunk": 3, "chunks": ("b" * 64, "c" * 64)} | changes)
+    facts = {"path": file.path, "size": 2**15 + 5, "sha256": "a" * 64, "urls": file.urls, "etag": "e-1"}
+    return Recorded.model_validate(facts | {"chunk": 2**15, "chunks": ("b" * 64, "c" * 64)} | changes)
 
 
 @pytest.mark.parametrize("endpoint", [ACCESS.endpoint, "http://127.0.0.1:9000"])

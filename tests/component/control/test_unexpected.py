@@ -7,7 +7,6 @@ from pathlib import Path
 
 from orchestrator.adapters.blobs_local import LocalBlobs
 from orchestrator.adapters.comfyui import ComfyUiConnector
-from orchestrator.adapters.public_addresses import PublicAddresses
 from orchestrator.control.bridges import Bridges
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.links import Links
@@ -69,7 +68,7 @@ async def a_preparation(folder: Path) -> tuple[int, EndReason | None, int]:
             preparer=Preparer(
                 agent_source=b"",
                 comfy=ComfyUiConnector(),
-                addresses=PublicAddresses(),
+                catalog=shared.catalog,
                 clock=shared.clock,
                 ids=shared.ids,
                 limits=LIMITS,
