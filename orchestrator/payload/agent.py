@@ -1188,7 +1188,8 @@ class Fetch:
         if piece.liars.issuperset(left):
             piece.liars.clear()
         left = [source for source in left if source not in piece.liars]
-        piece.only = max(left, key=lambda one: (-one.lies, shares[one])) if left and culprit is None else None
+        best = max(left, key=lambda one: (not one.is_lost, -one.lies, shares[one]), default=None)
+        piece.only = best if culprit is None else None
         download.reopen(piece, 1 + download.sources.index(piece.only) if piece.only is not None else 0)
         piece.begin()
         self._queue(download, download.to_hash(piece.first))

@@ -44,6 +44,18 @@ async def test_one_bad_mirror_does_no_harm(machine: AgentMachine, mirrors: Mirro
     assert_complete(machine, mirrors)
 
 
+async def test_mirror_that_lies_beside_one_that_is_down_ends_and_leaves_no_file(
+    machine: AgentMachine, mirrors: Mirrors
+) -> None:
+    mirrors.faults(0).switch_on(MirrorFault.LIE)
+    mirrors.faults(1).switch_on(MirrorFault.DIE)
+
+    failed = await machine.last(mirrors.chunked(UNET) | {"no_progress_s": 0.6})
+
+    assert (failed["event"], failed["code"]) == ("failed", "no_progress")
+    assert not (machine.root / "comfyui" / "models" / UNET).exists()
+
+
 async def test_mirrors_that_all_lie_are_a_bad_checksum_and_no_file(machine: AgentMachine, mirrors: Mirrors) -> None:
     mirrors.switch_on(MirrorFault.LIE)
 
