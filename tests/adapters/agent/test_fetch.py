@@ -332,18 +332,6 @@ async def test_killed_agent_resumes_where_it_was(machine: AgentMachine, slow_mir
     assert_complete(machine, slow_mirror)
 
 
-async def test_agent_killed_again_and_again_gets_there(machine: AgentMachine, slow_mirror: Mirrors) -> None:
-    for number in range(3):
-        async with machine.calling(slow_mirror.manifest()) as caller:
-            assert caller.stdout is not None
-            await progressed(caller.stdout, beyond=number * 300_000)
-            await machine.kill()
-        await machine.start()
-
-    assert (await machine.last(slow_mirror.manifest()))["event"] == "done"
-    assert_complete(machine, slow_mirror)
-
-
 async def test_journal_of_another_file_is_not_believed(machine: AgentMachine, slow_mirror: Mirrors) -> None:
     part = machine.root / "comfyui" / "models" / f"{UNET}.part"
     part.parent.mkdir(parents=True)
