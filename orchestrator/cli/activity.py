@@ -16,7 +16,7 @@ from orchestrator.cli.logs_read import tell
 from orchestrator.cli.opening import err, load_settings, print_json, stop
 from orchestrator.domain.activity import Activity, Request, Tally
 from orchestrator.domain.errors import LogProblem, StoreError
-from orchestrator.domain.scenarios import Replay, Scenario, Terms
+from orchestrator.domain.scenarios import Assumptions, Replay, Scenario
 from orchestrator.domain.traffic import HIS_PICTURE, HIS_RUN
 from orchestrator.ports.store import Asked
 from orchestrator.settings import Settings
@@ -28,7 +28,7 @@ PAGE = 1000
 class _Count:
     """Both passes over the requests, in one."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Assumptions) -> None:
         self.tally = Tally()
         self.replay = Replay(terms)
 
@@ -60,7 +60,7 @@ def activity(
     """Show who asks for pictures and when, and what machines for that would cost."""
     if (log is None) is not database:
         stop("Name one thing to read: a log (glowplug activity LOG.csv), or --database for the bot's own.", status=2)
-    terms = Terms(
+    terms = Assumptions(
         usd_hour=gpu_usd_hour,
         bridge_usd=bridge_usd,
         cold_start=timedelta(seconds=cold_start_s),
@@ -75,7 +75,7 @@ def activity(
     print_json(document(report, scenarios, terms, remarks)) if as_json else show(report, scenarios, terms)
 
 
-def _read(log: Path, terms: Terms, remarks: Remarks) -> _Count:
+def _read(log: Path, terms: Assumptions, remarks: Remarks) -> _Count:
     count = _Count(terms)
     try:
         count.add(read_log(log, remarks))
@@ -84,14 +84,14 @@ def _read(log: Path, terms: Terms, remarks: Remarks) -> _Count:
     return count
 
 
-def _own(settings: Settings, terms: Terms) -> _Count:
+def _own(settings: Settings, terms: Assumptions) -> _Count:
     try:
         return asyncio.run(_asked(settings.data / "glowplug.sqlite3", terms))
     except StoreError as problem:
         stop(str(problem))
 
 
-async def _asked(path: Path, terms: Terms) -> _Count:
+async def _asked(path: Path, terms: Assumptions) -> _Count:
     """
     Count every job in the database: as it is at one moment, a page at a time.
 
@@ -121,7 +121,7 @@ def _draw(report: Activity, folder: Path) -> None:
 
 
 def document(
-    report: Activity, scenarios: tuple[Scenario, ...], terms: Terms, remarks: Remarks | None = None
+    report: Activity, scenarios: tuple[Scenario, ...], terms: Assumptions, remarks: Remarks | None = None
 ) -> dict[str, Any]:
     """The JSON of this command; hours are UTC, shares 0 to 1."""
     median = report.median_gap

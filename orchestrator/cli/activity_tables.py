@@ -8,14 +8,14 @@ from rich.table import Column, Table
 
 from orchestrator.cli.opening import out
 from orchestrator.domain.activity import Activity
-from orchestrator.domain.scenarios import REACTIVE, Scenario, Terms, Waits
+from orchestrator.domain.scenarios import REACTIVE, Assumptions, Scenario, Waits
 
 WIDTH = 110
 BAR = 40
 MOST_PEOPLE = 10
 
 
-def show(report: Activity, scenarios: tuple[Scenario, ...], terms: Terms) -> None:
+def show(report: Activity, scenarios: tuple[Scenario, ...], terms: Assumptions) -> None:
     console = Console(width=max(out.width, WIDTH), highlight=False)
     if report.first is None or report.last is None:
         out.print("There is no request in it.")
@@ -81,7 +81,7 @@ def _closeness(report: Activity) -> str:
     )
 
 
-def _costs(scenarios: tuple[Scenario, ...], terms: Terms) -> Table:
+def _costs(scenarios: tuple[Scenario, ...], terms: Assumptions) -> Table:
     names = ("estimated", "replayed", "by a machine", "others", "wait p50/p95", "first p50/p95")
     head = Column(f"$/month at ${terms.usd_hour:.2f}/h", no_wrap=True)
     table = Table(head, *[Column(name, justify="right", no_wrap=True) for name in names])
@@ -113,7 +113,7 @@ def _waits(waits: Waits) -> str:
     return "" if waits.p50 is None or waits.p95 is None else f"{waits.p50:.0f}/{waits.p95:.0f} s"
 
 
-def _reading(scenarios: tuple[Scenario, ...], terms: Terms) -> str:
+def _reading(scenarios: tuple[Scenario, ...], terms: Assumptions) -> str:
     """How the numbers came about."""
     reactive = next(scenario for scenario in scenarios if scenario.name == REACTIVE)
     failing, first = reactive.failing_usd_month, reactive.failing_first

@@ -30,7 +30,7 @@ _DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Assumptions:
     """
     What a replay takes for granted.
 
@@ -65,7 +65,7 @@ class Hours:
     def has(self, second_of_day: float) -> bool:
         return (second_of_day - self.start * 3600) % _DAY_S < self.length * 3600
 
-    def usd_month(self, terms: Terms) -> float:
+    def usd_month(self, terms: Assumptions) -> float:
         return self.length * MONTH_DAYS * terms.usd_hour
 
 
@@ -125,7 +125,7 @@ class Scenario:
     failing_first: Waits | None = None
 
 
-def reactive_estimate(terms: Terms) -> Estimate:
+def reactive_estimate(terms: Assumptions) -> Estimate:
     """Four sessions a day, ten minutes of work and ten of idling each; a cold start before each of them."""
     hours = SESSIONS_A_DAY * MONTH_DAYS * (ACTIVE + IDLE) / timedelta(hours=1)
     starting = SESSIONS_A_DAY * MONTH_DAYS * HIS_START / timedelta(hours=1)
@@ -137,7 +137,7 @@ def reactive_estimate(terms: Terms) -> Estimate:
 class _Fixed:
     """One machine with fixed hours and one queue; what is queued when they end is still made, and paid for."""
 
-    def __init__(self, hours: Hours, terms: Terms) -> None:
+    def __init__(self, hours: Hours, terms: Assumptions) -> None:
         self._hours = hours
         self._terms = terms
         self._generate = terms.generate.total_seconds()
@@ -189,7 +189,7 @@ class _Machine:
 class _Reactive:
     """A machine a person: ordered at a request, one queue, given back ten minutes after its last picture."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Assumptions) -> None:
         self._terms = terms
         self._cold_start = terms.cold_start.total_seconds()
         self._generate = terms.generate.total_seconds()
@@ -241,7 +241,7 @@ class Replay:
     People beyond :data:`MOST_PEOPLE` share the machine of nobody in particular.
     """
 
-    def __init__(self, terms: Terms, *, most_people: int = MOST_PEOPLE) -> None:
+    def __init__(self, terms: Assumptions, *, most_people: int = MOST_PEOPLE) -> None:
         self._most_people = most_people
         self._fixed = tuple(_Fixed(hours, terms) for hours in SCHEDULES)
         self._reactive = _Reactive(terms)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.activity import Activity, Request, Tally, dead_of, peak_of
-from orchestrator.domain.scenarios import Replay, Terms
+from orchestrator.domain.scenarios import Assumptions, Replay
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """A Monday."""
@@ -141,7 +141,7 @@ def test_memory_does_not_grow_with_the_log() -> None:
 def _peak_bytes(rows: int) -> int:
     tracemalloc.start()
     try:
-        tally, replay = Tally(), Replay(Terms())
+        tally, replay = Tally(), Replay(Assumptions())
         for row in range(rows):
             request = at(row * 0.25, f"u{row % 50}")
             tally.add(request)

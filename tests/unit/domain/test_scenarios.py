@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from orchestrator.domain.activity import Request
 from orchestrator.domain.quantiles import Quantiles
-from orchestrator.domain.scenarios import REACTIVE, Replay, Scenario, Terms, reactive_estimate
+from orchestrator.domain.scenarios import REACTIVE, Assumptions, Replay, Scenario, reactive_estimate
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-TERMS = Terms()
+TERMS = Assumptions()
 
 
 def at(minutes: float, user: str = "ada") -> Request:
     return Request(at=NOON + timedelta(minutes=minutes), user=user)
 
 
-def replayed(*requests: Request, terms: Terms = TERMS) -> dict[str, Scenario]:
+def replayed(*requests: Request, terms: Assumptions = TERMS) -> dict[str, Scenario]:
     replay = Replay(terms)
     for request in requests:
         replay.add(request)
@@ -63,7 +63,7 @@ def test_hours_after_midnight_belong_to_the_evening_before() -> None:
 
 
 def test_outside_the_hours_a_bridge_makes_the_picture_for_its_price() -> None:
-    by_name = replayed(at(0), at(60 * 6), terms=Terms(bridge_usd=0.01))
+    by_name = replayed(at(0), at(60 * 6), terms=Assumptions(bridge_usd=0.01))
 
     assert by_name["12 h"].bridge_usd_month == pytest.approx(0.01 * 30)
     assert by_name["24/7"].bridge_usd_month == 0
