@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from orchestrator.api import Decision
 from orchestrator.domain.job import Job, Value
 from orchestrator.domain.policy.advice import Advice
+from orchestrator.domain.policy.auto import Auto
 from orchestrator.domain.policy.fixed import Fixed
 from orchestrator.domain.policy.renting import RentingPolicy
 from orchestrator.domain.policy.routing import BATCH, Routing
+from orchestrator.domain.policy.shadow import NEVER
 from orchestrator.ports.store import Details
 
 BREAK_EVEN = "break-even"
@@ -35,12 +37,13 @@ def details_of(
     advice: Advice, apis: Apis, policy: RentingPolicy, recent: tuple[float, ...], routing: Routing
 ) -> Details:
     """All that a decision went by, as plain values."""
-    of, within = advice.rule.requests, advice.within
-    window_s = advice.rule.window_s
+    of, within = 0 if advice.rule.requests == NEVER else advice.rule.requests, advice.within
+    window_s, keep = advice.rule.window_s, policy.kept(advice) if isinstance(policy, Auto) else advice.keep
     if isinstance(policy, Fixed):
         of, within, window_s = policy.requests, policy.within(recent), policy.window.total_seconds()
     return {
         **advice.numbers(),
+        "keep_s": keep.total_seconds(),
         "policy": policy.name,
         "routing": str(routing),
         "of": of,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from orchestrator.domain.policy.advice import Advice
 from orchestrator.domain.snapshot import SessionSnapshot
 
 
@@ -28,5 +29,8 @@ class Auto:
 
     def warm_until(self, snapshot: SessionSnapshot) -> datetime:
         advice = snapshot.evidence.advice
-        keep = self.idle_timeout if advice is None else min(max(advice.keep, self.least_kept), self.idle_timeout)
-        return snapshot.session.last_request_at + keep
+        return snapshot.session.last_request_at + (self.idle_timeout if advice is None else self.kept(advice))
+
+    def kept(self, advice: Advice) -> timedelta:
+        """How long a machine stays after a request of which that is the advice."""
+        return min(max(advice.keep, self.least_kept), self.idle_timeout)
