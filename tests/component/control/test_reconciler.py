@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from orchestrator.api import JobRequest
+from orchestrator.control.moves import end_instance
 from orchestrator.domain.errors import RequestError
 from orchestrator.domain.ids import InstallationId, InstanceId, launch_key
 from orchestrator.domain.instance import EndReason, InstanceState
+from orchestrator.domain.money import MicroUsdPerHour, price_of
 from orchestrator.domain.offer import Requirements
 from tests import virtual_time
-from tests.component.control.fleet import US, Fleet, Watch, a_watch
+from tests.component.control.fleet import PRICE, US, Fleet, Watch, a_watch
 from tests.contract.samples import ADA, VAST, HandClock
 
 MINUTE = timedelta(minutes=1)
@@ -50,6 +52,25 @@ def test_nothing_is_on_offer_before_a_cloud_was_listed_completely(tmp_path: Path
 
         await watch.rounds(MINUTE)
         assert (await watch.market.offers(Requirements(vram_mib=1, disk_gib=1))).offers
+
+    watching(tmp_path, story)
+
+
+def test_a_machine_whose_order_failed_is_booked_at_what_it_really_costs(tmp_path: Path) -> None:
+    """Nobody has looked at it before it is ended, and nobody can afterwards."""
+
+    async def story(watch: Watch) -> None:
+        ref = await watch.machine(InstanceState.BOOTING)
+        watch.fleet.machines[ref] = replace(watch.fleet.machines[ref], price=MicroUsdPerHour(2 * PRICE))
+        watch.stage.clock.time += MINUTE
+        (row,) = await watch.rows()
+        async with watch.stage.shared.store.writing() as books:
+            await end_instance(books, row, EndReason.LAUNCH_LOST, watch.stage.clock.now())
+
+        await watch.rounds(3 * MINUTE)
+
+        assert (await watch.rows())[0].state is InstanceState.TERMINATED
+        assert await watch.booked() == price_of(MicroUsdPerHour(2 * PRICE), MINUTE)
 
     watching(tmp_path, story)
 
