@@ -97,6 +97,7 @@ OWN_WORKFLOWS = "workflows"
 
 CLOSE_LIMIT = timedelta(seconds=5)
 THINKING = timedelta(minutes=2)
+"""A machine of the sandbox is worth half a minute by what a start costs there: too short to think of a prompt."""
 SLOW_TO_BOOT = {LAMBDA: timedelta(minutes=15)}
 """Virtual machines take longer than containers: four to six minutes were measured (third parties, 2026-08)."""
 
@@ -395,7 +396,7 @@ def _policy(settings: Settings, *, is_sandbox: bool) -> RentingPolicy:
         policy = policy_by_name(settings.policy, settings.idle_timeout)
     except ValueError as error:
         raise SettingsProblem(f"GLOWPLUG_POLICY: {error}") from error
-    if is_sandbox and isinstance(policy, Auto):  # its machines are worth half a minute: too short to think of a prompt
+    if is_sandbox and isinstance(policy, Auto):
         return replace(policy, least_kept=THINKING)
     return policy
 
