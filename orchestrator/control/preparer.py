@@ -334,7 +334,7 @@ class _Machine:
         workflow = (
             self._catalog.find(self._workflow.name) or self._workflow
         )  # it signs addresses that are near their end
-        return {"dest": MODELS_FOLDER, "files": [_entry(file) for file in in_load_order(workflow.files)], **volume}
+        return {"dest": MODELS_FOLDER, "files": [entry_of(file) for file in in_load_order(workflow.files)], **volume}
 
     async def _work(self, step: Step, request: Mapping[str, object], on_event: OnEvent | None = None) -> Answer:
         """Ask the agent, and start it again when it ends in the middle: its work goes on where it was."""
@@ -384,7 +384,7 @@ def _is_done(step: Step, stages: tuple[Stage, ...]) -> bool:
     return any(stage.step is step and stage.state is StageState.DONE for stage in stages)
 
 
-def _entry(file: ModelFile) -> dict[str, object]:
+def entry_of(file: ModelFile) -> dict[str, object]:
     entry = {"path": file.path, "size": file.size_bytes, "sha256": file.sha256, "urls": list(file.urls)}
     return entry | ({"chunk": file.chunk, "chunks": list(file.chunks)} if file.chunks else {})
 

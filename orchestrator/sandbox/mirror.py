@@ -72,7 +72,7 @@ class Span:
 
 
 @dataclass(slots=True)
-class _Bucket:
+class Bucket:
     """Bytes per second. Callers queue by reserving the moment at which their bytes may go out."""
 
     rate: float
@@ -89,7 +89,8 @@ class _Bucket:
 class _Mirror:
     folder: Path
     bytes_per_s_per_connection: int
-    everybody: _Bucket
+    everybody: Bucket
+    wire: Bucket | None
     faults: MirrorFaults
 
 
@@ -97,7 +98,9 @@ MIRROR_FAULTS = web.AppKey("mirror_faults", MirrorFaults)
 _MIRROR = web.AppKey("mirror", _Mirror)
 
 
-def mirror_app(folder: Path, *, bytes_per_s: int, bytes_per_s_per_connection: int) -> web.Application:
+def mirror_app(
+    folder: Path, *, bytes_per_s: int, bytes_per_s_per_connection: int, wire: Bucket | None = None
+) -> web.Application:
     """
     Serve `GET` and `HEAD` of `/models/<path>` from *folder*.
 
@@ -108,10 +111,12 @@ def mirror_app(folder: Path, *, bytes_per_s: int, bytes_per_s_per_connection: in
 
         bytes_per_s_per_connection: Limit of each answer, which is why parallel ranges are faster.
 
+        wire: Shared with other mirrors: the one link of whoever downloads from all of them.
+
     """
     app = web.Application()
     app[MIRROR_FAULTS] = MirrorFaults()
-    app[_MIRROR] = _Mirror(folder.resolve(), bytes_per_s_per_connection, _Bucket(bytes_per_s), app[MIRROR_FAULTS])
+    app[_MIRROR] = _Mirror(folder.resolve(), bytes_per_s_per_connection, Bucket(bytes_per_s), wire, app[MIRROR_FAULTS])
     app.router.add_get("/models/{path:.+}", _serve)  # HEAD comes with it
     return app
 
@@ -204,7 +209,7 @@ async def _send(
 ) -> None:
     mirror = request.app[_MIRROR]
     share = SLOW_SHARE if MirrorFault.SLOW in hits else 1.0
-    connection = _Bucket(mirror.bytes_per_s_per_connection * share)
+    connection = Bucket(mirror.bytes_per_s_per_connection * share)
     sent = 0
     with _opened(file, span.start) as source:
         for piece in _pieces(source, span, int(connection.rate)):
@@ -214,6 +219,8 @@ async def _send(
                 return
             await connection.take(len(piece))
             await mirror.everybody.take(len(piece))
+            if mirror.wire is not None:
+                await mirror.wire.take(len(piece))
             await response.write(piece.translate(FLIP) if MirrorFault.LIE in hits else piece)
             sent += len(piece)
 

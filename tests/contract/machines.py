@@ -99,7 +99,7 @@ async def openssh(folder: Path, *, options: str = "", known: asyncssh.SSHKey | N
     asyncssh.generate_private_key("ssh-ed25519").write_private_key(host_key)
     host_key.chmod(0o600)
     (folder / "authorized_keys").write_bytes((known or key).export_public_key())
-    port = _free_port()
+    port = free_port()
     config = folder / "sshd_config"
     config.write_text(options + CONFIG.format(port=port, folder=folder))
     if os.geteuid() == 0:
@@ -126,7 +126,7 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
