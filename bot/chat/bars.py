@@ -17,9 +17,11 @@ WEIGHTS: Mapping[Step, int] = {
     Step.REQUIREMENTS: 5,
     Step.COMFYUI: 10,
     Step.MODELS: 50,
+    Step.LORA: 0,
+    Step.ENCODE: 0,
     Step.SMOKE: 5,
 }
-"""How much of a cold start each step usually is: what the first user measured, roughly."""
+"""How much of a cold start each step usually is: what the first user measured, roughly; nothing of what is ahead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -255,6 +255,8 @@ STEPS: Mapping[Step, str] = {
     Step.REQUIREMENTS: "while ComfyUI's packages were installed",
     Step.COMFYUI: "while ComfyUI started",
     Step.MODELS: "while the models were loading",
+    Step.LORA: "while your LoRA was fetched",
+    Step.ENCODE: "while your prompt was read",
     Step.SMOKE: "during its test picture",
 }
 
@@ -268,6 +270,8 @@ STEP_NAMES: Mapping[Step, str] = {
     Step.REQUIREMENTS: "ComfyUI's packages",
     Step.COMFYUI: "ComfyUI",
     Step.MODELS: "models",
+    Step.LORA: "your LoRA",
+    Step.ENCODE: "your prompt",
     Step.SMOKE: "test picture",
 }
 

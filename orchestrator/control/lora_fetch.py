@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from orchestrator.control.ahead import lora_request
 from orchestrator.control.links import Links
 from orchestrator.control.machine_agent import GONE, Answer, Event, OnEvent, Progress, count_of, start_agent
-from orchestrator.control.preparer import MODELS_FOLDER, MOST_FETCHED, PrepareLimits
+from orchestrator.control.preparer import MOST_FETCHED, PrepareLimits
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import GraphRejected, HostUnreachable, PreparationFailed
 from orchestrator.domain.ids import InstanceId
@@ -90,7 +91,9 @@ class LoraFetch:
         patience = asyncio.timeout(silence + self._limits.agent.total_seconds())
         try:
             async with asyncio.timeout(limit.total_seconds()), patience:
-                return count_of(await self._work(instance, self._request(lora), on_event), "bytes")
+                return count_of(
+                    await self._work(instance, lora_request(lora, self._limits.link_silence), on_event), "bytes"
+                )
         except TimeoutError:
             if patience.expired():
                 raise HostUnreachable("the agent is silent") from None
@@ -106,11 +109,6 @@ class LoraFetch:
                 if error.code != GONE or start == self._limits.agent_starts:
                     raise
         raise AssertionError("unreachable: the last start either answers or raises")
-
-    def _request(self, lora: OwnLora) -> Mapping[str, object]:
-        file = {"path": lora.path, "size": lora.size_bytes, "sha256": lora.sha256, "urls": [lora.url]}
-        silence = self._limits.link_silence.total_seconds()
-        return {"op": "fetch", "dest": MODELS_FOLDER, "files": [file], "no_progress_s": silence}
 
     def _tell(self, job: Job, fetching: Fetching | None) -> None:
         self._shared.board.put_fetching(job.id, fetching)

@@ -31,18 +31,28 @@ exec python3 "$root/glowplug/agent.py" start --root "$root"
 GONE = "agent_gone"
 """The agent has ended, or was ended, in the middle of its work: start it again and ask again."""
 
+MODELS_FOLDER = "comfyui/models"
+"""Below the agent's root."""
+
 MOST_DETAIL = 300
+LONGEST_NAME = 200
 MOST_LINES = 100_000
 """Ten times what a download of 45 minutes says. A machine that talks on only keeps our processor busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a download is."""
+    """
+    How far a download is.
+
+    Attributes:
+        file: The first one that is not there yet, in the order in which they were asked for.
+    """
 
     bytes_done: int
     bytes_total: int
     rate_bps: int
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +160,7 @@ def _event(said: Answer) -> Event | None:
                 bytes_done=count_of(said, "bytes"),
                 bytes_total=count_of(said, "total"),
                 rate_bps=count_of(said, "rate"),
+                file=str(said.get("file", ""))[:LONGEST_NAME],
             )
         case {"event": "step", "step": str(name), "state": str(state)} if name in set(Step):
             return StepMoved(step=Step(name), is_done=state == "done")

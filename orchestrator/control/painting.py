@@ -6,6 +6,8 @@ A machine that fails at it is asked again, then its ComfyUI is started again, th
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from orchestrator.control.links import Links
@@ -24,6 +26,7 @@ from orchestrator.domain.ids import PromptId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.job import Job
 from orchestrator.domain.policy.mending import Mend, mend, reason_of
+from orchestrator.domain.stages import StageState, Step
 from orchestrator.domain.workflows import Workflow, fill
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.comfy import Comfy, Painting
@@ -156,10 +159,35 @@ class Painter:
             async with asyncio.timeout(longest), patience:
                 graph = fill(workflow, job.values, image=await self._upload(comfy, job), own_lora=job.own_lora)
                 paint = comfy.paint if trial.is_new else comfy.resume
-                return await paint(graph, _prompt(job), on_progress=on_progress)
+                async with self._proving(job, instance):
+                    return await paint(graph, _prompt(job), on_progress=on_progress)
         except TimeoutError:
             said = f"nothing has moved for {limit:.0f} s" if patience.expired() else "it does not come to its end"
             raise ComfyStuck(said) from None  # who is paid by the minute may say each minute that a step is done
+
+    @asynccontextmanager
+    async def _proving(self, job: Job, instance: Instance) -> AsyncIterator[None]:
+        """
+        A graph that one machine refuses which has never painted is that machine's fault; on a second one its own.
+
+        Its first picture is the proof that it can: while somebody waits no smoke picture is made.
+        """
+        try:
+            yield
+        except GraphRejected as error:
+            if await self._is_doubtful(job, instance):
+                raise MachineFailed(instance, EndReason.COMFYUI_FAILED, str(error)) from error
+            raise
+
+    async def _is_doubtful(self, job: Job, instance: Instance) -> bool:
+        async with self._shared.store.reading() as books:
+            stages = await books.instances.stages(instance.id)
+            if any(stage.step is Step.SMOKE and stage.state is StageState.DONE for stage in stages):
+                return False
+            given_up = await books.instances.given_up(job.session, job.submitted_at)
+            if any(before.end_reason is EndReason.COMFYUI_FAILED and before.ready_at for before in given_up):
+                return False
+            return not await books.jobs.has_succeeded_on(instance)
 
     async def _upload(self, comfy: Comfy, job: Job) -> str:
         if job.source is None:

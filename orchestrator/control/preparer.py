@@ -1,5 +1,5 @@
 """
-From "SSH lets us in" to "ComfyUI has made a picture": agent up, then ComfyUI and models side by side, then the proof.
+From "SSH lets us in" to a warm machine: the steps of a cold start that are done on it, as the graph that they are.
 
 Called by the provisioner. Every step may be done again at any time: what is there is found and kept.
 
@@ -10,7 +10,7 @@ no_python agent_failed agent_gone too_slow timed_out out_of_vram graph_rejected 
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -24,8 +24,10 @@ from orchestrator.control.admission import (
     check_space,
     has_slow_link,
 )
+from orchestrator.control.ahead import Ahead, Waiting, nobody
 from orchestrator.control.machine_agent import (
     GONE,
+    MODELS_FOLDER,
     Answer,
     Event,
     MachineAgent,
@@ -36,6 +38,7 @@ from orchestrator.control.machine_agent import (
     start_agent,
 )
 from orchestrator.control.smoke import smoke_failure, upload_source
+from orchestrator.control.steps import Work, run_steps
 from orchestrator.control.stopwatch import Floor, Report, Stopwatch
 from orchestrator.domain.errors import (
     ComfyError,
@@ -48,7 +51,6 @@ from orchestrator.ports.comfy import ComfyConnector
 from orchestrator.ports.host import Host
 from orchestrator.ports.workflows import WorkflowCatalog
 
-MODELS_FOLDER = "comfyui/models"
 AGENT_AHEAD = timedelta(seconds=8)
 """The agent gives ComfyUI up so much earlier than we do: it then ends it, and knows its last words."""
 
@@ -143,6 +145,7 @@ class Preparer:
         ordered_gpu: str,
         ordered_vram_mib: int,
         report: Report,
+        waiting: Waiting = nobody,
         volume: str = "",
         resume: tuple[Stage, ...] = (),
     ) -> Prepared:
@@ -153,6 +156,7 @@ class Preparer:
             ordered_gpu: The cloud's name for the card; empty accepts any.
             ordered_vram_mib: Memory of that card; 0 accepts any.
             report: Told of each step when it begins and ends, and of downloads a few times a second.
+            waiting: Whose picture comes first. While somebody waits no smoke picture is made.
             volume: Folder on the machine that outlives it: models are looked for there first, and kept there.
             resume: What was recorded of this machine before; those steps keep their times.
 
@@ -162,6 +166,14 @@ class Preparer:
         """
         watch = Stopwatch(self._clock, report, resume)
         ordered = Ordered(gpu=ordered_gpu, vram_mib=ordered_vram_mib)
+        ahead = Ahead(
+            host=host,
+            workflow=workflow,
+            comfy=self._comfy,
+            ids=self._ids,
+            waiting=waiting,
+            limit=self._limits.smoke,
+        )
         machine = _Machine(
             host,
             workflow,
@@ -170,12 +182,21 @@ class Preparer:
             catalog=self._catalog,
             agent_source=self._agent_source,
             limits=self._limits,
+            ahead=ahead,
         )
-        await machine.bring_up_agent(ordered, is_admitted=_is_done(Step.AGENT, resume))
-        port, fetched = await machine.bring_up_rest()
-        async with _step(watch, Step.SMOKE, self._limits.smoke):
-            await self._smoke(host, workflow, port)
-        return Prepared(comfyui_port=port, bytes_down=machine.sampled + max(fetched, watch.bytes_done(Step.MODELS)))
+
+        async def prove() -> None:
+            """Who waits is given the first picture, and that is the proof."""
+            if await waiting() is None:
+                async with _step(watch, Step.SMOKE, self._limits.smoke):
+                    await self._smoke(host, workflow, machine.port)
+
+        async def look() -> None:
+            await machine.bring_up_agent(ordered, is_admitted=_is_done(Step.AGENT, resume))
+
+        await run_steps({Step.AGENT: look, **machine.steps(), Step.SMOKE: prove})
+        fetched = max(machine.fetched, watch.bytes_done(Step.MODELS))
+        return Prepared(comfyui_port=machine.port, bytes_down=machine.sampled + fetched + ahead.fetched)
 
     async def _smoke(self, host: Host, workflow: Workflow, port: int) -> None:
         """Paint one small picture and throw it away. An open port alone proves nothing."""
@@ -205,6 +226,7 @@ class _Machine:
         catalog: WorkflowCatalog,
         agent_source: bytes,
         limits: PrepareLimits,
+        ahead: Ahead,
     ) -> None:
         self._host = host
         self._workflow = workflow
@@ -216,6 +238,9 @@ class _Machine:
         self._agent: MachineAgent | None = None
         self._starting = asyncio.Lock()
         self._has_start = False
+        self._ahead = ahead
+        self.port = 0
+        self.fetched = 0  # bytes
         self.sampled = 0  # bytes; those of a preparation that a crash of ours cut short are not known any more
 
     async def bring_up_agent(self, ordered: Ordered, *, is_admitted: bool) -> None:
@@ -255,20 +280,34 @@ class _Machine:
         installs = not self._has_start and self._workflow.runtime.install is not None
         return self._limits.install_disk if installs else self._limits.spare_disk
 
-    async def bring_up_rest(self) -> tuple[int, int]:
-        """ComfyUI's port and the bytes fetched. ComfyUI sees new model files at once, so neither waits."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                comfyui = group.create_task(self._bring_up_comfyui())
-                models = group.create_task(self._fetch_models())
-        except BaseExceptionGroup as errors:
-            raise _first(errors) from errors
-        return comfyui.result(), models.result()
+    def steps(self) -> dict[Step, Work]:
+        """What is done once the agent is up. ComfyUI sees new model files at once, so neither waits for the other."""
+        return {
+            Step.REQUIREMENTS: self._install_what_lacks,
+            Step.COMFYUI: self._start_comfyui,
+            Step.MODELS: self._fetch_models,
+            Step.LORA: lambda: self._do_ahead(Step.LORA, self._fetch_lora()),
+            Step.ENCODE: lambda: self._do_ahead(Step.ENCODE, self._ahead.encode(self.port)),
+        }
 
-    async def _bring_up_comfyui(self) -> int:
+    async def _do_ahead(self, step: Step, work: Awaitable[bool]) -> None:
+        began = self._watch.now()
+        if await work:
+            await self._watch.took(step, began)
+
+    async def _fetch_lora(self) -> bool:
+        async def fetch(request: Mapping[str, object]) -> int:
+            return count_of(await self._work(Step.LORA, request), "bytes")
+
+        return await self._ahead.fetch_lora(fetch, self._limits.link_silence)
+
+    async def _install_what_lacks(self) -> None:
+        install = self._workflow.runtime.install
+        if not self._has_start and install is not None:
+            await self._install(install)
+
+    async def _start_comfyui(self) -> None:
         runtime = self._workflow.runtime
-        if not self._has_start and runtime.install is not None:
-            await self._install(runtime.install)
         async with _step(self._watch, Step.COMFYUI, self._limits.comfyui):
             limit = max(self._limits.comfyui / 2, self._limits.comfyui - AGENT_AHEAD)
             request = {"op": "comfyui", "start": runtime.start, "limit_s": limit.total_seconds()}
@@ -276,7 +315,7 @@ class _Machine:
         port = count_of(answer, "port")
         if not 0 < port < 2**16:
             raise PreparationFailed(f"port {port} is none", step=Step.COMFYUI, code="agent_failed")
-        return port
+        self.port = port
 
     async def _install(self, install: Install) -> None:
         last = Step.CLONE
@@ -297,7 +336,7 @@ class _Machine:
             await self._watch.fail(last)
             raise PreparationFailed(str(error), step=last, code=error.code) from error
 
-    async def _fetch_models(self) -> int:
+    async def _fetch_models(self) -> None:
         files = self._workflow.files
         total = sum(file.size_bytes for file in files)
         floor = Floor(self._limits.floor_bps, self._limits.floor_window)
@@ -307,6 +346,7 @@ class _Machine:
         async def on_event(event: Event) -> None:
             patience.reschedule(loop.time() + silence)
             if isinstance(event, Progress):
+                self._ahead.note(event)
                 await self._watch.progress(Step.MODELS, event)
                 if floor.is_too_slow(loop.time(), event):
                     raise PreparationFailed(f"{event.rate_bps} bytes/s", step=Step.MODELS, code="too_slow")
@@ -317,7 +357,7 @@ class _Machine:
                     answer = await self._fetch(on_event)
             except TimeoutError:
                 raise PreparationFailed("the agent is silent", step=Step.MODELS, code="no_progress") from None
-        return min(count_of(answer, "bytes"), total * MOST_FETCHED)
+        self.fetched = min(count_of(answer, "bytes"), total * MOST_FETCHED)
 
     async def _fetch(self, on_event: OnEvent) -> Answer:
         """Signed addresses may end in the middle: what has come stays, and the rest is asked for under new ones."""
@@ -387,9 +427,3 @@ def _is_done(step: Step, stages: tuple[Stage, ...]) -> bool:
 def entry_of(file: ModelFile) -> dict[str, object]:
     entry = {"path": file.path, "size": file.size_bytes, "sha256": file.sha256, "urls": list(file.urls)}
     return entry | ({"chunk": file.chunk, "chunks": list(file.chunks)} if file.chunks else {})
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that came first: the others are its siblings' cancellation."""
-    error = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from orchestrator.control.links import Links
 from orchestrator.control.loop import Workers
@@ -16,6 +17,7 @@ from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import CloudError, HostUnreachable, PreparationFailed, RateLimited
 from orchestrator.domain.ids import CloudName, InstanceId
 from orchestrator.domain.instance import WARMING, EndReason, Instance, InstanceState
+from orchestrator.domain.job import Job, JobState
 from orchestrator.domain.offer import is_dearer
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import Workflow
@@ -247,6 +249,7 @@ class Provisioner:
             ordered_vram_mib=offer.vram_mib if offer else 0,
             volume=offer.volume if offer else "",
             report=report,
+            waiting=partial(self._waiting, instance),
             resume=tuple(self._shared.board.stages(instance.id).values()),
         )
         now = self._shared.clock.now()
@@ -259,6 +262,14 @@ class Provisioner:
         )
         log.info("instance %s is ready %.1f s after its plan", instance.id, ready.age(now).total_seconds())
         return await self._change(instance, ready, "ready")
+
+    async def _waiting(self, instance: Instance) -> Job | None:
+        """The job that *instance* is to paint first, while there is one."""
+        if instance.session is None:
+            return None
+        async with self._shared.store.reading() as books:
+            jobs = await books.jobs.unfinished(instance.session)
+        return next((job for job in jobs if job.state is JobState.QUEUED and job.workflow == instance.workflow), None)
 
     # Stages: timed in the store when they begin and end, on the board in between.
 

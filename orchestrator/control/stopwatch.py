@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orchestrator.control.machine_agent import Progress
 from orchestrator.domain.stages import Stage, StageState, Step
@@ -32,6 +32,9 @@ class Stopwatch:
         self._stages = {stage.step: stage for stage in earlier}
         self._told_at = 0.0
 
+    def now(self) -> datetime:
+        return self._clock.now()
+
     async def begin(self, step: Step, *, bytes_total: int = 0) -> None:
         known = self._stages.get(step)
         if known is not None and known.state is StageState.DONE:
@@ -57,6 +60,10 @@ class Stopwatch:
             return
         ended = replace(stage, state=StageState.DONE, ended_at=self._clock.now(), rate_bps=0)
         await self._tell(replace(ended, bytes_done=stage.bytes_total))
+
+    async def took(self, step: Step, began: datetime) -> None:
+        """Report a step that nobody waits for once it is done: while it runs it is no news."""
+        await self._tell(Stage(step=step, state=StageState.DONE, started_at=began, ended_at=self._clock.now()))
 
     async def fail(self, step: Step) -> None:
         stage = self._stages.get(step) or Stage(step=step, state=StageState.RUNNING, started_at=self._clock.now())

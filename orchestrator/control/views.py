@@ -32,7 +32,7 @@ from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.policy import keepalive
 from orchestrator.domain.session import ACTIVE, Session
 from orchestrator.domain.snapshot import SessionSnapshot
-from orchestrator.domain.stages import Stage, StageState, Step
+from orchestrator.domain.stages import OPTIONAL, Stage, StageState, Step
 from orchestrator.ports.store import Books
 
 NOT_LOST = BLAMELESS - {EndReason.OVERTAKEN}
@@ -245,11 +245,10 @@ class Views:
         """Every step, those to come as WAITING; in a fixed order so that nothing jumps about."""
         known = {stage.step: stage for stage in recorded}
         known.update(self._shared.board.stages(machine.id))
-        optional = {Step.CLONE, Step.TORCH, Step.REQUIREMENTS}
         return tuple(
             known.get(step, Stage(step=step, state=StageState.WAITING))
             for step in Step
-            if step in known or step not in optional
+            if step in known or step not in OPTIONAL
         )
 
     def session(self, snapshot: SessionSnapshot, *, images: int, cost: MicroUsd) -> SessionView:

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.domain.stages import Stage, StageState, Step
+from orchestrator.domain.stages import OPTIONAL, Stage, StageState, Step, needed
 
 Seconds = tuple[float, float]
 """Low and high end."""
 
-COLD_START_STEPS = (Step.PROVISION, Step.BOOT, Step.SSH, Step.AGENT, Step.COMFYUI, Step.MODELS, Step.SMOKE)
+COLD_START_STEPS = tuple(step for step in Step if step not in OPTIONAL)
 
 FEWEST = 3
 """Runs from which one may say what is usual: two are no distribution."""
@@ -53,17 +53,29 @@ def cold_start_left(
     prior: Mapping[Step, Seconds],
     now: datetime,
 ) -> Guess:
-    """Time until the machine is ready, from the steps that are not yet done."""
+    """Time until the machine is ready: along the longest path of steps that are not yet done."""
     by_step = {stage.step: stage for stage in stages}
     left: dict[Step, Guess] = {}
     for step in COLD_START_STEPS:
         stage = by_step.get(step)
-        if stage is None or stage.state is not StageState.DONE:
-            left[step] = _step_left(stage, _usual(step, history, prior), now)
-    beside = left.pop(Step.COMFYUI, Guess(low=0, high=0))
-    models = left.get(Step.MODELS, Guess(low=0, high=0))
-    left[Step.MODELS] = Guess(low=max(beside.low, models.low), high=max(beside.high, models.high))
-    return Guess(low=sum(guess.low for guess in left.values()), high=sum(guess.high for guess in left.values()))
+        is_done = stage is not None and stage.state is StageState.DONE
+        left[step] = Guess(low=0, high=0) if is_done else _step_left(stage, _usual(step, history, prior), now)
+    return Guess(
+        low=longest_path({step: guess.low for step, guess in left.items()}),
+        high=longest_path({step: guess.high for step, guess in left.items()}),
+    )
+
+
+def longest_path(seconds: Mapping[Step, float]) -> float:
+    """How long the steps of *seconds* take together, each beginning when what it needs is done."""
+    ends: dict[Step, float] = {}
+
+    def end(step: Step) -> float:
+        if step not in ends:
+            ends[step] = seconds[step] + max((end(need) for need in needed(step, seconds)), default=0.0)
+        return ends[step]
+
+    return max((end(step) for step in seconds), default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
-"""The steps of a cold start, each timed: what cards, reports and benchmarks show."""
+"""The steps of a cold start, what each waits for, and how long it took: what cards, reports and benchmarks show."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +18,40 @@ class Step(StrEnum):
     REQUIREMENTS = "requirements"  # ComfyUI's own dependencies, likewise
     COMFYUI = "comfyui"  # until ComfyUI answers
     MODELS = "models"  # model files, downloaded and verified
-    SMOKE = "smoke"  # one small picture, thrown away
+    LORA = "lora"  # one that the waiting person has added, fetched ahead
+    ENCODE = "encode"  # the waiting person's prompt, while the larger models still come
+    SMOKE = "smoke"  # one small picture, thrown away; left out where a real one is about to be painted
+
+
+NEEDS: Mapping[Step, frozenset[Step]] = {
+    Step.PROVISION: frozenset(),
+    Step.BOOT: frozenset({Step.PROVISION}),
+    Step.SSH: frozenset({Step.BOOT}),
+    Step.AGENT: frozenset({Step.SSH}),
+    Step.CLONE: frozenset({Step.AGENT}),
+    Step.TORCH: frozenset({Step.CLONE}),
+    Step.REQUIREMENTS: frozenset({Step.TORCH}),
+    Step.COMFYUI: frozenset({Step.REQUIREMENTS}),
+    Step.MODELS: frozenset({Step.AGENT}),
+    Step.LORA: frozenset({Step.AGENT}),
+    Step.ENCODE: frozenset({Step.COMFYUI}),
+    Step.SMOKE: frozenset({Step.COMFYUI, Step.MODELS}),
+}
+"""What each step waits for, and nothing else does it wait for: whatever is not on one path runs side by side."""
+
+OPTIONAL = frozenset({Step.CLONE, Step.TORCH, Step.REQUIREMENTS, Step.LORA, Step.ENCODE})
+"""Steps that many a cold start has not: what they would wait for is waited for without them."""
+
+AHEAD = frozenset({Step.LORA, Step.ENCODE})
+"""Steps that only make the first picture quicker: nothing waits for them, and their failure is none of the machine."""
+
+
+def needed(step: Step, among: Collection[Step]) -> frozenset[Step]:
+    """What *step* waits for where only the steps *among* are taken: what a missing one needs, in its place."""
+    found: frozenset[Step] = frozenset()
+    for need in NEEDS[step]:
+        found |= {need} if need in among else needed(need, among)
+    return found
 
 
 class StageState(StrEnum):

@@ -111,6 +111,31 @@ def in_load_order(files: Iterable[ModelFile]) -> tuple[ModelFile, ...]:
 TEXT_ENCODERS = frozenset({"clip", "text_encoders"})
 """ComfyUI's folders for them."""
 
+ENCODES = "CLIPTextEncode"
+"""How the names of ComfyUI's nodes begin that encode a prompt."""
+
+SHOWS_ANYTHING = "PreviewAny"
+"""ComfyUI's node that puts out whatever it is given; it runs no graph without one that puts out something."""
+
+
+def encoding_graph(graph: Graph) -> Graph:
+    """
+    Cut *graph* down to what encodes its prompts: empty where it has nothing of the kind.
+
+    ComfyUI keeps the results of the nodes that it ran last, so the whole graph finds them done.
+    """
+    encoders = [name for name, node in graph.items() if str(node["class_type"]).startswith(ENCODES)]
+    wanted, unseen = set(encoders), list(encoders)
+    while unseen:
+        inputs = graph[unseen.pop()]["inputs"].values()
+        found = {str(value[0]) for value in inputs if isinstance(value, list) and value and str(value[0]) in graph}
+        unseen += found - wanted
+        wanted |= found
+    shown = {
+        f"{name} shown": {"class_type": SHOWS_ANYTHING, "inputs": {"source": [name, 0]}} for name in sorted(encoders)
+    }
+    return {name: node for name, node in graph.items() if name in wanted} | shown
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Install:

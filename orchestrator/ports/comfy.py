@@ -55,6 +55,15 @@ class Comfy(Protocol):
         """
         ...
 
+    async def run(self, graph: Graph, prompt: PromptId) -> None:
+        """
+        Run *graph*, which saves no picture, under a new id: ComfyUI keeps what its nodes gave for the next prompt.
+
+        Raises:
+            The same as :meth:`paint`.
+        """
+        ...
+
     async def resume(self, graph: Graph, prompt: PromptId, *, on_progress: OnProgress) -> tuple[bytes, ...]:
         """
         Follow a prompt that may be queued, running or done already; queue it only if ComfyUI does not know it.

@@ -112,6 +112,10 @@ class Jobs(Protocol):
         """The oldest QUEUED job of each session whose READY instance runs nothing, with that instance."""
         ...
 
+    async def has_succeeded_on(self, instance: Instance) -> bool:
+        """Whether that machine has made anybody's picture."""
+        ...
+
     async def bridgeable(self, limit: int) -> tuple[Job, ...]:
         """QUEUED jobs, oldest first, of sessions that have no READY instance."""
         ...

@@ -5,6 +5,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
+from orchestrator.control.machine_agent import MODELS_FOLDER
 from orchestrator.faults import Fault
 from orchestrator.sim.lora_files import DEAD
 from orchestrator.sim.machine import SimMachine
@@ -124,7 +125,8 @@ class SimAgent:
         while True:
             spent = machine.timeline.now - machine.download_began
             machine.bytes_down = min(int(spent * rate), total)
-            yield _said(event="progress", bytes=machine.bytes_down, total=total, rate=int(rate))
+            name = _comes_at(machine.bytes_down, request["files"])
+            yield _said(event="progress", bytes=machine.bytes_down, total=total, rate=int(rate), file=name)
             if failure is not None and machine.bytes_down > total // 3:
                 yield _said(event="failed", code=failure, detail="as it was meant to")
                 return
@@ -147,6 +149,15 @@ class SimAgent:
             await self._travel(fetched / machine.bps)
         machine.further.update(file["path"] for file in missing)
         yield _done(bytes=fetched)
+
+
+def _comes_at(bytes_down: int, files: list[Mapping[str, Any]]) -> str:
+    """The file that is being fetched by then, one after another."""
+    for file in files:
+        bytes_down -= file["size"]
+        if bytes_down < 0:
+            return f"{MODELS_FOLDER}/{file['path']}"
+    return ""
 
 
 def _said(**said: object) -> str:

@@ -30,6 +30,8 @@ LOOK = 2.5
 LATE = 30.0
 SECONDS_A_STEP = 0.6
 USUAL_STEPS = 4
+ENCODING_S = 2.0
+"""A prompt alone, with its encoders read for it."""
 CURED = 0.5
 """How often it helps to start it again."""
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -174,6 +176,9 @@ class SimComfy(Comfy):
         queued = self._server.queue(prompt, graph)
         await self._reach()
         return await self._follow(queued, on_progress)
+
+    async def run(self, graph: Graph, prompt: PromptId) -> None:  # noqa: ARG002 - nothing is kept that anybody sees
+        await self._reach(ENCODING_S)
 
     async def resume(self, graph: Graph, prompt: PromptId, *, on_progress: OnProgress) -> tuple[bytes, ...]:
         return await self.paint(graph, prompt, on_progress=on_progress)

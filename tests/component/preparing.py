@@ -12,6 +12,7 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.system import RandomIds, SystemClock
 from orchestrator.adapters.workflow_files import FixedCatalog, read_workflow
+from orchestrator.control.ahead import Waiting, nobody
 from orchestrator.control.preparer import Prepared, PrepareLimits, Preparer
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import ModelFile, Workflow
@@ -69,6 +70,7 @@ class Stagehand:
         *,
         gpu: str = "RTX 4090",
         vram_mib: int = 24576,
+        waiting: Waiting = nobody,
         resume: tuple[Stage, ...] = (),
         **limits: object,
     ) -> Prepared:
@@ -82,7 +84,13 @@ class Stagehand:
             limits=replace(LIMITS, **limits),  # type: ignore[arg-type]  # named by the tests, checked by the dataclass
         )
         return await preparer.prepare(
-            host, self.workflow, ordered_gpu=gpu, ordered_vram_mib=vram_mib, report=self.note, resume=resume
+            host,
+            self.workflow,
+            ordered_gpu=gpu,
+            ordered_vram_mib=vram_mib,
+            report=self.note,
+            waiting=waiting,
+            resume=resume,
         )
 
     async def note(self, stage: Stage) -> None:

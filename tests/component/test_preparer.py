@@ -14,8 +14,11 @@ from typing import Protocol
 
 import pytest
 
-from orchestrator.adapters.system import SystemClock
+from orchestrator.adapters.comfyui import ComfyUiConnector
+from orchestrator.adapters.system import RandomIds, SystemClock
+from orchestrator.control.ahead import Ahead, nobody
 from orchestrator.control.preparer import MOST_FETCHED, SIGNINGS, _Machine
+from orchestrator.control.steps import run_steps
 from orchestrator.control.stopwatch import Stopwatch
 from orchestrator.domain.errors import HostUnreachable, PreparationFailed
 from orchestrator.domain.ids import WorkflowName
@@ -468,23 +471,29 @@ class Signing(WorkflowCatalog):
         return self._stage.workflow if name == self._stage.workflow.name else None
 
 
-async def rest_of(stage: Stagehand, host: Host) -> tuple[int, int]:
-    """Bring up ComfyUI and the models alone."""
-    return await _Machine(
+async def bytes_of_the_rest(stage: Stagehand, host: Host) -> int:
+    """Bring up ComfyUI and the models alone; what the machine says that it has fetched."""
+    ids = RandomIds(SystemClock())
+    machine = _Machine(
         host,
         stage.workflow,
         Stopwatch(SystemClock(), stage.note, ()),
         catalog=stage.catalog,
         agent_source=AGENT_SOURCE,
         limits=LIMITS,
-    ).bring_up_rest()
+        ahead=Ahead(
+            host=host, workflow=stage.workflow, comfy=ComfyUiConnector(), ids=ids, waiting=nobody, limit=LIMITS.smoke
+        ),
+    )
+    await run_steps(machine.steps())
+    return machine.fetched
 
 
 async def test_addresses_that_end_in_the_middle_are_signed_anew(stage: Stagehand, host: Host) -> None:
     agent_says(stage, "fetch", {"event": "failed", "code": "expired"})
     stage.catalog = Signing(stage, cure=2)
 
-    _, fetched = await rest_of(stage, host)
+    fetched = await bytes_of_the_rest(stage, host)
 
     assert fetched == 7
 
@@ -494,7 +503,7 @@ async def test_addresses_that_are_refused_however_new_end_the_preparation(stage:
     stage.catalog = signing = Signing(stage, cure=0)
 
     with pytest.raises(PreparationFailed) as caught:
-        await rest_of(stage, host)
+        await bytes_of_the_rest(stage, host)
 
     assert (caught.value.code, signing.asked) == ("expired", SIGNINGS)
 
@@ -523,7 +532,7 @@ async def test_no_machine_has_us_pay_for_more_bytes_than_it_can_have_fetched(sta
     agent_says(stage, "fetch", {"event": "done", "bytes": 2**52})
     total = sum(file.size_bytes for file in stage.workflow.files)
 
-    _, fetched = await rest_of(stage, host)
+    fetched = await bytes_of_the_rest(stage, host)
 
     assert fetched == MOST_FETCHED * total
 

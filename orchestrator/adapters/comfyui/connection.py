@@ -43,7 +43,13 @@ class ComfyConnection(Comfy):
         with self._events.watching(prompt, self._course(graph)) as watch:
             await self._events.ready()
             await self._queue(graph, watch)
-            return await self._follow(watch, on_progress)
+            return await self._collected(watch, await self._follow(watch, on_progress))
+
+    async def run(self, graph: Graph, prompt: PromptId) -> None:
+        with self._events.watching(prompt, self._course(graph)) as watch:
+            await self._events.ready()
+            await self._queue(graph, watch)
+            await self._follow(watch, lambda _: None)
 
     async def resume(self, graph: Graph, prompt: PromptId, *, on_progress: OnProgress) -> tuple[bytes, ...]:
         with self._events.watching(prompt, self._course(graph)) as watch:
@@ -52,7 +58,7 @@ class ComfyConnection(Comfy):
                 watch.is_foreign = not watch.course.has_begun
             else:
                 await self._queue(graph, watch)
-            return await self._follow(watch, on_progress)
+            return await self._collected(watch, await self._follow(watch, on_progress))
 
     async def interrupt(self, prompt: PromptId) -> None:
         # Deleting comes first: what is not pending after that was running or is over, and cannot start any more.
@@ -99,7 +105,8 @@ class ComfyConnection(Comfy):
 
     # Following.
 
-    async def _follow(self, watch: Watch, on_progress: OnProgress) -> tuple[bytes, ...]:
+    async def _follow(self, watch: Watch, on_progress: OnProgress) -> Pictures:
+        """Until it is over; its pictures as far as messages told of them."""
         course = watch.course
         pictures = Pictures(self._http, self._limits)
         tell = _telling(on_progress)
@@ -111,7 +118,7 @@ class ComfyConnection(Comfy):
                 raise course.failure
             await pictures.fetch(course.pictures)
             if is_over:
-                return await self._collected(watch, pictures)
+                return pictures
             await self._news(watch)
 
     async def _news(self, watch: Watch) -> None:

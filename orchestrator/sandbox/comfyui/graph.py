@@ -15,6 +15,8 @@ from orchestrator.sandbox.comfyui.definitions import Definitions, InputDefinitio
 Graph = dict[str, dict[str, Any]]
 """Node id -> `{"class_type", "inputs"}`; an input is a value or a link `[node id, slot]`."""
 MOST_OPTIONS_TOLD = 20
+ANYTHING = "*"
+"""An input of this type takes whatever another node gives."""
 NUMBERS: Mapping[str, Callable[[Any], int | float]] = {"INT": int, "FLOAT": float}
 
 
@@ -146,7 +148,7 @@ class _Validation:
             return self._report(node_id, "exception_during_inner_validation", message, f"'{source}'", details)
         given = self._definitions.output_types(self._graph[source]["class_type"])
         received = given[slot] if 0 <= slot < len(given) else "nothing"
-        if received != definition.type:
+        if definition.type not in {received, ANYTHING}:
             details_text = f"{definition.name}, received_type({received}) mismatch input_type({definition.type})"
             details = {**extra, "received_type": received, "linked_node": value}
             message = "Return type mismatch between linked nodes"

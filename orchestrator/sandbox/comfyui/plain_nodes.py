@@ -119,6 +119,10 @@ def _basic_guider(inputs: Inputs) -> Result:
     return Result((Guider(inputs.of(Model, "model"), inputs.of(Conditioning, "conditioning")),))
 
 
+def _preview_any(inputs: Inputs) -> Result:
+    return Result((), {"text": [str(inputs.of(object, "source"))[:200]]})
+
+
 PlainNode = Callable[[Inputs], Result]
 PLAIN_NODES: dict[str, PlainNode] = {
     "ModelSamplingFlux": _pass_model,
@@ -128,6 +132,7 @@ PLAIN_NODES: dict[str, PlainNode] = {
     "EmptyLatentImage": _empty_latent,
     "EmptySD3LatentImage": _empty_latent,
     "EmptyImage": _empty_image,
+    "PreviewAny": _preview_any,
     "VAEEncode": _vae_encode,
     "VAEDecode": _vae_decode,
     "ImageScale": _image_scale,

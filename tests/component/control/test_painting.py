@@ -59,6 +59,8 @@ class Dripping(Comfy, ComfyConnector):
     async def resume(self, graph: Graph, prompt: PromptId, *, on_progress: OnProgress) -> tuple[bytes, ...]:
         return await self.paint(graph, prompt, on_progress=on_progress)
 
+    async def run(self, graph: Graph, prompt: PromptId) -> None: ...
+
     async def interrupt(self, prompt: PromptId) -> None: ...
 
     async def upload(self, picture: bytes, name: str) -> str:

@@ -27,10 +27,11 @@ from orchestrator.api import (
     UserId,
     Value,
 )
+from orchestrator.domain.stages import OPTIONAL
 from tests.component.bot.fake_orchestrator import BEGIN, MACHINE, PAINT, REPAINT
 
 _revisions = count(1)
-STEPS: list[Step] = [step for step in Step if step not in {Step.CLONE, Step.TORCH, Step.REQUIREMENTS}]
+STEPS: list[Step] = [step for step in Step if step not in OPTIONAL]
 VALUES: dict[str, Value] = {
     "prompt": "a lighthouse at dusk",
     "width": 1024,

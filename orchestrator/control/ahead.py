@@ -1,0 +1,94 @@
+"""
+What a cold start does ahead for the person who waits: their LoRA is fetched, and their prompt encoded.
+
+Only the first picture is quicker for it. Whatever goes wrong is left to the job's own attempt, which says it in words.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from orchestrator.control.machine_agent import MODELS_FOLDER, Progress
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.job import Job, OwnLora
+from orchestrator.domain.workflows import TEXT_ENCODERS, Workflow, encoding_graph, fill
+from orchestrator.ports.clock import Ids
+from orchestrator.ports.comfy import ComfyConnector
+from orchestrator.ports.host import Host
+
+log = logging.getLogger(__name__)
+
+Waiting = Callable[[], Awaitable[Job | None]]
+"""Says which job a machine is going to paint first, if it were ready now."""
+
+Fetch = Callable[[Mapping[str, object]], Awaitable[int]]
+"""Asks the machine's agent for files; gives the bytes that it took."""
+
+
+async def nobody() -> Job | None:
+    """There is none."""
+    return None
+
+
+@dataclass(slots=True, kw_only=True)
+class Ahead:
+    """
+    For one preparation of one machine.
+
+    Attributes:
+        limit: How long one of the two may take.
+        fetched: Bytes of LoRAs that the machine has downloaded.
+    """
+
+    host: Host
+    workflow: Workflow
+    comfy: ComfyConnector
+    ids: Ids
+    waiting: Waiting
+    limit: timedelta
+    fetched: int = 0
+    _encoders: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, progress: Progress) -> None:
+        """ComfyUI's order is that of the fetch, too: once another file is waited for, the text encoders are there."""
+        folder = progress.file.removeprefix(f"{MODELS_FOLDER}/").partition("/")[0]
+        if progress.file and folder not in TEXT_ENCODERS:
+            self._encoders.set()
+
+    async def fetch_lora(self, fetch: Fetch, silence: timedelta) -> bool:
+        """Fetch the LoRA of whoever waits. False where there was nothing to do, or it went wrong."""
+        job = await self.waiting()
+        if job is None or job.own_lora is None:
+            return False
+        try:
+            self.fetched += await fetch(lora_request(job.own_lora, silence))
+        except OrchestratorError as error:
+            log.info("the LoRA of job %s was not fetched ahead: %s", job.id, error)
+            return False
+        return True
+
+    async def encode(self, port: int) -> bool:
+        """Have ComfyUI encode the prompt that waits, as soon as its text encoders are there; it keeps the result."""
+        await self._encoders.wait()
+        job = await self.waiting()
+        if job is None or job.workflow != self.workflow.name:
+            return False
+        try:
+            graph = encoding_graph(fill(self.workflow, job.values, image="", own_lora=job.own_lora))
+            async with (
+                asyncio.timeout(self.limit.total_seconds()),
+                self.comfy.connect(await self.host.tunnel(port)) as comfy,
+            ):
+                await comfy.run(graph, self.ids.prompt())
+        except (OrchestratorError, TimeoutError) as error:
+            log.info("the prompt of job %s was not encoded ahead: %s", job.id, error)
+            return False
+        return True
+
+
+def lora_request(lora: OwnLora, silence: timedelta) -> Mapping[str, object]:
+    """What the agent is asked for to fetch a LoRA; it gives its link up when that says nothing for *silence*."""
+    file = {"path": lora.path, "size": lora.size_bytes, "sha256": lora.sha256, "urls": [lora.url]}
+    return {"op": "fetch", "dest": MODELS_FOLDER, "files": [file], "no_progress_s": silence.total_seconds()}

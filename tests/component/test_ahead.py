@@ -1,0 +1,104 @@
+"""What a cold start does ahead for the person who waits, on a machine that is real but for its GPU."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.comfyui import ComfyUiConnector
+from orchestrator.adapters.system import RandomIds, SystemClock
+from orchestrator.control.ahead import Waiting
+from orchestrator.domain.job import Job, OwnLora
+from orchestrator.domain.stages import StageState, Step
+from orchestrator.domain.workflows import check_values, encoding_graph, fill
+from orchestrator.ports.host import Host
+from orchestrator.sandbox.models import make_models
+from tests.component.preparing import Stagehand, stagehand
+from tests.contract.samples import a_job
+
+SLOWLY = 4_000_000
+SOON = timedelta(seconds=5)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stagehand]:
+    make_models(tmp_path / "models")
+    async with stagehand(tmp_path, tmp_path / "models", bytes_per_s=SLOWLY) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def host(stage: Stagehand) -> AsyncIterator[Host]:
+    host = await stage.login()
+    yield host
+    await host.close()
+
+
+def job_of(stage: Stagehand, *, lora: OwnLora | None = None, prompt: str = "a lighthouse") -> Job:
+    values = check_values(stage.workflow, {"prompt": prompt}, seed=1)
+    return replace(a_job(), workflow=stage.workflow.name, values=values, own_lora=lora)
+
+
+def with_waiting(job: Job) -> Waiting:
+    async def waiting() -> Job:
+        return job
+
+    return waiting
+
+
+async def test_who_waits_is_given_the_first_picture_and_no_other_is_made(stage: Stagehand, host: Host) -> None:
+    await stage.prepare(host, waiting=with_waiting(job_of(stage)))
+
+    assert not stage.moves(Step.SMOKE)
+
+
+async def test_prompt_is_encoded_while_the_larger_models_come_and_not_again_for_the_picture(
+    stage: Stagehand, host: Host
+) -> None:
+    job = job_of(stage)
+    prepared = await stage.prepare(host, waiting=with_waiting(job))
+
+    encoded, models = stage.last(Step.ENCODE), stage.last(Step.MODELS)
+    assert encoded.state is StageState.DONE
+    assert encoded.ended_at is not None
+    assert models.ended_at is not None
+    assert encoded.ended_at < models.ended_at
+
+    graph = fill(stage.workflow, job.values)
+    async with ComfyUiConnector().connect(await host.tunnel(prepared.comfyui_port)) as comfy:
+        prompt = RandomIds(SystemClock()).prompt()
+        assert await comfy.paint(graph, prompt, on_progress=lambda _: None)
+    history = await host.run(f"curl -s 127.0.0.1:{prepared.comfyui_port}/history/{prompt}", limit=SOON)
+    assert '"execution_cached", {"nodes": ["clip", "positive", "negative"]' in history.stdout
+
+
+async def test_lora_of_who_waits_is_fetched_beside_and_one_that_is_gone_costs_nothing(
+    stage: Stagehand, host: Host
+) -> None:
+    known = next(iter(stage.workflow.loras.values()))
+    assert known.sha256 is not None
+    own = OwnLora(
+        name="mine",
+        path="loras/mine.safetensors",
+        url=known.urls[0],
+        size_bytes=known.size_bytes,
+        sha256=known.sha256,
+        triggers="",
+    )
+
+    await stage.prepare(host, waiting=with_waiting(job_of(stage, lora=replace(own, url=f"{own.url}.gone"))))
+    assert not stage.moves(Step.LORA)
+
+    prepared = await stage.prepare(host, waiting=with_waiting(job_of(stage, lora=own)))
+    assert stage.last(Step.LORA).state is StageState.DONE
+    assert (stage.machine.root / "comfyui" / "models" / own.path).stat().st_size == own.size_bytes
+    assert prepared.bytes_down >= own.size_bytes
+
+
+async def test_of_a_graph_only_what_encodes_prompts_is_run_ahead(stage: Stagehand) -> None:
+    graph = fill(stage.workflow, job_of(stage).values)
+
+    assert set(encoding_graph(graph)) == {"clip", "positive", "negative", "positive shown", "negative shown"}
+    assert encoding_graph({"1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}}}) == {}
