@@ -206,8 +206,10 @@ class Workflow:
     @property
     def every_file(self) -> tuple[ModelFile, ...]:
         """What any of its variants downloads, each file once."""
-        files = (*self.files, *(file for variant in self.variants for file in variant.models))
-        return tuple({file.path: file for file in files}.values())
+        known: dict[str, ModelFile] = {}
+        for file in (*self.files, *(file for variant in self.variants for file in variant.models)):
+            known.setdefault(file.path, file)
+        return tuple(known.values())
 
     def parameter(self, name: str) -> Parameter | None:
         return next((p for p in self.parameters if p.name == name), None)

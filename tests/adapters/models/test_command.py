@@ -40,7 +40,8 @@ class Command:
         own = folder / "workflows" / "flux-schnell-lora"
         own.mkdir(parents=True)
         shipped = Path("orchestrator/workflows/flux-schnell-lora")
-        own.joinpath("graph.json").write_bytes(shipped.joinpath("graph.json").read_bytes())
+        for graph in shipped.glob("graph*.json"):
+            own.joinpath(graph.name).write_bytes(graph.read_bytes())
         loras = "".join(
             f'\n[loras.{name}]\npath = "loras/{name}.safetensors"\nsize = 1\nurls = ["{hub.address(name)}"]\n'
             for name in SIZES
