@@ -122,7 +122,8 @@ async def test_what_was_uploaded_is_listed_with_its_ranges_and_verified(
     assert [answer["models"][0]["outcome"] for _, answer in (uploaded, again)] == ["uploaded", "there"]
     assert [place["finding"] for place in verified[1]["models"][0]["places"]] == ["same", "same"]
     paths = [row["path"] for row in listed["models"]]
-    assert paths == sorted(set(paths)) and "checkpoints/flux1-schnell-fp8.safetensors" in paths
+    assert paths == sorted(set(paths))
+    assert "checkpoints/flux1-schnell-fp8.safetensors" in paths
     row = next(row for row in listed["models"] if row["path"] == "loras/small.safetensors")
     assert (row["size"], row["sha256"], row["chunks"]) == (5 * MIB, sha256_of(5 * MIB), 1)
     assert (differs[0], differs[1]["models"][0]["places"][0]["finding"]) == (1, "differs")

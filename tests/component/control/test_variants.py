@@ -14,6 +14,7 @@ from orchestrator.control.shared import Limits
 from orchestrator.domain.errors import CloudUnavailable, OfferGone
 from orchestrator.domain.ids import CloudRef, LaunchKey
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
+from orchestrator.domain.money import MicroUsdPerHour
 from orchestrator.domain.offer import Offer, Requirements
 from orchestrator.domain.policy.placement import VRAM_SLACK
 from orchestrator.domain.policy.variants import Pin
@@ -153,7 +154,7 @@ def test_an_operator_who_wants_full_quality_gets_no_smaller_card(tmp_path: Path)
 
 
 def test_an_operator_who_wants_it_cheap_gets_the_lighter_files_everywhere(tmp_path: Path) -> None:
-    cheap = replace(LARGE, tariff=replace(LARGE.tariff, running=SMALL.tariff.running - 1))
+    cheap = replace(LARGE, tariff=replace(LARGE.tariff, running=MicroUsdPerHour(SMALL.tariff.running - 1)))
 
     order = ordered(tmp_path, SMALL, cheap, pin=Pin.LIGHT)
 
