@@ -73,6 +73,12 @@ def test_the_lightest_variant_is_half_the_bytes_and_fits_a_card_of_16_gb(workflo
     assert all(file.sha256 and "/resolve/main/" not in file.urls[0] for file in light.models)
 
 
+def test_a_machine_that_is_prepared_for_one_of_our_workflows_has_the_files_of_the_other() -> None:
+    first, *others = ([(each.variant, each.files) for each in allowed(workflow, Pin.AUTO)] for workflow in WORKFLOWS)
+
+    assert others == [first] * len(others)
+
+
 def test_a_file_of_several_variants_is_known_once() -> None:
     paths = [file.path for file in WORKFLOWS[0].every_file]
 
