@@ -169,12 +169,18 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineView:
-    """The machine that is warming up or painting, as a person may see it."""
+    """
+    The machine that is warming up or painting, as a person may see it.
+
+    Attributes:
+        variant: Which lighter model files it has, such as ``fp8``; empty for the full ones.
+    """
 
     gpu: str
     location: str
     price: MicroUsdPerHour
     cloud: str
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -417,4 +417,5 @@ def _limits(settings: Settings, *, is_sandbox: bool) -> Limits:
         dead_man=timedelta(seconds=settings.dead_man_s),
         max_machines=settings.max_machines,
         max_price=MicroUsdPerHour(settings.max_price),
+        variants=settings.variants,
     )

@@ -17,6 +17,7 @@ from orchestrator.domain.money import MicroUsd, micro_usd, micro_usd_per_hour
 from orchestrator.domain.policy.keeping import Keep
 from orchestrator.domain.policy.routing import Routing
 from orchestrator.domain.policy.spend import Caps
+from orchestrator.domain.policy.variants import Pin
 from orchestrator.ports.inference import Access
 
 
@@ -249,6 +250,11 @@ class Settings(BaseSettings):
         alias="GLOWPLUG_MAX_USD_HOUR",
         gt=0,
         description="The dearest machine that may be rented, in dollars an hour.",
+    )
+    variants: Pin = Field(
+        Pin.AUTO,
+        alias="GLOWPLUG_VARIANTS",
+        description="Model files: auto (lighter where a link is slow or a card is small), full, light.",
     )
     max_queue: int = Field(20, alias="GLOWPLUG_MAX_QUEUE", ge=1, description="Unfinished jobs of one person.")
     cap_person_day_usd: float | None = Field(

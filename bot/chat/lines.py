@@ -129,7 +129,7 @@ def _fetching(fetching: Fetching, served_by: str) -> str:
 
 
 def _machine(machine: MachineView) -> str:
-    parts = (f"rented {machine.gpu}", f"{price(machine.price)}/h", machine.location)
+    parts = (f"rented {machine.gpu}", f"{price(machine.price)}/h", machine.location, machine.variant)
     return ", ".join(part for part in parts if part)
 
 

@@ -34,7 +34,7 @@ def _lines(desk: Desk, person: Person, session: SessionView) -> list[str]:
     lines: list[str] = []
     if session.machine is not None:
         machine = session.machine
-        parts = (machine.gpu, machine.location, machine.cloud, f"{price(machine.price)}/h")
+        parts = (machine.gpu, machine.location, machine.cloud, f"{price(machine.price)}/h", machine.variant)
         lines.append(" · ".join(part for part in parts if part))
     if session.ready_since is not None:
         lines.append(f"warm since {_time(desk, person, session.ready_since)}")

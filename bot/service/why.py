@@ -90,7 +90,7 @@ def _route(view: JobView, rule: PolicyView) -> list[str]:
         case Succeeded() | Running():
             return []
         case ColdStart(machine=MachineView() as machine):
-            told = (machine.gpu, machine.location, machine.cloud, f"{price(machine.price)}/h")
+            told = (machine.gpu, machine.location, machine.cloud, f"{price(machine.price)}/h", machine.variant)
             return [f"you had no machine, so one was rented: {', '.join(part for part in told if part)}"]
         case Queued() | ColdStart():
             return ["no machine of yours is free for it yet"]

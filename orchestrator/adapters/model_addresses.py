@@ -40,11 +40,7 @@ class AddressedCatalog(WorkflowCatalog):
         return self._addressed(workflow) if workflow else None
 
     def _addressed(self, workflow: Workflow) -> Workflow:
-        return replace(
-            workflow,
-            models=tuple(self._first(file) for file in workflow.models),
-            loras={name: self._first(file) for name, file in workflow.loras.items()},
-        )
+        return workflow.with_files(self._first)
 
     def _first(self, file: ModelFile) -> ModelFile:
         own = self._address(file)

@@ -87,7 +87,7 @@ def overlaid(workflows: Iterable[Workflow], files: Iterable[ModelFile]) -> tuple
 
 def mirrors_of(catalog: WorkflowCatalog) -> frozenset[tuple[str, int]]:
     """Host and port of everything on this computer from which the workflows' files are fetched."""
-    urls = {URL(url) for workflow in catalog.all() for file in workflow.files for url in file.urls}
+    urls = {URL(url) for workflow in catalog.all() for file in workflow.every_file for url in file.urls}
     return frozenset((url.host or "", url.port or 0) for url in urls if url.scheme == "http" and _is_here(url))
 
 
@@ -99,14 +99,11 @@ def _is_here(url: URL) -> bool:
 
 
 def _overlaid(workflow: Workflow, known: dict[str, ModelFile], loras: dict[str, ModelFile]) -> Workflow:
-    own = {name: known.get(file.path, file) for name, file in workflow.loras.items()}
+    overlaid = workflow.with_files(lambda file: known.get(file.path, file))
+    own = overlaid.loras
     taken = {file.path for file in own.values()} | {f"loras/{NO_LORA}.safetensors"}
     further = {name: file for name, file in loras.items() if file.path not in taken and name not in own}
-    return replace(
-        workflow,
-        models=tuple(known.get(file.path, file) for file in workflow.models),
-        loras={**own, **(further if workflow.takes_lora else {})},
-    )
+    return replace(overlaid, loras={**own, **(further if workflow.takes_lora else {})})
 
 
 def _lora_name(path: str) -> str:

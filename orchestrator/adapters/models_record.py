@@ -63,14 +63,7 @@ def add_to_record(data: Path, entry: Recorded) -> None:
 
 def with_record(workflows: Iterable[Workflow], record: Mapping[str, Recorded]) -> tuple[Workflow, ...]:
     """Give each file what is recorded of it, unless its manifest wants other bytes by now."""
-    return tuple(
-        replace(
-            workflow,
-            models=tuple(completed(file, record) for file in workflow.models),
-            loras={name: completed(file, record) for name, file in workflow.loras.items()},
-        )
-        for workflow in workflows
-    )
+    return tuple(workflow.with_files(lambda file: completed(file, record)) for workflow in workflows)
 
 
 def completed(file: ModelFile, record: Mapping[str, Recorded]) -> ModelFile:

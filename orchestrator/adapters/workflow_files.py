@@ -7,7 +7,7 @@ A mistake in them is found here, at the start, and told with the file and the pl
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -28,6 +28,7 @@ from orchestrator.domain.workflows import (
     ParameterKind,
     Runtime,
     Target,
+    Variant,
     Workflow,
     are_whole,
 )
@@ -45,6 +46,9 @@ WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"'<>]+$",
 """Kept to the letter: a presigned address is good for nothing once it is rewritten."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=32)]
+VariantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=32)]
+GraphFile = Annotated[str, StringConstraints(pattern=r"^graph(\.[a-z0-9-]+)?\.json$", max_length=64)]
+"""Beside the manifest, such as ``graph.fp8.json``."""
 NodeInput = Annotated[str, StringConstraints(pattern=r"^[^.]+\.[^.]+$")]
 """``node.input``, as in ``sampler.seed``."""
 
@@ -64,6 +68,8 @@ class WorkflowProblem(OrchestratorError):
 
 MOST_CHUNKS = 10_000
 """Of one file; a store takes no more parts of an upload, and a machine's agent reads a request of 4 MiB."""
+
+MOST_VARIANTS = 8
 
 LARGEST = 2**53
 Size = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
@@ -166,6 +172,36 @@ class _RequirementsEntry(_Strict):
         )
 
 
+class _VariantRequirementsEntry(_Strict):
+    """What differs; everything else is as the workflow needs it."""
+
+    vram_gib: float | None = Field(default=None, gt=0, le=10_000, allow_inf_nan=False)
+    disk_gib: int | None = Field(default=None, gt=0, le=1_000_000)
+
+    def value(self, of: Requirements) -> Requirements:
+        vram = of.vram_mib if self.vram_gib is None else round(self.vram_gib * MIB_PER_GIB)
+        return replace(of, vram_mib=vram, disk_gib=of.disk_gib if self.disk_gib is None else self.disk_gib)
+
+
+class _VariantEntry(_Strict):
+    name: VariantName
+    title: str = Field(min_length=1, max_length=32)
+    graph: GraphFile = "graph.json"
+    without: tuple[ModelPath, ...] = ()
+    requirements: _VariantRequirementsEntry = _VariantRequirementsEntry()
+    models: tuple[ModelEntry, ...] = ()
+
+    def value(self, folder: Path, manifest: "_Manifest") -> Variant:
+        kept = (entry for entry in manifest.models if entry.path not in self.without)
+        return Variant(
+            name=self.name,
+            title=self.title,
+            graph=read_graph(folder / self.graph),
+            models=tuple(entry.value() for entry in (*kept, *self.models)),
+            requirements=self.requirements.value(manifest.requirements.value()),
+        )
+
+
 class _Manifest(_Strict):
     title: str = Field(min_length=1)
     description: str = Field(min_length=1)
@@ -177,6 +213,17 @@ class _Manifest(_Strict):
     parameters: tuple[_ParameterEntry, ...] = Field(min_length=1)
     models: tuple[ModelEntry, ...] = ()
     loras: Mapping[str, ModelEntry] = Field(default_factory=dict)
+    variants: tuple[_VariantEntry, ...] = Field(default=(), max_length=MOST_VARIANTS)
+
+    @model_validator(mode="after")
+    def _variants_change_what_is_there(self) -> Self:
+        own = {entry.path for entry in self.models}
+        for variant in self.variants:
+            for path in sorted(set(variant.without) - own):
+                raise ValueError(f"variant {variant.name}: without names {path}, which is none of the models")
+            for path in sorted({entry.path for entry in variant.models} & own):
+                raise ValueError(f"variant {variant.name}: {path} is one of the workflow's models already")
+        return self
 
 
 class _Node(BaseModel):
@@ -254,8 +301,9 @@ def read_workflow(folder: Path) -> tuple[int, Workflow]:
         runtime=manifest.runtime.value(),
         smoke=dict(manifest.smoke),
         family=manifest.family,
+        variants=tuple(entry.value(folder, manifest) for entry in manifest.variants),
     )
-    problems = tuple(problems_of(workflow))
+    problems = tuple(problems_of(workflow, {entry.name: entry.graph for entry in manifest.variants}))
     if problems:
         raise WorkflowProblem(f"{folder / 'manifest.toml'}: " + "; ".join(problems))
     return manifest.order, workflow

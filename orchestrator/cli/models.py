@@ -80,7 +80,7 @@ def _files(settings: Settings, names: list[str] | None) -> list[ModelFile]:
         catalog = workflows_in(settings.data).all()
     except OrchestratorError as error:
         stop(str(error))
-    by_path = {file.path: completed(file, record) for workflow in catalog for file in workflow.files}
+    by_path = {file.path: completed(file, record) for workflow in catalog for file in workflow.every_file}
     files = [by_path[path] for path in sorted(by_path)]
     for name in names or ():
         if not any(name in _called(file) for file in files):

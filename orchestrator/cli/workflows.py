@@ -65,7 +65,7 @@ def add_workflow(
 def _write(folder: Path, graph: Path, name: str, guessed: Guess) -> tuple[str, ...]:
     """What is still to be filled in; of files that another workflow has, everything is known."""
     ours = WorkflowFiles(WORKFLOWS).all()
-    known = {file.path: file for workflow in ours for file in workflow.files}
+    known = {file.path: file for workflow in ours for file in workflow.every_file}
     runtime, requirements = ours[0].runtime, ours[0].requirements
     manifest = manifest_of(name, guessed, known=known, runtime=runtime, requirements=requirements)
     folder.mkdir(parents=True, mode=0o700)

@@ -29,10 +29,11 @@ from orchestrator.domain.errors import (
 from orchestrator.domain.ids import CloudName, CloudRef, launch_key
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
-from orchestrator.domain.offer import Offer
+from orchestrator.domain.offer import Offer, Requirements
 from orchestrator.domain.policy.memory import MOST_OUTCOMES, WINDOW
 from orchestrator.domain.policy.placement import Taken, rank_offers
 from orchestrator.domain.policy.spend import broken_cap
+from orchestrator.domain.policy.variants import choose, link_of, moved, searches
 from orchestrator.domain.workflows import Workflow
 from orchestrator.ports.cloud import CloudProvider, DeadMan, LaunchOrder
 from orchestrator.ports.store import Books, Details
@@ -56,17 +57,27 @@ class Ordering:
         self._locks: defaultdict[CloudName, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def order(self, instance: Instance, workflow: Workflow) -> Instance:
-        """Find the best offer and order it; the returned row says how far that went."""
-        answers = await self._market.offers(workflow.requirements)
-        ranked = await self._rank(answers.offers, workflow)
-        for offer in ranked[:OFFERS_TRIED]:
-            async with self._locks[offer.cloud]:
-                instance = await self._try(instance, offer, workflow)
-            if instance.state is not InstanceState.PLANNED:
-                return instance
-        return await self._give_up(instance, self._why_nothing(answers.errors, tried=bool(ranked)))
+        """
+        Find the best offer and order it; the returned row says how far that went.
 
-    async def _rank(self, offers: tuple[Offer, ...], workflow: Workflow) -> tuple[Offer, ...]:
+        A machine for a lighter variant is looked for where there is none for the full one.
+        """
+        errors: Mapping[CloudName, CloudError] = {}
+        tried = False
+        for asked in searches(workflow, self._shared.limits.variants):
+            answers = await self._market.offers(asked)
+            errors, ranked = answers.errors, (await self._rank(answers.offers, asked))[:OFFERS_TRIED]
+            for offer in ranked:
+                tried = True
+                async with self._locks[offer.cloud]:
+                    instance = await self._try(instance, offer, workflow, asked)
+                if instance.state is not InstanceState.PLANNED:
+                    return instance
+            if len(errors) == len(self._clouds):
+                break
+        return await self._give_up(instance, self._why_nothing(errors, tried=tried))
+
+    async def _rank(self, offers: tuple[Offer, ...], asked: Requirements) -> tuple[Offer, ...]:
         now = self._shared.clock.now()
         async with self._shared.store.reading() as books:
             remembers = self._shared.limits.host_memory
@@ -74,7 +85,7 @@ class Ordering:
             taken = await self._taken(books)
         return rank_offers(
             offers,
-            workflow.requirements,
+            asked,
             outcomes=outcomes,
             taken=taken,
             max_price=self._shared.limits.max_price,
@@ -87,8 +98,10 @@ class Ordering:
             Taken(cloud=i.offer.cloud, machine=i.offer.machine, host=i.offer.host) for i in live if i.offer is not None
         )
 
-    async def _try(self, instance: Instance, offer: Offer, workflow: Workflow) -> Instance:
-        committed = await self._commit(instance, offer, workflow)
+    async def _try(self, instance: Instance, offer: Offer, workflow: Workflow, asked: Requirements) -> Instance:
+        """Order *offer*, with the disk that was *asked* for: its price is for that."""
+        chosen = choose(workflow, offer.vram_mib, link_of(offer, asked), self._shared.limits.variants)
+        committed = None if chosen is None else await self._commit(instance, offer, chosen)
         if committed is None:
             return instance
         if committed.state is not InstanceState.LAUNCHING or committed.launch_key is None:
@@ -96,7 +109,7 @@ class Ordering:
         limits = self._shared.limits
         order = LaunchOrder(
             image=workflow.runtime.image,
-            disk_gib=workflow.requirements.disk_gib,
+            disk_gib=asked.disk_gib,
             ssh_public_key=self._ssh_public_key,
             dead_man=DeadMan(first=limits.boot_at(offer.cloud) + limits.dead_man, silent=limits.dead_man),
         )
@@ -104,15 +117,14 @@ class Ordering:
             ref = await self._clouds[offer.cloud].launch(offer, committed.launch_key, order)
         except CloudError as error:
             return await self._refused(committed, error)
-        log.info("ordered %s at %s for instance %s", offer.gpu, offer.cloud, instance.id)
+        what = f" with {committed.variant} files" if committed.variant else ""
+        log.info("ordered %s at %s for instance %s%s", offer.gpu, offer.cloud, instance.id, what)
         return await self._accepted(committed, ref)
 
     async def _commit(self, instance: Instance, offer: Offer, workflow: Workflow) -> Instance | None:
         """Write the intent; None when this offer clashes with a machine that was ordered meanwhile."""
         shared, now = self._shared, self._shared.clock.now()
-        worst = offer.tariff.worst_case(
-            shared.limits.worst_case, bytes_down=sum(model.size_bytes for model in workflow.files)
-        )
+        worst = offer.tariff.worst_case(shared.limits.worst_case, bytes_down=moved(workflow))
         async with shared.store.writing() as books:
             taken = await self._taken(books)
             if not offer.is_kind and any(
@@ -129,6 +141,7 @@ class Ordering:
                 instance.moved_to(InstanceState.LAUNCHING, now),
                 cloud=offer.cloud,
                 offer=offer,
+                variant=workflow.variant,
                 ordered_at=now,
                 reserved=worst,
                 launch_key=launch_key(shared.installation, shared.epoch, shared.ids.instance()),
@@ -187,6 +200,7 @@ class Ordering:
             instance.moved_to(InstanceState.PLANNED, now),
             cloud=None,
             offer=None,
+            variant="",
             ordered_at=None,
             launch_key=None,
             reserved=MicroUsd(0),

@@ -157,7 +157,8 @@ class Painter:
 
         try:
             async with asyncio.timeout(longest), patience:
-                graph = fill(workflow, job.values, image=await self._upload(comfy, job), own_lora=job.own_lora)
+                image, here = await self._upload(comfy, job), workflow.as_variant(instance.variant)
+                graph = fill(here, job.values, image=image, own_lora=job.own_lora)
                 paint = comfy.paint if trial.is_new else comfy.resume
                 async with self._proving(job, instance):
                     return await paint(graph, _prompt(job), on_progress=on_progress)

@@ -150,7 +150,7 @@ class Preparer:
         resume: tuple[Stage, ...] = (),
     ) -> Prepared:
         """
-        Make the machine ready for *workflow*.
+        Make the machine ready for *workflow*, as the variant that it stands for.
 
         Args:
             ordered_gpu: The cloud's name for the card; empty accepts any.
@@ -371,9 +371,8 @@ class _Machine:
 
     def _files(self) -> dict[str, object]:
         volume = {"volume": self._volume} if self._volume else {}
-        workflow = (
-            self._catalog.find(self._workflow.name) or self._workflow
-        )  # it signs addresses that are near their end
+        found = self._catalog.find(self._workflow.name)  # it signs addresses that are near their end
+        workflow = found.as_variant(self._workflow.variant) if found else self._workflow
         return {"dest": MODELS_FOLDER, "files": [entry_of(file) for file in in_load_order(workflow.files)], **volume}
 
     async def _work(self, step: Step, request: Mapping[str, object], on_event: OnEvent | None = None) -> Answer:

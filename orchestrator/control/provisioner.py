@@ -99,7 +99,7 @@ class Provisioner:
             case InstanceState.BOOTING:
                 return await self._boot(instance)
             case _:
-                return await self._prepare(instance, workflow)
+                return await self._prepare(instance, workflow.as_variant(instance.variant))
 
     async def _order(self, instance: Instance, workflow: Workflow) -> Instance:
         await self._begin(instance, Step.PROVISION, instance.created_at)

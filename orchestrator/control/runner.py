@@ -13,6 +13,7 @@ from orchestrator.control.links import Links
 from orchestrator.control.loop import Workers
 from orchestrator.control.lora_fetch import LoraFetch
 from orchestrator.control.moves import end_instance, fail, requeue
+from orchestrator.control.naming import your_machine
 from orchestrator.control.painting import MachineFailed, MachineGone, Painter
 from orchestrator.control.restarts import Restarts
 from orchestrator.control.shared import Shared
@@ -129,8 +130,8 @@ class Runner:
     def _served_by(self, job: Job, instance: Instance) -> Served:
         now = self._shared.clock.now()
         span = now - (job.started_at or now)
-        gpu = instance.offer.gpu if instance.offer else "GPU"
-        return Served(by=f"your {gpu}", seconds=span.total_seconds(), cost=price_of(instance.price, span))
+        by = your_machine(self._shared, instance)
+        return Served(by=by, seconds=span.total_seconds(), cost=price_of(instance.price, span))
 
     async def _lose(self, job: Job, instance: Instance, reason: EndReason, error: str) -> None:
         """The machine is of no use any more: end it, and let the job go to another one."""

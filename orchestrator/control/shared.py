@@ -15,6 +15,7 @@ from orchestrator.domain.policy.quota import Quota
 from orchestrator.domain.policy.renting import RentingPolicy
 from orchestrator.domain.policy.routing import Routing
 from orchestrator.domain.policy.spend import Caps
+from orchestrator.domain.policy.variants import Pin
 from orchestrator.ports.clock import Clock, Ids
 from orchestrator.ports.inference import InferenceApi
 from orchestrator.ports.store import Store
@@ -66,6 +67,7 @@ class Limits:
         quiet_look_every: Between two while nothing is: a machine may turn up that was believed lost.
         max_machines: Live or unknown machines at any time, whatever listings say.
         max_price: The dearest machine that may be rented, disk included.
+        variants: Which variants of a workflow machines may get.
     """
 
     job_deadline: timedelta = timedelta(minutes=60)
@@ -86,6 +88,7 @@ class Limits:
     quiet_look_every: timedelta = timedelta(minutes=1)
     max_machines: int = 5
     max_price: MicroUsdPerHour = MicroUsdPerHour(800_000)
+    variants: Pin = Pin.AUTO
     boots: Mapping[CloudName, timedelta] = field(default_factory=dict)
 
     def boot_at(self, cloud: CloudName | None) -> timedelta:

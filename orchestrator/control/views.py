@@ -22,6 +22,7 @@ from orchestrator.api import (
     Trouble,
     Warming,
 )
+from orchestrator.control.naming import variant_title, your_machine
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import IllegalTransitionError
 from orchestrator.domain.estimates import REAL_CLOUD, SANDBOX, Guess, Seconds, Slow, cold_start_left, slow_step
@@ -180,7 +181,7 @@ class Views:
         if machine is None and not self._is_to_come(scene):
             return None
         return Warming(
-            machine=machine_view(machine) if machine else None,
+            machine=machine_view(self._shared, machine) if machine else None,
             stages=warmup.stages if warmup else (),
             eta=_eta(warmup.left.low, warmup.left.high, scene.now) if warmup else None,
             is_ready=machine is not None and machine.state is InstanceState.READY,
@@ -199,7 +200,8 @@ class Views:
         each = api.capabilities.seconds if api else self._shared.board.seconds_per_image
         seconds = each * job.count * share_left
         machine = next((i for i in scene.snapshot.instances if i.id == job.instance), None)
-        by = api.title if api else job.bridge or (f"your {machine.offer.gpu}" if machine and machine.offer else "")
+        own = your_machine(self._shared, machine) if machine and machine.offer else ""
+        by = api.title if api else job.bridge or own
         eta = _eta(seconds * 0.7, seconds * 1.5, scene.now)
         fetching = self._shared.board.fetching(job.id)
         return Running(
@@ -225,7 +227,7 @@ class Views:
         return ColdStart(
             stages=warmup.stages,
             eta=_eta(left.low + painting * 0.7 + own * 0.5, left.high + painting * 1.5 + own * 1.5, scene.now),
-            machine=machine_view(warmup.machine),
+            machine=machine_view(self._shared, warmup.machine),
             attempt=len(lived_through(scene.given_up, job)) + 1,
             trouble=_trouble(scene, job, warmup.machine),
             cost=MicroUsd(sum(each.cost(scene.now) for each in scene.snapshot.warming)),
@@ -260,7 +262,7 @@ class Views:
             id=session.id,
             user=session.user,
             state=session.state,
-            machine=machine_view(machine) if machine else None,
+            machine=machine_view(self._shared, machine) if machine else None,
             instance=machine.id if machine else None,
             warm_until=until if ready else None,
             ready_since=machine.ready_at if machine else None,
@@ -299,11 +301,17 @@ def current_machine(snapshot: SessionSnapshot) -> Instance | None:
     return next(iter(snapshot.ready or snapshot.warming), None)
 
 
-def machine_view(instance: Instance) -> MachineView | None:
+def machine_view(shared: Shared, instance: Instance) -> MachineView | None:
     if instance.offer is None:
         return None
     offer = instance.offer
-    return MachineView(gpu=offer.gpu, location=offer.location, price=offer.tariff.per_hour, cloud=offer.cloud)
+    return MachineView(
+        gpu=offer.gpu,
+        location=offer.location,
+        price=offer.tariff.per_hour,
+        cloud=offer.cloud,
+        variant=variant_title(shared, instance),
+    )
 
 
 def _eta(low: float, high: float, now: datetime) -> Eta:

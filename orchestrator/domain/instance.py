@@ -113,6 +113,7 @@ class Instance:
     Attributes:
         session: Whose it is; None for an orphan that we only end.
         workflow: What it is prepared for.
+        variant: Of that workflow, chosen when it was ordered; empty for the workflow's own files.
         offer: What was ordered; None while PLANNED.
         ref: The cloud's name for it; None until the order was accepted or found again.
         reserved: The worst case that was set aside when it was ordered.
@@ -152,6 +153,7 @@ class Instance:
     address: Address | None = None
     host_key: str | None = None
     comfyui_port: int = 0
+    variant: str = ""
 
     def moved_to(self, state: InstanceState, now: datetime) -> "Instance":
         """Move along the table, the only way to move.

@@ -7,8 +7,8 @@ checking what a person asked for, and filling it into the graph.
 
 import difflib
 import math
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -166,6 +166,28 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """
+    The same workflow from lighter model files: fewer bytes to move, less memory, other pixels.
+
+    Attributes:
+        title: What a card says of it, such as ``fp8``.
+        graph: The whole graph as it is run; parameters and LoRAs go where they go in the workflow's own.
+        models: All files of it but LoRAs, which every variant shares.
+    """
+
+    name: str
+    title: str
+    graph: Graph
+    models: tuple[ModelFile, ...]
+    requirements: Requirements
+
+
+FULL = ""
+"""What the workflow's own files are called where a variant is named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
     """
     A graph and everything that is needed to run it.
@@ -175,6 +197,8 @@ class Workflow:
             workflow. Empty for a workflow that only its own graph can make.
         loras: The LoRA files that the LoRA parameter may name, by name.
         smoke: Parameter values of the small picture that proves a machine.
+        variants: The same from lighter files, the heaviest first; the workflow's own files are heavier than any.
+        variant: Which of them these files, this graph and these requirements are; :data:`FULL` for the workflow's own.
     """
 
     name: WorkflowName
@@ -188,6 +212,8 @@ class Workflow:
     runtime: Runtime
     smoke: Mapping[str, Value] = field(default_factory=dict)
     family: str = ""
+    variants: tuple[Variant, ...] = ()
+    variant: str = FULL
 
     @property
     def takes_image(self) -> bool:
@@ -202,8 +228,40 @@ class Workflow:
         """Everything a machine downloads: models as the manifest has them, then LoRAs by name."""
         return (*self.models, *(self.loras[name] for name in sorted(self.loras)))
 
+    @property
+    def every_file(self) -> tuple[ModelFile, ...]:
+        """What any of its variants downloads, each file once."""
+        known: dict[str, ModelFile] = {}
+        for file in (*self.files, *(file for variant in self.variants for file in variant.models)):
+            known.setdefault(file.path, file)
+        return tuple(known.values())
+
     def parameter(self, name: str) -> Parameter | None:
         return next((p for p in self.parameters if p.name == name), None)
+
+    def as_variant(self, name: str) -> "Workflow":
+        """This workflow with the graph, files and requirements of one variant; one that it does not have is itself."""
+        found = next((variant for variant in self.variants if variant.name == name), None)
+        if found is None:
+            return self
+        return replace(
+            self, graph=found.graph, models=found.models, requirements=found.requirements, variant=found.name
+        )
+
+    def title_of(self, variant: str) -> str:
+        """What a card says of *variant*; nothing of the full one, nor of one that is no longer there."""
+        return next((each.title for each in self.variants if each.name == variant), "")
+
+    def with_files(self, known: Callable[[ModelFile], ModelFile]) -> "Workflow":
+        """The same, with what *known* says of each file in place of what it said so far."""
+        return replace(
+            self,
+            models=tuple(known(file) for file in self.models),
+            loras={name: known(file) for name, file in self.loras.items()},
+            variants=tuple(
+                replace(variant, models=tuple(known(file) for file in variant.models)) for variant in self.variants
+            ),
+        )
 
 
 def closest(word: str, known: list[str]) -> str:

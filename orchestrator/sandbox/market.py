@@ -29,7 +29,7 @@ class Gpu:
     @property
     def driver_name(self) -> str:
         """What the driver calls it, which is not quite what the market does."""
-        is_for_games = self.name.removeprefix("RTX ").isdigit()
+        is_for_games = self.name.removeprefix("RTX ").removesuffix(" Ti").isdigit()
         return f"NVIDIA GeForce {self.name}" if is_for_games else f"NVIDIA {self.name}"
 
 
@@ -42,8 +42,14 @@ GPUS = (
 )
 SMALL_GPU = Gpu(name="RTX 3060", ram_mb=12288, usd_hour=0.07, tflops=12.7, dlperf=16.0, compute_cap=860, mem_bw=360.0)
 """Too small for the first workflows: a search that forgets to filter finds it first, being the cheapest."""
+MEDIUM_GPU = Gpu(
+    name="RTX 4060 Ti", ram_mb=16380, usd_hour=0.1, tflops=22.1, dlperf=34.0, compute_cap=890, mem_bw=288.0
+)
+"""Big enough for a lighter variant of the first workflows only."""
 OLD_GPU = Gpu(name="Tesla P40", ram_mb=24576, usd_hour=0.11, tflops=11.8, dlperf=12.0, compute_cap=610, mem_bw=347.0)
 """Big enough, well connected, cheap and without bf16: what a search finds first that asks for memory alone."""
+OTHERS = {0: SMALL_GPU, 2: OLD_GPU, 3: SMALL_GPU, 5: MEDIUM_GPU}
+"""Cards of the hosts after the first group, by their number modulo 6."""
 
 PLACES = ("Sweden, SE", "Texas, US", "Czechia, CZ", "Quebec, CA", "Poland, PL", "Taiwan, TW", "Norway, NO")
 
@@ -151,8 +157,7 @@ def _rigs(dice: random.Random, hosts: int) -> Iterator[Rig]:
 def _rig(dice: random.Random, *, host: int, index: int, place: str) -> Rig:
     # The first group of hosts is fit for the first workflows, so that each profile has somewhere to go.
     is_poor = host >= HOSTS_PER_GROUP and host % 3 == 0
-    is_old = host >= HOSTS_PER_GROUP and host % 6 == 2
-    gpu = SMALL_GPU if is_poor else OLD_GPU if is_old else GPUS[index % len(GPUS)]
+    gpu = GPUS[index % len(GPUS)] if host < HOSTS_PER_GROUP else OTHERS.get(host % 6, GPUS[index % len(GPUS)])
     cores = dice.choice((12, 16, 24, 32))
     return Rig(
         host=host,

@@ -43,6 +43,23 @@ RECIPES = (
         tensors=("shared.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"),
     ),
     _Recipe(
+        path="clip/t5xxl_fp8_e4m3fn.safetensors",
+        dtype="F8_E4M3",
+        data_bytes=7 * MIB // 4,
+        tensors=("shared.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"),
+    ),
+    _Recipe(
+        path="checkpoints/flux1-schnell-fp8.safetensors",
+        dtype="F8_E4M3",
+        data_bytes=5 * MIB,
+        tensors=(
+            "model.diffusion_model.img_in.weight",
+            "text_encoders.t5xxl.transformer.shared.weight",
+            "text_encoders.clip_l.transformer.text_model.embeddings.token_embedding.weight",
+            "vae.decoder.conv_out.weight",
+        ),
+    ),
+    _Recipe(
         path="clip/clip_l.safetensors",
         dtype="F16",
         data_bytes=400 * 1024,
@@ -64,7 +81,7 @@ RECIPES = (
         for name, kib in (("b0throps", 500), ("ink", 300), ("neon", 300), ("watercolour", 300))
     ),
 )
-ELEMENT_BYTES = {"BF16": 2, "F16": 2, "F32": 4}
+ELEMENT_BYTES = {"BF16": 2, "F16": 2, "F32": 4, "F8_E4M3": 1}
 
 
 def make_models(folder: Path) -> tuple[ModelFile, ...]:

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from orchestrator.adapters.models_index import IndexProblem, overlaid, parse_index, with_index
+from orchestrator.adapters.models_index import IndexProblem, mirrors_of, overlaid, parse_index, with_index
 from orchestrator.adapters.workflow_files import FixedCatalog, read_workflows
 from orchestrator.domain.workflows import ModelFile, ParameterKind
 
@@ -38,6 +38,16 @@ def test_what_the_index_knows_replaces_what_the_workflow_says() -> None:
         path="vae/ae.safetensors", size_bytes=5, sha256=SHA, urls=("http://127.0.0.1/ae?sig=a%2Fb",)
     )
     assert workflow.loras["b0throps"].sha256 == SHA
+
+
+def test_it_is_laid_over_the_files_of_lighter_variants_too() -> None:
+    light = SHIPPED[0].variants[-1].models[0]
+    known = replace(light, urls=("http://127.0.0.1:81/fp8",))
+
+    workflow = overlaid(SHIPPED, [known])[0]
+
+    assert workflow.as_variant("fp8").models == (known,)
+    assert mirrors_of(FixedCatalog((workflow,))) == {("127.0.0.1", 81)}
 
 
 def test_what_it_lacks_stays_and_what_no_workflow_needs_is_left_out() -> None:

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.adapters.comfyui import connect_url
 from orchestrator.adapters.workflow_files import WorkflowFiles, WorkflowProblem, read_workflows
 from orchestrator.domain.ids import PromptId, WorkflowName
+from orchestrator.domain.policy.variants import Pin, allowed, moved
 from orchestrator.domain.workflows import Workflow, check_values, fill
 from orchestrator.sandbox.comfyui.executor import Pace
 from orchestrator.sandbox.comfyui.server import ServerSettings, open_server
@@ -20,6 +21,11 @@ SHIPPED = Path(__file__).parents[2] / "orchestrator" / "workflows"
 OBJECT_INFO = json.loads((Path(__file__).parents[1] / "data" / "comfyui" / "object_info.json").read_text())
 LINKED = {"MODEL", "CLIP", "VAE", "CONDITIONING", "LATENT", "IMAGE"}
 WORKFLOWS = read_workflows(SHIPPED)
+EVERY = [each for workflow in WORKFLOWS for each in allowed(workflow, Pin.AUTO)]
+
+
+def called(workflow: Workflow) -> str:
+    return f"{workflow.name} {workflow.variant}".strip()
 
 
 def test_imagine_uses_the_first_workflow() -> None:
@@ -36,7 +42,7 @@ def test_a_workflow_is_found_by_name_or_not_at_all() -> None:
     assert catalog.find(WorkflowName("flux")) is None
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.name)
+@pytest.mark.parametrize("workflow", EVERY, ids=called)
 def test_each_graph_is_what_comfyui_knows(workflow: Workflow) -> None:
     """Every node exists, has each required input, and no input that ComfyUI has not heard of."""
     for key, node in workflow.graph.items():
@@ -57,14 +63,38 @@ def test_each_model_says_where_it_is_and_what_it_is(workflow: Workflow) -> None:
     assert workflow.requirements.disk_gib * 2**30 > sum(file.size_bytes for file in workflow.files) * 3 / 2
 
 
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.name)
+def test_the_lightest_variant_is_half_the_bytes_and_fits_a_card_of_16_gb(workflow: Workflow) -> None:
+    full, _, light = allowed(workflow, Pin.AUTO)
+
+    assert moved(light) < 0.52 * moved(full)
+    assert light.requirements.vram_mib == 16 * 1024
+    assert (light.requirements.cuda, light.loras) == (full.requirements.cuda, full.loras)
+    assert all(file.sha256 and "/resolve/main/" not in file.urls[0] for file in light.models)
+
+
+def test_a_machine_that_is_prepared_for_one_of_our_workflows_has_the_files_of_the_other() -> None:
+    first, *others = ([(each.variant, each.files) for each in allowed(workflow, Pin.AUTO)] for workflow in WORKFLOWS)
+
+    assert others == [first] * len(others)
+
+
+def test_a_file_of_several_variants_is_known_once() -> None:
+    paths = [file.path for file in WORKFLOWS[0].every_file]
+
+    assert len(paths) == len(set(paths)) == 7
+
+
 def test_nothing_is_invented_about_a_file_that_nobody_has_measured() -> None:
     assert WORKFLOWS[0].loras["b0throps"].sha256 is None
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.name)
+@pytest.mark.parametrize("workflow", EVERY, ids=called)
 async def test_each_workflow_paints_its_smoke_picture(workflow: Workflow, tmp_path: Path) -> None:
-    """Takes half a second where two cores are shared: the painter really paints."""
-    make_models(tmp_path / "models")
+    """Takes half a second where two cores are shared: the painter really paints, with just its files."""
+    for made in make_models(tmp_path / "models"):
+        if made.path not in {file.path for file in workflow.files}:
+            (tmp_path / "models" / made.path).unlink()
     pace = Pace(sampling_s=0, loading_s=0)
     settings = ServerSettings(listen="127.0.0.1", port=0, base=tmp_path, pace=pace)
 
@@ -127,6 +157,43 @@ def problem(folder: Path) -> str:
         ('choices = ["1:1", ', 'choices = ["1:1", "999999999:1", ', "is no shape"),
         ('kind = "choice"', 'kind = "text"', "aspect: its kind must be choice"),
         ('name = "width"\nkind = "integer"', 'name = "width"\nkind = "text"', "width: its kind must be integer"),
+        ('name = "fp8"', 'name = "fp8-text"', "two variants have the name fp8-text"),
+        ('name = "fp8"', 'name = ""', "variants.1.name"),
+        ('graph = "graph.fp8.json"', 'graph = "../graph.json"', "variants.1.graph"),
+        ('graph = "graph.fp8.json"', 'graph = "graph.fp4.json"', "graph.fp4.json: [Errno 2]"),
+        (
+            'graph = "graph.fp8.json"',
+            "",
+            "variant fp8: it goes without unet/flux1-schnell.safetensors, which node unet of graph.json loads",
+        ),
+        (
+            'without = ["clip/t5xxl_fp16.safetensors"]',
+            'without = ["clip/t6.safetensors"]',
+            "variant fp8-text: without names clip/t6.safetensors, which is none of the models",
+        ),
+        (
+            'path = "checkpoints/flux1-schnell-fp8.safetensors"',
+            'path = "vae/ae.safetensors"',
+            "variant fp8: vae/ae.safetensors is one of the workflow's models already",
+        ),
+        (
+            'path = "checkpoints/flux1-schnell-fp8.safetensors"',
+            'path = "clip/t5xxl_fp8_e4m3fn.safetensors"',
+            "variant fp8: clip/t5xxl_fp8_e4m3fn.safetensors is another file elsewhere in this manifest",
+        ),
+        ("vram_gib = 16", "vram_gib = 24", "variant fp8: it needs more memory than variant fp8-text"),
+        ("disk_gib = 45", "disk_gib = 90", "variant fp8: it needs more disk than variant fp8-text"),
+        (
+            "size = 4893934904",
+            "size = 9893934904",
+            "variant fp8-text: its files are no smaller than those of the workf",
+        ),
+        (
+            "size = 17236328572",
+            "size = 37236328572",
+            "variant fp8: its files are no smaller than those of variant fp8-t",
+        ),
+        ("vram_gib = 16", "cuda = 12.0", "variants.1.requirements.cuda: Extra inputs are not permitted"),
     ],
 )
 def test_a_mistake_is_told_with_its_file_and_its_place(own: Path, old: str, new: str, told: str) -> None:
@@ -163,6 +230,17 @@ def test_a_link_to_no_node_is_found(own: Path) -> None:
     (own / "graph.json").write_text(json.dumps(graph))
 
     assert "node decode takes its vae from an empty list" in problem(own)
+
+
+def test_what_a_parameter_sets_must_be_in_the_graph_of_each_variant(own: Path) -> None:
+    lighter = own / "graph.fp8.json"
+    lighter.write_text(lighter.read_text().replace('"sampler": {', '"painter": {'))
+
+    told = problem(own)
+
+    assert "parameter seed: graph.fp8.json has no node sampler with an input seed" in told
+    assert "graph.fp8.json: node decode takes its samples from sampler, which is not there" in told
+    assert "parameter seed: graph.json" not in told
 
 
 def test_what_is_told_of_a_file_is_one_short_line_whatever_is_in_it(own: Path) -> None:

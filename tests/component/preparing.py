@@ -143,5 +143,4 @@ def served_by(mirror: BaseTestServer, models: Path, name: str) -> Workflow:
         )
         for made in make_models(models)
     }
-    loras = {name: there[file.path] for name, file in workflow.loras.items()}
-    return replace(workflow, models=tuple(there[file.path] for file in workflow.models), loras=loras)
+    return workflow.with_files(lambda file: there[file.path])

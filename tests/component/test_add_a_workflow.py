@@ -2,7 +2,7 @@
 
 import json
 import re
-import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,10 +24,13 @@ NAME = "flux-schnell-fp8"
 SHIPPED = ROOT / "orchestrator" / "workflows" / "flux-schnell-lora" / "graph.json"
 
 
+def blocks(language: str) -> list[str]:
+    return [str(found) for found in re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
+
+
 def block(language: str) -> str:
-    blocks = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 1
-    return str(blocks[0])
+    """The first one: what the page builds."""
+    return blocks(language)[0]
 
 
 async def test_the_workflow_of_the_page_is_read_and_paints(tmp_path: Path) -> None:
@@ -35,10 +38,7 @@ async def test_the_workflow_of_the_page_is_read_and_paints(tmp_path: Path) -> No
     folder.mkdir(parents=True)
     (folder / "graph.json").write_text(block("json"))
     (folder / "manifest.toml").write_text(block("toml"))
-    models = tmp_path / "models"
-    make_models(models)
-    (models / "checkpoints").mkdir()
-    shutil.copy(models / "vae" / "ae.safetensors", models / "checkpoints" / "flux1-schnell-fp8.safetensors")
+    make_models(tmp_path / "models")
 
     catalog = WorkflowFiles(ROOT / "orchestrator" / "workflows", tmp_path / "workflows")
     workflow = catalog.find(WorkflowName(NAME))
@@ -52,6 +52,13 @@ async def test_the_workflow_of_the_page_is_read_and_paints(tmp_path: Path) -> No
     assert len(pictures) == 1
 
 
+def test_the_variant_of_the_page_is_the_one_that_is_shipped() -> None:
+    variant = blocks("toml")[1]
+
+    assert variant in SHIPPED.with_name("manifest.toml").read_text()
+    assert (SHIPPED.parent / tomllib.loads(variant)["variants"][0]["graph"]).exists()
+
+
 def added(graph: Path, data: Path, *arguments: str) -> str:
     done = CliRunner().invoke(app, ["workflows", "add", str(graph), *arguments], env={"GLOWPLUG_DATA": str(data)})
     return f"{done.stdout}{done.stderr}"
@@ -59,12 +66,12 @@ def added(graph: Path, data: Path, *arguments: str) -> str:
 
 def test_an_export_becomes_a_workflow_once_its_files_are_filled_in(tmp_path: Path) -> None:
     export = tmp_path / "My Export.json"
-    export.write_text(block("json"))
+    export.write_text(block("json").replace("flux1-schnell-fp8", "mine"))
 
     told = json.loads(added(export, tmp_path, "--json"))
 
     assert told["workflow"] == "my-export"
-    assert told["missing"] == ["models: checkpoints/flux1-schnell-fp8.safetensors needs its size and at least one url"]
+    assert told["missing"] == ["models: checkpoints/mine.safetensors needs its size and at least one url"]
     manifest = tmp_path / "workflows" / "my-export" / "manifest.toml"
     with pytest.raises(WorkflowProblem, match="urls"):
         WorkflowFiles(tmp_path / "workflows").all()

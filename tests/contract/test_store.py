@@ -773,6 +773,7 @@ def full_instance() -> Instance:
         address=Address(host="127.0.0.1", port=2222, user="root"),
         host_key="ssh-ed25519 AAAA",
         comfyui_port=18188,
+        variant="fp8",
     )
 
 

@@ -60,6 +60,7 @@ INSTANCE_COLUMNS = (
     "address",
     "host_key",
     "comfyui_port",
+    "variant",
 )
 
 
@@ -94,6 +95,7 @@ def instance_row(instance: Instance) -> SqlRow:
         "address": to_json(asdict(address)) if address else None,
         "host_key": instance.host_key,
         "comfyui_port": instance.comfyui_port,
+        "variant": instance.variant,
     }
 
 
@@ -125,6 +127,7 @@ def instance_from(row: Row) -> Instance:
         address=None if row["address"] is None else Address(**known(Address, json.loads(row["address"]))),
         host_key=row["host_key"],
         comfyui_port=row["comfyui_port"],
+        variant=row["variant"],
     )
 
 

@@ -40,7 +40,8 @@ class Command:
         own = folder / "workflows" / "flux-schnell-lora"
         own.mkdir(parents=True)
         shipped = Path("orchestrator/workflows/flux-schnell-lora")
-        own.joinpath("graph.json").write_bytes(shipped.joinpath("graph.json").read_bytes())
+        for graph in shipped.glob("graph*.json"):
+            own.joinpath(graph.name).write_bytes(graph.read_bytes())
         loras = "".join(
             f'\n[loras.{name}]\npath = "loras/{name}.safetensors"\nsize = 1\nurls = ["{hub.address(name)}"]\n'
             for name in SIZES
@@ -120,6 +121,9 @@ async def test_what_was_uploaded_is_listed_with_its_ranges_and_verified(
     assert [code for code, _ in (uploaded, again, verified)] == [0, 0, 0]
     assert [answer["models"][0]["outcome"] for _, answer in (uploaded, again)] == ["uploaded", "there"]
     assert [place["finding"] for place in verified[1]["models"][0]["places"]] == ["same", "same"]
+    paths = [row["path"] for row in listed["models"]]
+    assert paths == sorted(set(paths))
+    assert "checkpoints/flux1-schnell-fp8.safetensors" in paths
     row = next(row for row in listed["models"] if row["path"] == "loras/small.safetensors")
     assert (row["size"], row["sha256"], row["chunks"]) == (5 * MIB, sha256_of(5 * MIB), 1)
     assert (differs[0], differs[1]["models"][0]["places"][0]["finding"]) == (1, "differs")

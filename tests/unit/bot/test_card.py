@@ -82,6 +82,13 @@ def test_a_cold_start_says_when_it_is_ready_what_is_rented_and_what_it_has_cost(
     assert actions(shown) == [Action.CANCEL]
 
 
+def test_a_machine_with_lighter_files_is_marked() -> None:
+    lighter = replace(MACHINE, variant="fp8")
+
+    assert card(cold(machine=lighter)).details[0] == "rented RTX 4090, $0.34/h, Sweden, fp8"
+    assert card(bridged(machine=lighter)).details == ("rented RTX 4090, $0.34/h, Sweden, fp8",)
+
+
 def test_trouble_says_what_happened_and_that_nothing_is_lost() -> None:
     trouble = Trouble(reason=EndReason.VANISHED, step=Step.MODELS)
 
