@@ -1,6 +1,8 @@
 """The orchestrator as the bot sees it: ``orchestrator.api.Orchestrator`` over the store, the loops and the views."""
 
 import asyncio
+import contextlib
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -40,7 +42,7 @@ from orchestrator.control.people import People
 from orchestrator.control.shadows import shadow_ledger
 from orchestrator.control.shared import Shared
 from orchestrator.control.views import Views, current_machine
-from orchestrator.domain.errors import RequestError
+from orchestrator.domain.errors import RequestError, StoreError
 from orchestrator.domain.ids import ImageKey, InstanceId, JobId, UserId
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.job import Job, JobState, Served
@@ -53,6 +55,8 @@ from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.domain.workflows import Workflow, closest
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.store import Booking, Books, DayCost
+
+log = logging.getLogger(__name__)
 
 LOOK_AGAIN = timedelta(milliseconds=200)
 
@@ -369,27 +373,33 @@ class Service(Orchestrator):
         """
         Order nothing more, end every machine and wait until each is proved gone.
 
-        Unfinished jobs stay queued for the next start. Returns the machines that are left after *limit*.
+        Unfinished jobs stay queued for the next start. Returns the machines that are left after *limit*: also all those
+        that could not be given up because the disk was full.
         """
         self._shared.gate.close()
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit.total_seconds()):
-                while left := await self._end_live():
+                while await self._live():
+                    await self._try_to_end_live()
                     self._ring()
                     await asyncio.sleep(LOOK_AGAIN.total_seconds())
-        except TimeoutError:
-            left = await self._end_live()
-        return tuple(left)
+        return tuple(self._views.instance(row) for row in await self._live() if row.state is not InstanceState.PLANNED)
 
-    async def _end_live(self) -> list[InstanceView]:
-        now = self._shared.clock.now()
-        async with self._shared.store.writing() as books:
+    async def _live(self) -> list[Instance]:
+        async with self._shared.store.reading() as books:
             rows = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
-            live = [row for row in rows if not row.is_left_alone]
-            for instance in live:
-                if not instance.is_over and instance.state is not InstanceState.LAUNCHING:
-                    await end_instance(books, instance, EndReason.SHUTDOWN, now)
-        return [self._views.instance(instance) for instance in live if instance.state is not InstanceState.PLANNED]
+        return [row for row in rows if not row.is_left_alone]
+
+    async def _try_to_end_live(self) -> None:
+        """What cannot be written down now is tried again: the bot stops, and nobody else would."""
+        now = self._shared.clock.now()
+        try:
+            async with self._shared.store.writing() as books:
+                for row in await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED})):
+                    if not row.is_left_alone and not row.is_over and row.state is not InstanceState.LAUNCHING:
+                        await end_instance(books, row, EndReason.SHUTDOWN, now)
+        except StoreError as error:
+            log.warning("the machines cannot be given up yet: %s", error)
 
     def _ring(self) -> None:
         wakeups = self._shared.wakeups

@@ -10,6 +10,7 @@ One world: people, a market, machines, and lives of the bot one after another; a
 import asyncio
 import logging
 import random
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -246,6 +247,9 @@ class World:
                 account.forget_what_was_told(self.timeline.now - WRITES_DOWN_WITHIN_S)
         except StoreError as error:
             self.note(f"life cannot begin: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever gets out of a life would end the bot with a traceback
+            self.watch.fail("unexpected", "".join(traceback.format_exception(error)))
+            self._is_over = True
         finally:
             life.bury()
             self._steps += loop.steps

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from orchestrator.adapters.blobs_local import LocalBlobs
+from orchestrator.adapters.database.inline_db import BeforeStatement, at_once
 from orchestrator.adapters.database.store import open_store_inline
 from orchestrator.adapters.system import RandomIds
 from orchestrator.adapters.workflow_files import WorkflowFiles
@@ -186,10 +187,11 @@ async def a_stage(
     bridge: InferenceApi | None = None,
     policy: RentingPolicy | None = None,
     starts_early: bool = False,
+    before_statement: BeforeStatement = at_once,
 ) -> AsyncIterator[Stage]:
     clock, catalog = HandClock(), WorkflowFiles(WORKFLOWS)
     bridges = {} if bridge is None else {bridge.name: bridge}
-    async with open_store_inline(folder / "books.sqlite3", clock) as store:
+    async with open_store_inline(folder / "books.sqlite3", clock, before_statement=before_statement) as store:
         shared = Shared(
             store=store,
             clock=clock,
