@@ -1,4 +1,4 @@
-"""How long a machine may take for a picture, whatever it says meanwhile."""
+"""One job on one machine: how long it may take, and whose fault it is when it fails."""
 
 import asyncio
 import json
@@ -17,13 +17,17 @@ from orchestrator.control.lora_fetch import LoraFetch
 from orchestrator.control.painting import MachineFailed, Painter
 from orchestrator.control.preparer import PrepareLimits
 from orchestrator.control.restarts import DONE, FACT, Restarts
+from orchestrator.domain.errors import GraphRejected
 from orchestrator.domain.ids import PromptId
-from orchestrator.domain.instance import Address
+from orchestrator.domain.instance import Address, EndReason, Instance
+from orchestrator.domain.job import Job
+from orchestrator.domain.stages import Stage as ColdStep
+from orchestrator.domain.stages import StageState, Step
 from orchestrator.domain.workflows import Graph
 from orchestrator.ports.comfy import Comfy, ComfyConnector, OnProgress, Painting, ServerStats
 from orchestrator.ports.host import Host, HostConnector
 from tests import virtual_time
-from tests.component.control.stage import a_stage
+from tests.component.control.stage import Stage, a_stage
 from tests.fuzz.machine import SayingHost
 
 NEVER = timedelta(hours=1)
@@ -70,30 +74,88 @@ class Dripping(Comfy, ComfyConnector):
         return ServerStats(version="", device="", vram_total_bytes=0)
 
 
+class Refusing(Dripping):
+    """Takes no graph."""
+
+    async def paint(self, graph: Graph, prompt: PromptId, *, on_progress: OnProgress) -> tuple[bytes, ...]:
+        raise GraphRejected("No such node here.")
+
+
+@asynccontextmanager
+async def a_painter(stage: Stage, comfies: ComfyConnector, blobs: Path) -> AsyncIterator[Painter]:
+    async with asyncio.TaskGroup() as group:
+        links = Links(hosts=Machines(), comfies=comfies, group=group, connect_limit=NEVER)
+        restarts = Restarts(stage.shared, links=links, agent_source=b"", limits=PrepareLimits())
+        loras = LoraFetch(stage.shared, links=links, agent_source=b"", limits=PrepareLimits())
+        yield Painter(stage.shared, links=links, restarts=restarts, loras=loras, blobs=LocalBlobs(blobs))
+        await links.close()
+
+
+async def a_machine(stage: Stage) -> Instance:
+    """One that is ready, and within reach."""
+    ready = await stage.make_ready()
+    async with stage.shared.store.writing() as books:
+        reachable = replace(ready, address=Address(host="127.0.0.1", port=1))
+        return await books.instances.change(ready, reachable, reason="test")
+
+
+async def paint(painter: Painter, stage: Stage, job: Job, on: Instance) -> None:
+    workflow = stage.shared.catalog.find(job.workflow)
+    assert workflow is not None
+    await painter.paint(replace(job, prompt=PromptId("p1"), instance=on.id), workflow, is_new=True)
+
+
 def test_a_machine_that_always_does_one_more_step_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     """It is paid by the minute."""
 
     async def wait_for_a_picture() -> None:
-        async with a_stage(tmp_path) as stage, asyncio.TaskGroup() as group:
-            links = Links(hosts=Machines(), comfies=Dripping(), group=group, connect_limit=NEVER)
-            restarts = Restarts(stage.shared, links=links, agent_source=b"", limits=PrepareLimits())
-            loras = LoraFetch(stage.shared, links=links, agent_source=b"", limits=PrepareLimits())
-            blobs = LocalBlobs(tmp_path / "blobs")
-            painter = Painter(stage.shared, links=links, restarts=restarts, loras=loras, blobs=blobs)
+        async with a_stage(tmp_path) as stage, a_painter(stage, Dripping(), tmp_path) as painter:
             asked = await stage.job(await stage.ask())
-            ready = await stage.make_ready()
+            machine = await a_machine(stage)
             async with stage.shared.store.writing() as books:
-                reachable = replace(ready, address=Address(host="127.0.0.1", port=1))
-                await books.instances.change(ready, reachable, reason="test")
-                await books.set_fact(FACT, json.dumps({ready.id: DONE}))  # its ComfyUI was started again before
-            job = replace(asked, prompt=PromptId("p1"), instance=ready.id)
-            workflow = stage.shared.catalog.find(job.workflow)
-            assert workflow is not None
+                await books.set_fact(FACT, json.dumps({machine.id: DONE}))  # its ComfyUI was started again before
 
             with pytest.raises(MachineFailed, match="to its end"):
-                await painter.paint(job, workflow, is_new=True)
+                await paint(painter, stage, asked, machine)
 
             assert asyncio.get_running_loop().time() < 2 * stage.shared.limits.painting.total_seconds()
-            await links.close()
 
     virtual_time.run(wait_for_a_picture())
+
+
+def test_a_machine_that_refuses_its_very_first_graph_is_blamed_and_on_a_second_one_the_graph(tmp_path: Path) -> None:
+    """No smoke picture is made while somebody waits: the first real one is the proof that a machine can paint."""
+
+    async def ask_for_two_pictures() -> None:
+        async with a_stage(tmp_path) as stage, a_painter(stage, Refusing(), tmp_path) as painter:
+            asked = await stage.job(await stage.ask())
+            machine = await a_machine(stage)
+
+            with pytest.raises(MachineFailed) as caught:
+                await paint(painter, stage, asked, machine)
+            assert caught.value.reason is EndReason.COMFYUI_FAILED
+
+            await stage.lose(machine, EndReason.COMFYUI_FAILED)
+            await stage.look()
+            with pytest.raises(GraphRejected):
+                await paint(painter, stage, asked, await a_machine(stage))
+
+    virtual_time.run(ask_for_two_pictures())
+
+
+@pytest.mark.parametrize("proof", ["a smoke picture", "a picture for somebody"])
+def test_on_a_machine_that_has_painted_the_graph_is_to_blame(tmp_path: Path, proof: str) -> None:
+    async def ask_for_a_picture() -> None:
+        async with a_stage(tmp_path) as stage, a_painter(stage, Refusing(), tmp_path) as painter:
+            first = await stage.ask()
+            machine = await a_machine(stage)
+            if proof == "a smoke picture":
+                async with stage.shared.store.writing() as books:
+                    await books.instances.record_stage(machine.id, ColdStep(step=Step.SMOKE, state=StageState.DONE))
+            else:
+                await stage.paint(first, machine, timedelta(seconds=9))
+
+            with pytest.raises(GraphRejected):
+                await paint(painter, stage, await stage.job(await stage.ask(key="k2")), machine)
+
+    virtual_time.run(ask_for_a_picture())
