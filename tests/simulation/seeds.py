@@ -45,4 +45,5 @@ ONCE_FAILED: Mapping[int, str] = {
     2163: "a listing that came too soon to say that a machine was gone counted as one that had shown it",
     1163: "a machine that a listing had lacked while it booted was booked no further than that listing",
     2801: "the bot was stopped by hand while the disk was full, and ended with a traceback before its machines did",
+    2381: "one whose machine had run on while the bot was away was over their budget at somebody else's launch",
 }
