@@ -3,6 +3,7 @@ The agent: the one file of ours that runs on a rented machine. Standard library 
 
     python3 agent.py start --root R    start the daemon, or keep the one of just this version that runs already
     python3 agent.py call --root R     one request on standard input, events on standard output, a JSON line each
+    python3 agent.py fetcher --root R  what the daemon starts to have more than one process speak TLS
 
 A request names its work in "op"; see OPERATIONS. Events are "step" and "progress", then one "done" or "failed"
 (with "code" and "detail"). Work does not end with its caller: the same request again joins it, or finds it done.
@@ -11,10 +12,12 @@ request names.
 """
 
 import argparse
+import array
 import collections
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import http.client
 import json
@@ -29,6 +32,8 @@ import shlex
 import shutil
 import signal
 import socket
+import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -46,17 +51,27 @@ COMFYUI_LOG_BYTES = 16 * MIB
 TAIL_BYTES = 2 * KIB
 HOUSEKEEPING_S = 5.0
 
-CONNECTIONS = 16  # over all mirrors; one connection carries 30-100 MB/s on the machines that are rented
+CONNECTIONS = 16  # over all mirrors, to begin with; one carries 30-100 MB/s on the machines that are rented
 MOST_CONNECTIONS = 64
+FETCHERS = 8  # processes; together they bring more than one core can hash
+LANES = 2  # connections that a fetcher gets before another is started: Python's TLS loses with more in one process
+FETCHERS_LOST = 4  # that end by themselves, until none are started any more
+PACKET = 64 * KIB  # of a talk with a fetcher
+MORE = 1.5  # so many times the connections are tried next
+WORTH = 1.05  # so many times the bytes, or more connections are not worth having
+WINDOW_S = 1.0  # what is measured to decide on it
+WINDOWS = 2  # that a trial gets to show that it is worth it
 HASHERS = 4  # idle most of the time; a file without chunks keeps only one busy
 BLOCK = MIB  # what is written, hashed and remembered at once
 SMALLEST_BLOCK = 32 * KIB
+HASHED = 128 * KIB  # read and hashed at once: it stays in the processor's cache on the way
 FIRST_BLOCKS = 8  # asked of a mirror whose speed is not known yet
 LONGEST_SPAN = 64 * MIB
 SPAN_S = 4.0  # how long one request should take at its mirror's speed
 READ = 64 * KIB
 CONNECT_S = 10.0
 STALL_S = 10.0  # a connection without a byte for so long is given up
+GLANCE_S = 0.25  # what has come meanwhile is told so often
 NO_PROGRESS_S = 30.0
 PROGRESS_S = 0.25
 RATE_WINDOW_S = 3.0
@@ -301,11 +316,17 @@ class Connection:
         connection.request("GET", target, headers=headers)
         return connection.getresponse()
 
+    def body(self, answer: http.client.HTTPResponse) -> "Body":
+        return Body(answer, self._http.sock if self._http is not None else None)
+
     def _to(self, parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:
         if self._http is None or self._origin != (parts.scheme, parts.netloc):
             self.close()
-            kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-            self._http = kind(parts.hostname or "", parts.port, timeout=CONNECT_S)
+            host, port = parts.hostname or "", parts.port
+            if parts.scheme == "https":
+                self._http = http.client.HTTPSConnection(host, port, timeout=CONNECT_S, context=trusted())
+            else:
+                self._http = http.client.HTTPConnection(host, port, timeout=CONNECT_S)
             self._origin = (parts.scheme, parts.netloc)
             self._http.connect()
             self._http.sock.settimeout(STALL_S)
@@ -325,23 +346,149 @@ class Connection:
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)  # an SSL socket's own method is not for two threads
 
 
-def check_answer(answer: http.client.HTTPResponse, first: int, last: int, size: int) -> bool:
+@functools.lru_cache(maxsize=1)
+def trusted() -> ssl.SSLContext:
+    """Whom we believe: read once, since that takes longer than a handshake."""
+    return ssl.create_default_context()
+
+
+class Body:
+    """
+    The bytes of an answer, read past the library's layers: they cost as much as TLS itself.
+
+    Without TLS a whole block comes with one system call.
+    """
+
+    def __init__(self, answer: http.client.HTTPResponse, sock: Optional[socket.socket]) -> None:
+        self._answer = answer
+        self._is_counted = answer.length is not None and not answer.chunked
+        self._sock = sock if self._is_counted else None
+        self._is_plain = sock is not None and not isinstance(sock, ssl.SSLSocket)
+        self._has_begun = False
+
+    def read_into(self, block: memoryview) -> int:
+        """Bytes that have come, in about GLANCE_S where there is no TLS; 0 at the end."""
+        if self._sock is None:
+            return self._answer.readinto(block[:READ])
+        block = block[: self._answer.length]
+        if self._has_begun and block:
+            count = self._wait(self._sock, block) if self._is_plain else self._sock.recv_into(block)
+            self._answer.length = (self._answer.length or 0) - count
+            return count
+        return self._begin(block)
+
+    def _begin(self, block: memoryview) -> int:
+        """What the library has read with the head; its buffer is empty then."""
+        self._has_begun = True
+        data = self._answer.read1(min(READ, len(block))) if block else b""
+        block[: len(data)] = data
+        if self._sock is not None and self._is_plain:
+            self._sock.settimeout(None)
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(GLANCE_S * 1e6)))
+        return len(data)
+
+    def _wait(self, sock: socket.socket, block: memoryview) -> int:
+        deadline = time.monotonic() + STALL_S
+        while True:
+            try:
+                return sock.recv_into(block, len(block), socket.MSG_WAITALL)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise socket.timeout("timed out") from None
+
+    def end(self) -> bool:
+        """Whether the connection can be used again."""
+        if self._answer.length != 0:
+            return False
+        self._answer.read()  # tells the library that the connection is free again
+        if self._sock is not None and self._is_plain:
+            self._sock.settimeout(STALL_S)
+        return True
+
+
+class Answer:
+    """The head of an answer."""
+
+    def __init__(self, status: int, reason: str, headers: Dict[str, str]) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers  # by their names in small letters
+
+    @classmethod
+    def of(cls, answer: http.client.HTTPResponse) -> "Answer":
+        return cls(answer.status, answer.reason, {name.lower(): value for name, value in answer.getheaders()})
+
+    def header(self, name: str, otherwise: str = "") -> str:
+        return self.headers.get(name, otherwise)
+
+
+class Line:
+    """One connection and one block, on its way from there into a file."""
+
+    is_secure = False  # whether it is meant for TLS, in a process of its own
+    is_gone = False
+
+    def __init__(self) -> None:
+        self._connection = Connection()
+        self._buffer = memoryview(bytearray(BLOCK))
+        self._body: Optional[Body] = None
+
+    def ask(self, url: str, first: int, last: int, download: "Download") -> Tuple[Answer, str]:
+        """Ask for the bytes *first* to *last*, both included; gives the head and the URL that gave it."""
+        answer, there = self._connection.get(url, first, last)
+        self._body = self._connection.body(answer)
+        return Answer.of(answer), there
+
+    def read(self, length: int, heard: Callable[[int], None]) -> None:
+        """Have the next block come, and tell of each part of it."""
+        filled = 0
+        while filled < length:
+            count = self._body.read_into(self._buffer[filled:length]) if self._body is not None else 0
+            if not count:
+                raise BadAnswer("the body ends early")
+            filled += count
+            heard(count)
+
+    def write(self, download: "Download", index: int) -> None:
+        """Write the block that has come to its place."""
+        download.write(index, self._buffer[: download.length(index)])
+
+    def end(self) -> None:
+        """The answer has been taken, or there is more to come that nobody wants."""
+        if self._body is not None and not self._body.end():
+            self._connection.close()
+        self._body = None
+
+    def close(self) -> None:
+        self._connection.close()
+        self._body = None
+
+    def leave(self) -> None:
+        """Nobody needs it any more."""
+        self.close()
+
+    def abort(self) -> None:
+        """Wake, from another thread, whoever waits for bytes."""
+        self._connection.abort()
+
+
+def check_answer(answer: Answer, first: int, last: int, size: int) -> bool:
     """True when it carries just the range, False when it is the whole file; anything else is refused."""
-    length = answer.getheader("Content-Length")
-    if answer.getheader("Content-Encoding", "identity") != "identity":
+    length = answer.headers.get("content-length")
+    kind = answer.header("content-type")
+    if answer.header("content-encoding", "identity") != "identity":
         raise BadAnswer("encoded body")
     if answer.status == 206:
-        said = answer.getheader("Content-Range", "")
+        said = answer.header("content-range")
         if said != f"bytes {first}-{last}/{size}" or length not in (None, str(last - first + 1)):
             raise BadAnswer(f"206 with {said!r}, {length} bytes")
         return True
-    if answer.status == 200 and length == str(size) and "text/html" not in answer.getheader("Content-Type", ""):
+    if answer.status == 200 and length == str(size) and "text/html" not in kind:
         return False
-    kind = answer.getheader("Content-Type", "")
     raise BadAnswer(f"{answer.status} {kind}, {length} bytes")
 
 
-def check_welcome(answer: http.client.HTTPResponse, url: str, there: str) -> None:
+def check_welcome(answer: Answer, url: str, there: str) -> None:
     """
     Tell when another address is needed: this one, which may be signed, is refused.
 
@@ -355,7 +502,7 @@ def ask_size(url: str, most: int) -> int:
     """Ask a mirror how long a file is, and believe nothing above *most*."""
     with contextlib.closing(Connection()) as connection:
         answer, there = connection.get(url, 0, 0)
-        check_welcome(answer, url, there)
+        check_welcome(Answer.of(answer), url, there)
         match = re.fullmatch(r"bytes 0-0/(\d+)", answer.getheader("Content-Range", ""))
         said = match.group(1) if answer.status == 206 and match else answer.getheader("Content-Length", "")
         if answer.status not in (200, 206) or not said.isdigit() or not 0 < int(said) <= most:
@@ -408,9 +555,11 @@ class Piece:
     def is_hashed(self) -> bool:
         return self.at == self.end
 
-    def add(self, data: bytes) -> None:
+    def add(self, parts: Iterator[memoryview]) -> None:
+        """Hash the next block."""
         if self.sha256 is not None:
-            self.digest.update(data)
+            for part in parts:
+                self.digest.update(part)
         self.at += 1
 
     @property
@@ -619,8 +768,15 @@ class Download:
         """
         os.pwrite(self._notes, bytes((origin,)), self._notes_start + index)
 
-    def read(self, index: int) -> bytes:
-        return os.pread(self._data, self.length(index), index * self.block)
+    def read(self, index: int, into: memoryview) -> Iterator[memoryview]:
+        """A block's bytes, part by part, each in the same place."""
+        offset, end = index * self.block, index * self.block + self.length(index)
+        while offset < end:
+            count = os.preadv(self._data, [into[: end - offset]], offset)
+            if not count:
+                raise OSError(errno.EIO, f"{self.path} has become shorter")
+            yield into[:count]
+            offset += count
 
     def publish(self) -> None:
         """Give the verified file its name."""
@@ -676,7 +832,7 @@ class Span:
         self.end = end
         self.is_stream = False
         self.is_doubled = False
-        self.connection: Optional[Connection] = None
+        self.line: Optional[Line] = None
         self.began = time.monotonic()
         self.received = 0
         self.is_cut = False
@@ -702,13 +858,56 @@ class Span:
         return left * seconds / self.received
 
 
+class Pace:
+    """
+    How many connections a fetch has over all mirrors: more as long as more bytes come with them.
+
+    A trial begins with a window that does not count, for connections take a while to get up to speed.
+    """
+
+    def __init__(self, count: int, *, window_s: float = WINDOW_S) -> None:
+        self.count = count
+        self._window_s = window_s
+        self._kept = count  # what to go back to
+        self._speed = 0.0  # bytes per second with that
+        self._windows = -1  # of this trial; the first does not count
+        self._since = math.inf
+        self._had = 0
+
+    @property
+    def is_decided(self) -> bool:
+        return self._windows > WINDOWS or self._kept == self.count == MOST_CONNECTIONS
+
+    def look(self, now: float, received: int, *, has_work: bool) -> None:
+        """To be called a few times a window, with all bytes so far and whether there is work for everybody."""
+        if not has_work or now < self._since:
+            self._since, self._had = now, received
+        elif now - self._since >= self._window_s and not self.is_decided:
+            speed = (received - self._had) / (now - self._since)
+            self._since, self._had = now, received
+            self._windows += 1
+            if self._windows > 0:
+                self._judge(speed)
+
+    def _judge(self, speed: float) -> None:
+        if speed >= WORTH * self._speed:
+            self._kept, self._speed, self._windows = self.count, speed, -1
+            self.count = min(MOST_CONNECTIONS, max(self.count + 1, int(self.count * MORE)))
+            log.info("%.1f MB/s with %d connections; trying %d", speed / 1e6, self._kept, self.count)
+        elif self._windows >= WINDOWS:
+            self.count, self._windows = self._kept, WINDOWS + 1
+            log.info("%d connections stay: more do not help", self.count)
+
+
 class Fetch:
-    """One manifest of files, fetched by a fixed number of threads."""
+    """One manifest of files, fetched by as many threads as there are connections."""
 
     def __init__(self, places: Places, request: Event) -> None:
         self._places = places
         self._patience = float(request.get("no_progress_s", NO_PROGRESS_S))
-        self._connections = max(1, min(MOST_CONNECTIONS, int(request.get("connections", CONNECTIONS))))
+        count = max(1, min(MOST_CONNECTIONS, int(request.get("connections", CONNECTIONS))))
+        self._pace = Pace(count, window_s=float(request.get("window_s", WINDOW_S)))
+        self._staff: Dict[Mirror, int] = {}  # threads, by mirror
         self._mirrors: Dict[str, Mirror] = {}
         self._changed = threading.Condition()
         self._failure: Optional[Failure] = None
@@ -719,7 +918,7 @@ class Fetch:
         self._writing = 0
         self._hashing = 0
         self._to_hash: Deque[Tuple[Download, Piece]] = collections.deque()
-        self._open_connections: Set[Connection] = set()
+        self._lines: Set[Line] = set()
         self._verified = Verified(places)
         self._volume = volume_of(places, request)
         dest = str(request["dest"])
@@ -800,11 +999,21 @@ class Fetch:
             raise Failure("disk_full", f"{wanted} bytes to fetch, {free} free")
 
     def _start(self) -> None:
-        jobs: List[Tuple[Any, ...]] = [(self._hash,)] * HASHERS
+        for _ in range(HASHERS):
+            self._begin(self._hash)
+        with self._changed:
+            self._hire()
+
+    def _begin(self, *job: Any) -> None:
+        threading.Thread(target=self._guarded, args=job, daemon=True).start()
+
+    def _hire(self) -> None:
+        """Have a thread for each connection that a mirror may have; those that are too many wait."""
         for mirror in self._mirrors.values():
-            jobs += [(self._work, mirror, number) for number in range(self._connections)]
-        for job in jobs:
-            threading.Thread(target=self._guarded, args=job, daemon=True).start()
+            there, wanted = self._staff.get(mirror, 0), self._quota(mirror)
+            for number in range(there, wanted):
+                self._begin(self._work, mirror, number)
+            self._staff[mirror] = max(there, wanted)
 
     def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
         """Whatever a thread dies of fails the fetch."""
@@ -831,13 +1040,16 @@ class Fetch:
                 if self._failure is not None:
                     raise self._failure
                 now = time.monotonic()
-                samples.append((now, self._received + sum(span.received for span in self._spans())))
+                received = self._received + sum(span.received for span in self._spans())
+                samples.append((now, received))
                 while now - samples[0][0] > RATE_WINDOW_S and len(samples) > 2:
                     samples.popleft()
                 event = self._progress(samples)
                 is_ready = all(download.is_ready for download in self.downloads)
                 self._check_progress(now)
                 self._cut_laggards(now)
+                self._pace.look(now, received, has_work=self._has_work())
+                self._hire()
             publish(event)
             if is_ready:
                 return
@@ -862,6 +1074,10 @@ class Fetch:
             heard = problems([source for download in waits for source in download.sources])
             raise Failure("no_progress", f"no byte for {self._patience:.0f} s: {heard}")
 
+    def _has_work(self) -> bool:
+        """Whether nobody waits for the end of what others do."""
+        return sum(download.states.count(OPEN) for download in self.downloads) >= self._pace.count
+
     def _spans(self) -> List[Span]:
         return [span for download in self.downloads for span in download.spans]
 
@@ -871,9 +1087,9 @@ class Fetch:
             seen = [span for span in download.spans if span.watched_s(now) >= LAG_S]
             best = max((span.lately(now) for span in seen), default=0.0)
             for span in seen:
-                if span.lately(now) < LAG_SHARE * best and span.connection is not None:
+                if span.lately(now) < LAG_SHARE * best and span.line is not None:
                     span.is_cut = True
-                    span.connection.abort()
+                    span.line.abort()
                 span.look(now)
 
     def _done(self) -> int:
@@ -889,24 +1105,37 @@ class Fetch:
             self._changed.wait_for(lambda: not self._writing and not self._hashing)
             for download in self.downloads:
                 download.close()
-        for connection in list(self._open_connections):
-            connection.abort()  # its worker ends by itself; nobody waits for a mirror that hangs
+        for line in list(self._lines):
+            line.abort()  # its worker ends by itself; nobody waits for a mirror that hangs
 
     # Workers.
 
     def _work(self, mirror: Mirror, number: int) -> None:
-        connection = Connection()
-        self._open_connections.add(connection)
-        buffer = bytearray(BLOCK)
+        line: Optional[Line] = None
         try:
             while True:
                 span = self._next_span(mirror, number)
                 if span is None:
                     return
-                self._fetch(connection, span, memoryview(buffer))
+                line = self._line_for(span, line)
+                self._fetch(line, span)
         finally:
-            self._open_connections.discard(connection)
-            connection.close()
+            self._leave(line)
+
+    def _line_for(self, span: Span, line: Optional[Line]) -> Line:
+        """The line that there is, or a new one of the right kind."""
+        is_secure = (span.source.direct or span.source.url).startswith("https:")
+        if line is not None and not line.is_gone and line.is_secure == is_secure:
+            return line
+        self._leave(line)
+        line = Line()
+        self._lines.add(line)
+        return line
+
+    def _leave(self, line: Optional[Line]) -> None:
+        if line is not None:
+            self._lines.discard(line)
+            line.leave()
 
     def _next_span(self, mirror: Mirror, number: int) -> Optional[Span]:
         """Wait for something to do; None when the fetch is over."""
@@ -928,7 +1157,7 @@ class Fetch:
             return 1
         busy = {source.mirror for download in self._waiting() for source in download.sources if not source.is_lost}
         up = sum(not self._is_slow(other) for other in busy)
-        return max(1, self._connections // max(1, up))
+        return max(1, self._pace.count // max(1, up))
 
     def _waiting(self) -> List[Download]:
         return [download for download in self.downloads if not download.is_complete]
@@ -963,7 +1192,7 @@ class Fetch:
 
     def _wanted(self, download: Download, mirror: Mirror) -> int:
         """How many blocks to ask for: some seconds' worth, but never more than a fair share of what is left."""
-        share = download.states.count(OPEN) // self._connections
+        share = download.states.count(OPEN) // self._pace.count
         by_speed = int(min(mirror.speed * SPAN_S, LONGEST_SPAN) / download.block) if mirror.speed else FIRST_BLOCKS
         return max(1, min(share, by_speed))
 
@@ -994,39 +1223,36 @@ class Fetch:
         slowest.is_doubled = True
         return Span(download, source, slowest.at, slowest.end)
 
-    def _fetch(self, connection: Connection, span: Span, buffer: memoryview) -> None:
+    def _fetch(self, line: Line, span: Span) -> None:
         source = span.source
-        span.connection = connection
+        span.line = line
         try:
-            self._receive(connection, span, buffer)
+            self._receive(line, span)
         except (http.client.HTTPException, OSError, BadAnswer) as problem:
-            connection.close()
+            line.close()
             with self._changed:
                 if not span.is_cut or self._is_slow(source.mirror):
                     source.failed(problem)
         finally:
             self._release(span)
 
-    def _receive(self, connection: Connection, span: Span, buffer: memoryview) -> None:
+    def _receive(self, line: Line, span: Span) -> None:
         download, source = span.download, span.source
         first = span.at * download.block
         last = min(span.end * download.block, download.size) - 1
         url = source.url
-        answer, there = connection.get(source.direct or url, first, last)
+        answer, there = line.ask(source.direct or url, first, last, download)
         check_welcome(answer, url, there)
         source.direct = there if url == source.url else ""
         if check_answer(answer, first, last, download.size):
             source.ignores_ranges = False
         else:
             self._stream_instead(span)
+        heard = functools.partial(self._hear, span)
         while span.at < span.end and not self._is_over:
-            block = buffer[: download.length(span.at)]
-            self._read_block(answer, span, block)
-            self._commit(span, block)
-        if answer.length == 0:
-            answer.read()  # tells the library that the connection is free again
-        else:
-            connection.close()  # there is more to come that nobody wants
+            line.read(download.length(span.at), heard)
+            self._commit(span, line)
+        line.end()
 
     def _stream_instead(self, span: Span) -> None:
         """The mirror sends the whole file: take it so only where there is no better way."""
@@ -1038,19 +1264,13 @@ class Fetch:
             self._reopen(span)
             span.at, span.end, span.is_stream = 0, download.count, True
 
-    def _read_block(self, answer: http.client.HTTPResponse, span: Span, block: memoryview) -> None:
-        filled = 0
-        while filled < len(block):
-            if self._is_over:
-                raise BadAnswer("the fetch is over")
-            count = answer.readinto(block[filled : filled + READ])  # into its place: TLS gives 16 KiB at a time
-            if not count:
-                raise BadAnswer("the body ends early")
-            filled += count
-            self._heard = time.monotonic()
-            span.received += count
+    def _hear(self, span: Span, count: int) -> None:
+        if self._is_over:
+            raise BadAnswer("the fetch is over")
+        self._heard = time.monotonic()
+        span.received += count
 
-    def _commit(self, span: Span, block: memoryview) -> None:
+    def _commit(self, span: Span, line: Line) -> None:
         """Write a block unless somebody else was faster; the first one counts."""
         download, index = span.download, span.at
         with self._changed:
@@ -1064,7 +1284,7 @@ class Fetch:
             self._writing += 1
         origin = 1 + download.sources.index(span.source)
         try:
-            download.write(index, block)
+            line.write(download, index)
             download.note(index, origin)
         except OSError as error:
             raise disk_failure(error) from error
@@ -1072,7 +1292,7 @@ class Fetch:
             with self._changed:
                 download.mark(index, origin)
                 self._queue(download, download.to_hash(index))
-                self._fetched += len(block)
+                self._fetched += download.length(index)
         finally:
             with self._changed:
                 self._writing -= 1
@@ -1118,6 +1338,7 @@ class Fetch:
             self._queue(download, piece if piece.is_hashed else download.to_hash(piece.first))
 
     def _hash(self) -> None:
+        buffer = memoryview(bytearray(HASHED))
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._to_hash or self._is_over)
@@ -1127,15 +1348,15 @@ class Fetch:
                 self._hashing += 1
                 download.hashing += 1
             try:
-                self._hash_front(download, piece)
+                self._hash_front(download, piece, buffer)
             finally:
                 with self._changed:
                     self._hashing -= 1
                     self._changed.notify_all()
 
-    def _hash_front(self, download: Download, piece: Piece) -> None:
+    def _hash_front(self, download: Download, piece: Piece, buffer: memoryview) -> None:
         while not (piece.is_hashed or self._is_over or download.is_wrong_copy) and download.states[piece.at] == DONE:
-            piece.add(download.read(piece.at) if piece.sha256 is not None else b"")
+            piece.add(download.read(piece.at, buffer))
         with self._changed:
             download.hashing -= 1
             piece.is_hashing = False
