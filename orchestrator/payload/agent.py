@@ -54,6 +54,7 @@ HOUSEKEEPING_S = 5.0
 CONNECTIONS = 16  # over all mirrors, to begin with; one carries 30-100 MB/s on the machines that are rented
 MOST_CONNECTIONS = 64
 FETCHERS = 8  # processes; together they bring more than one core can hash
+FETCHER_BYTES = 64 * MIB  # to fetch, for each of them: starting one takes as long as some of these
 LANES = 2  # connections that a fetcher gets before another is started: Python's TLS loses with more in one process
 FETCHERS_LOST = 4  # that end by themselves, until none are started any more
 PACKET = 64 * KIB  # of a talk with a fetcher
@@ -79,6 +80,8 @@ DOWN_AFTER = 3  # failures in a row; a mirror that is down keeps one connection,
 SLOW_SHARE = 0.05  # of the best mirror's speed: a slower one keeps one connection and single blocks
 LONGEST_REST_S = 3.0
 REDIRECTS = 5
+LONGEST_ADDRESS = 16 * KIB
+HEADERS = ("content-length", "content-type", "content-encoding", "content-range")  # that we read
 LIES = 3  # wrong chunks after which a mirror of a file is asked for no more of it
 REFUSING = (400, 401, 403, 410)  # what mirrors answer to an address whose signature is not, or no longer, good
 REFUSALS = 3  # in a row
@@ -98,6 +101,8 @@ STOP_S = 5.0
 
 Event = Dict[str, Any]
 Publish = Callable[[Event], None]
+
+THIS_FILE = os.path.abspath(__file__)  # the daemon goes to another folder
 
 log = logging.getLogger("agent")
 
@@ -127,6 +132,7 @@ class Places:
         self.comfyui = os.path.join(self.root, "comfyui")
         self.source = os.path.join(self.root, "comfyui-source")
         self.venv = os.path.join(self.root, "comfyui-venv")
+        self.alone = -1  # the daemon's lock, as long as it holds it
 
     def in_state(self, name: str) -> str:
         return os.path.join(self.state, name)
@@ -207,6 +213,10 @@ class BadAnswer(Exception):
 
 class Refused(BadAnswer):
     """A mirror lets us in no more: so answer signed addresses when their time is over."""
+
+
+class Gone(Exception):
+    """A fetcher has ended, and what it was at is lost."""
 
 
 class Mirror:
@@ -293,6 +303,8 @@ class Connection:
                 return answer, url
             self.close()
             url = urllib.parse.urljoin(url, answer.getheader("Location", ""))
+            if len(url) > LONGEST_ADDRESS:
+                raise BadAnswer(f"redirects to an address of {len(url)} characters")
         raise BadAnswer(f"more than {REDIRECTS} redirects")
 
     def _ask(self, parts: urllib.parse.SplitResult, first: int, last: int) -> http.client.HTTPResponse:
@@ -389,12 +401,10 @@ class Body:
 
     def _wait(self, sock: socket.socket, block: memoryview) -> int:
         deadline = time.monotonic() + STALL_S
-        while True:
-            try:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(BlockingIOError):
                 return sock.recv_into(block, len(block), socket.MSG_WAITALL)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise socket.timeout("timed out") from None
+        raise socket.timeout("timed out")
 
     def end(self) -> bool:
         """Whether the connection can be used again."""
@@ -412,28 +422,25 @@ class Answer:
     def __init__(self, status: int, reason: str, headers: Dict[str, str]) -> None:
         self.status = status
         self.reason = reason
-        self.headers = headers  # by their names in small letters
+        self.headers = headers  # HEADERS; empty where there is none
 
     @classmethod
     def of(cls, answer: http.client.HTTPResponse) -> "Answer":
-        return cls(answer.status, answer.reason, {name.lower(): value for name, value in answer.getheaders()})
-
-    def header(self, name: str, otherwise: str = "") -> str:
-        return self.headers.get(name, otherwise)
+        return cls(answer.status, answer.reason, {name: answer.getheader(name, "") for name in HEADERS})
 
 
 class Line:
     """One connection and one block, on its way from there into a file."""
 
-    is_secure = False  # whether it is meant for TLS, in a process of its own
     is_gone = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_secure: bool = False) -> None:
+        self.is_secure = is_secure
         self._connection = Connection()
         self._buffer = memoryview(bytearray(BLOCK))
         self._body: Optional[Body] = None
 
-    def ask(self, url: str, first: int, last: int, download: "Download") -> Tuple[Answer, str]:
+    def ask(self, url: str, first: int, last: int) -> Tuple[Answer, str]:
         """Ask for the bytes *first* to *last*, both included; gives the head and the URL that gave it."""
         answer, there = self._connection.get(url, first, last)
         self._body = self._connection.body(answer)
@@ -449,9 +456,12 @@ class Line:
             filled += count
             heard(count)
 
-    def write(self, download: "Download", index: int) -> None:
-        """Write the block that has come to its place."""
-        download.write(index, self._buffer[: download.length(index)])
+    def write(self, handle: int, length: int, offset: int) -> None:
+        """Write the block that has come to its place in an open file."""
+        data = self._buffer[:length]
+        while data:
+            written = os.pwrite(handle, data, offset)
+            data, offset = data[written:], offset + written
 
     def end(self) -> None:
         """The answer has been taken, or there is more to come that nobody wants."""
@@ -460,6 +470,7 @@ class Line:
         self._body = None
 
     def close(self) -> None:
+        """Let go of the connection."""
         self._connection.close()
         self._body = None
 
@@ -474,13 +485,11 @@ class Line:
 
 def check_answer(answer: Answer, first: int, last: int, size: int) -> bool:
     """True when it carries just the range, False when it is the whole file; anything else is refused."""
-    length = answer.headers.get("content-length")
-    kind = answer.header("content-type")
-    if answer.header("content-encoding", "identity") != "identity":
+    length, kind, encoding, said = (answer.headers[name] for name in HEADERS)
+    if encoding not in ("", "identity"):
         raise BadAnswer("encoded body")
     if answer.status == 206:
-        said = answer.header("content-range")
-        if said != f"bytes {first}-{last}/{size}" or length not in (None, str(last - first + 1)):
+        if said != f"bytes {first}-{last}/{size}" or length not in ("", str(last - first + 1)):
             raise BadAnswer(f"206 with {said!r}, {length} bytes")
         return True
     if answer.status == 200 and length == str(size) and "text/html" not in kind:
@@ -590,6 +599,255 @@ class Chunks:
         while self.sha256s and self.size % block:
             block //= 2
         return block
+
+
+# Python's TLS gets slower with every connection of a process, so these are shared out among several: fetchers, started
+# by the daemon and ending with it. A fetcher knows nothing of files and plans. It has lanes, a socket each, on which a
+# worker of the daemon has it ask, read a block, write it: what a Line does, in another process.
+
+
+def usable_cpus() -> int:
+    """What this process may use; a container sees all of its host's."""
+    count = len(os.sched_getaffinity(0))
+    with contextlib.suppress(OSError, ValueError):
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as limits:
+            quota, period = limits.read().split()
+        count = min(count, max(1, int(quota) // int(period)))  # "max" is no number, and no limit
+    return count
+
+
+def send_packet(sock: socket.socket, message: Any, handle: int = -1, flags: int = 0) -> None:
+    """One message, and with it an open file."""
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [handle]))] if handle >= 0 else []
+    sock.sendmsg([json.dumps(message).encode()], ancillary, flags)
+
+
+def receive_packet(sock: socket.socket) -> Tuple[Any, int]:
+    """The next message and the open file that came with it, or -1; None at the end."""
+    data, ancillary, _, _ = sock.recvmsg(PACKET, socket.CMSG_SPACE(array.array("i").itemsize))
+    handles = array.array("i", ancillary[0][2] if ancillary else b"")
+    return json.loads(data or b"null"), handles[0] if handles else -1
+
+
+class Lane(Line):
+    """A line in a fetcher."""
+
+    def __init__(self, fetcher: "Fetcher", number: int, sock: socket.socket) -> None:
+        self.is_secure = True
+        self._fetcher = fetcher
+        self._number = number
+        self._sock = sock
+
+    def ask(self, url: str, first: int, last: int) -> Tuple[Answer, str]:
+        said = self._order("ask", url, first, last)
+        return Answer(said["status"], said["reason"], said["headers"]), said["there"]
+
+    def read(self, length: int, heard: Callable[[int], None]) -> None:
+        self._order("read", length, heard=heard)
+
+    def write(self, handle: int, length: int, offset: int) -> None:
+        self._order("write", length, offset, handle=handle)
+
+    def end(self) -> None:
+        self._order("end")
+
+    def close(self) -> None:
+        if not self.is_gone:
+            with contextlib.suppress(Gone):
+                self._order("close")
+
+    def leave(self) -> None:
+        self.is_gone = True
+        self._sock.close()
+        self._fetcher.lanes.discard(self._number)
+
+    def abort(self) -> None:
+        self._fetcher.tell("abort", self._number)
+
+    def _order(self, *order: Any, handle: int = -1, heard: Callable[[int], None] = lambda _: None) -> Event:
+        """Have something done, and wait until it is; errors are raised as if they had happened here."""
+        said = None
+        try:
+            send_packet(self._sock, order, handle)
+            while True:
+                said, _ = receive_packet(self._sock)
+                if said is None or "is_done" in said:
+                    break
+                heard(said["heard"])
+        except OSError as error:
+            log.info("a fetcher: %s", error)
+        if said is None:
+            self.is_gone = True
+            raise Gone
+        if said.get("heard"):
+            heard(said["heard"])
+        if "problem" in said:
+            raise OSError(said["errno"], said["problem"]) if "errno" in said else BadAnswer(said["problem"])
+        return dict(said)
+
+
+class Fetcher:
+    """A child that has lanes. It ends when our end of its control socket is closed, by whatever ends us."""
+
+    def __init__(self, places: Places) -> None:
+        self.lanes: Set[int] = set()
+        self._numbers = 0
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._child = subprocess.Popen(
+            [sys.executable, THIS_FILE, "fetcher", "--root", places.root],
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[places.alone] if places.alone >= 0 else [],  # no other daemon begins while it may still write
+        )
+        theirs.close()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._child.poll() is None
+
+    def lane(self) -> Lane:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._numbers += 1
+        self.lanes.add(self._numbers)
+        self.tell("lane", self._numbers, theirs.fileno())  # a child that has ended leaves a lane that is gone
+        theirs.close()
+        return Lane(self, self._numbers, ours)
+
+    def tell(self, name: str, number: int, handle: int = -1) -> None:
+        with contextlib.suppress(OSError):
+            send_packet(self._control, [name, number], handle, socket.MSG_DONTWAIT)
+
+    def let_go(self) -> None:
+        self._control.close()
+
+    def wait(self) -> None:
+        try:
+            self._child.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+
+class Fetchers:
+    """As many as pay: with few lanes each, and no more than there are processors."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._most = 0
+        self._lost = 0
+        self._all: List[Fetcher] = []
+        self._lock = threading.Lock()
+
+    def allow(self, most: int, size: int) -> None:
+        """How many may be started for so many bytes. One by itself would win nothing."""
+        most = min(most, size // FETCHER_BYTES, usable_cpus())
+        self._most = most if most > 1 else 0
+
+    def lane(self) -> Optional[Lane]:
+        """A lane of the fetcher that has the fewest; None where this process is to do it itself."""
+        with self._lock:
+            alive = [fetcher for fetcher in self._all if fetcher.is_alive]
+            self._lost += len(self._all) - len(alive)
+            self._all = alive
+            if not self._most or self._lost >= FETCHERS_LOST:
+                return None
+            if len(alive) < self._most and all(len(fetcher.lanes) >= LANES for fetcher in alive):
+                alive.append(Fetcher(self._places))
+            return min(alive, key=lambda fetcher: len(fetcher.lanes)).lane()
+
+    def end(self) -> None:
+        with self._lock:
+            self._most = 0
+            for fetcher in self._all:
+                fetcher.let_go()
+            for fetcher in self._all:
+                fetcher.wait()
+
+
+def run_fetcher() -> NoReturn:
+    """A fetcher's own side; standard input is its control socket."""
+    control = socket.socket(fileno=0)
+    lines: Dict[int, Line] = {}
+    try:
+        while True:
+            message, handle = receive_packet(control)
+            if message is None:
+                break
+            name, number = message
+            if name == "lane":
+                lines[number] = Line()
+                lane = socket.socket(fileno=handle)
+                threading.Thread(target=serve_lane, args=(lines, number, lane), daemon=True).start()
+            elif number in lines:
+                lines[number].abort()
+    finally:
+        os._exit(0)
+
+
+def serve_lane(lines: Dict[int, Line], number: int, lane: socket.socket) -> None:
+    """Do one order after another, until the daemon leaves the lane."""
+    line = lines[number]
+    try:
+        with lane:
+            while True:
+                order, handle = receive_packet(lane)
+                if order is None:
+                    return
+                report = Report(lane)
+                said = obey(line, order, handle, report)
+                send_packet(lane, dict(said, is_done=True, heard=report.untold))
+    finally:
+        del lines[number]
+        line.leave()
+
+
+def obey(line: Line, order: List[Any], handle: int, report: "Report") -> Event:
+    """What comes of it. A file's errors have a number, a connection's have not: they are the mirror's."""
+    name, arguments = order[0], order[1:]
+    try:
+        if name == "ask":
+            answer, there = line.ask(*arguments)
+            return {"status": answer.status, "reason": answer.reason, "headers": answer.headers, "there": there}
+        if name == "write":
+            return write_for(line, handle, *arguments)
+        if name == "read":
+            line.read(arguments[0], report)
+        elif name == "end":
+            line.end()
+        else:
+            line.close()
+    except BadAnswer as problem:
+        return {"problem": str(problem)}
+    except (http.client.HTTPException, OSError, ValueError) as problem:
+        return {"problem": f"{type(problem).__name__}: {problem}"[:200]}
+    return {}
+
+
+def write_for(line: Line, handle: int, length: int, offset: int) -> Event:
+    try:
+        line.write(handle, length, offset)
+    except OSError as error:
+        return {"problem": str(error), "errno": error.errno or errno.EIO}
+    finally:
+        os.close(handle)
+    return {}
+
+
+class Report:
+    """Tells the daemon now and then what has come of a block."""
+
+    def __init__(self, lane: socket.socket) -> None:
+        self.untold = 0
+        self._lane = lane
+        self._told_at = time.monotonic()
+
+    def __call__(self, count: int) -> None:
+        self.untold += count
+        now = time.monotonic()
+        if now - self._told_at >= GLANCE_S:
+            send_packet(self._lane, {"heard": self.untold})
+            self._told_at, self.untold = now, 0
 
 
 OPEN, TAKEN, WRITING, DONE = 0, 1, 2, 3
@@ -754,11 +1012,10 @@ class Download:
         others = (other for other in self.sources if other is not source and other.is_usable(now))
         return all(other.ignores_ranges for other in others) and not any(span.is_stream for span in self.spans)
 
-    def write(self, index: int, data: memoryview) -> None:
-        offset = index * self.block
-        while data:
-            written = os.pwrite(self._data, data, offset)
-            data, offset = data[written:], offset + written
+    @property
+    def handle(self) -> int:
+        """The open file, for as long as a block is being written to it."""
+        return self._data
 
     def note(self, index: int, origin: int) -> None:
         """
@@ -919,6 +1176,8 @@ class Fetch:
         self._hashing = 0
         self._to_hash: Deque[Tuple[Download, Piece]] = collections.deque()
         self._lines: Set[Line] = set()
+        self._fetchers = Fetchers(places)
+        self._most_fetchers = int(request.get("fetchers", FETCHERS))
         self._verified = Verified(places)
         self._volume = volume_of(places, request)
         dest = str(request["dest"])
@@ -969,6 +1228,7 @@ class Fetch:
         try:
             self._open()
             self._check_room()
+            self._fetchers.allow(self._most_fetchers, self._total() - self._done())
             self._start()
             self._follow(publish)
         except OSError as error:
@@ -1107,6 +1367,7 @@ class Fetch:
                 download.close()
         for line in list(self._lines):
             line.abort()  # its worker ends by itself; nobody waits for a mirror that hangs
+        self._fetchers.end()
 
     # Workers.
 
@@ -1128,7 +1389,7 @@ class Fetch:
         if line is not None and not line.is_gone and line.is_secure == is_secure:
             return line
         self._leave(line)
-        line = Line()
+        line = (self._fetchers.lane() if is_secure else None) or Line(is_secure=is_secure)
         self._lines.add(line)
         return line
 
@@ -1228,6 +1489,8 @@ class Fetch:
         span.line = line
         try:
             self._receive(line, span)
+        except Gone:
+            log.warning("a fetcher is gone; what it was at is fetched again")
         except (http.client.HTTPException, OSError, BadAnswer) as problem:
             line.close()
             with self._changed:
@@ -1241,7 +1504,7 @@ class Fetch:
         first = span.at * download.block
         last = min(span.end * download.block, download.size) - 1
         url = source.url
-        answer, there = line.ask(source.direct or url, first, last, download)
+        answer, there = line.ask(source.direct or url, first, last)
         check_welcome(answer, url, there)
         source.direct = there if url == source.url else ""
         if check_answer(answer, first, last, download.size):
@@ -1284,8 +1547,12 @@ class Fetch:
             self._writing += 1
         origin = 1 + download.sources.index(span.source)
         try:
-            line.write(download, index)
+            line.write(download.handle, download.length(index), index * download.block)
             download.note(index, origin)
+        except Gone:
+            with self._changed:
+                download.states[index] = OPEN
+            raise
         except OSError as error:
             raise disk_failure(error) from error
         else:
@@ -2147,7 +2414,8 @@ def run_daemon(places: Places, version: str, ready: int) -> None:
         os.closerange(ready + 1, MOST_FILES)  # the starter's lock among them
         begin_log(places)
         alone = open(places.in_state("agent.lock"), "w")  # noqa: SIM115 - held as long as the process lives
-        fcntl.flock(alone, fcntl.LOCK_EX)  # a retired one may take a moment to go
+        fcntl.flock(alone, fcntl.LOCK_EX)  # a retired one may take a moment to go, and so may its fetchers
+        places.alone = alone.fileno()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(SOCKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -2205,9 +2473,11 @@ def pass_on(connection: socket.socket) -> bytes:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="The agent of a rented machine.")
-    parser.add_argument("command", choices=["start", "call"])
+    parser.add_argument("command", choices=["start", "call", "fetcher"])
     parser.add_argument("--root", required=True)
     arguments = parser.parse_args()
+    if arguments.command == "fetcher":
+        run_fetcher()
     return {"start": start, "call": call}[arguments.command](Places(arguments.root))
 
 
