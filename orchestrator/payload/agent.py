@@ -739,10 +739,10 @@ class Fetchers:
         self._all: List[Fetcher] = []
         self._lock = threading.Lock()
 
-    def allow(self, most: int, size: int) -> None:
-        """How many may be started for so many bytes. One by itself would win nothing."""
-        most = min(most, size // FETCHER_BYTES, usable_cpus())
-        self._most = most if most > 1 else 0
+    def allow(self, size: int, wanted: Optional[int] = None) -> None:
+        """How many may be started for so many bytes; one by itself would win nothing."""
+        useful = min(FETCHERS, size // FETCHER_BYTES, usable_cpus())
+        self._most = wanted if wanted is not None else useful if useful > 1 else 0
 
     def lane(self) -> Optional[Lane]:
         """A lane of the fetcher that has the fewest; None where this process is to do it itself."""
@@ -1177,7 +1177,7 @@ class Fetch:
         self._to_hash: Deque[Tuple[Download, Piece]] = collections.deque()
         self._lines: Set[Line] = set()
         self._fetchers = Fetchers(places)
-        self._most_fetchers = int(request.get("fetchers", FETCHERS))
+        self._wanted_fetchers = request.get("fetchers")
         self._verified = Verified(places)
         self._volume = volume_of(places, request)
         dest = str(request["dest"])
@@ -1228,7 +1228,7 @@ class Fetch:
         try:
             self._open()
             self._check_room()
-            self._fetchers.allow(self._most_fetchers, self._total() - self._done())
+            self._fetchers.allow(self._total() - self._done(), self._wanted_fetchers)
             self._start()
             self._follow(publish)
         except OSError as error:
@@ -1490,7 +1490,8 @@ class Fetch:
         try:
             self._receive(line, span)
         except Gone:
-            log.warning("a fetcher is gone; what it was at is fetched again")
+            if not self._is_over:
+                log.warning("a fetcher is gone; what it was at is fetched again")
         except (http.client.HTTPException, OSError, BadAnswer) as problem:
             line.close()
             with self._changed:
@@ -2369,7 +2370,7 @@ def start(places: Places) -> int:
     os.umask(0o077)
     os.makedirs(places.state, mode=0o700, exist_ok=True)
     os.chmod(places.state, 0o700)
-    with open(os.path.abspath(__file__), "rb") as file:
+    with open(THIS_FILE, "rb") as file:
         version = hashlib.sha256(file.read()).hexdigest()[:16]
     with open(places.in_state("start.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import random
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,9 +32,11 @@ class Mirrors:
         asked: Requests, by server.
         answered: Those of them whose answer is over, whole or cut off.
         headers: Of each request.
+        tls: What servers that are added from now on show; None for plain http.
     """
 
     folder: Path
+    tls: ssl.SSLContext | None = None
     servers: list[TestServer] = field(default_factory=list)
     served: list[int] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
@@ -66,8 +69,8 @@ class Mirrors:
 
         app.middlewares.append(count)
         app.on_response_prepare.append(note)
-        server = TestServer(app)
-        await server.start_server()
+        server = TestServer(app, scheme="https" if self.tls else "http")
+        await server.start_server(ssl=self.tls)
         self.servers.append(server)
         return server
 
