@@ -72,7 +72,7 @@ SPAN_S = 4.0  # how long one request should take at its mirror's speed
 READ = 64 * KIB
 CONNECT_S = 10.0
 STALL_S = 10.0  # a connection without a byte for so long is given up
-GLANCE_S = 0.25  # what has come meanwhile is told so often
+GLANCE_S = 0.05  # what has come meanwhile is told so often
 NO_PROGRESS_S = 30.0
 PROGRESS_S = 0.25
 RATE_WINDOW_S = 3.0
@@ -1127,33 +1127,37 @@ class Pace:
         self._window_s = window_s
         self._kept = count  # what to go back to
         self._speed = 0.0  # bytes per second with that
-        self._windows = -1  # of this trial; the first does not count
+        self._speeds: List[float] = []  # in the windows of this trial
+        self._is_warm = False  # the first has passed
+        self._is_decided = False
         self._since = math.inf
         self._had = 0
-
-    @property
-    def is_decided(self) -> bool:
-        return self._windows > WINDOWS or self._kept == self.count == MOST_CONNECTIONS
 
     def look(self, now: float, received: int, *, has_work: bool) -> None:
         """To be called a few times a window, with all bytes so far and whether there is work for everybody."""
         if not has_work or now < self._since:
             self._since, self._had = now, received
-        elif now - self._since >= self._window_s and not self.is_decided:
+        elif now - self._since >= self._window_s and not self._is_decided:
             speed = (received - self._had) / (now - self._since)
             self._since, self._had = now, received
-            self._windows += 1
-            if self._windows > 0:
-                self._judge(speed)
+            was_warm, self._is_warm = self._is_warm, True
+            if was_warm:
+                self._speeds.append(speed)
+                self._judge(sum(self._speeds) / len(self._speeds))
 
     def _judge(self, speed: float) -> None:
-        if speed >= WORTH * self._speed:
-            self._kept, self._speed, self._windows = self.count, speed, -1
+        """One window is enough where the new connections bring at least half of what the others do."""
+        is_over = len(self._speeds) >= WINDOWS
+        gain = speed / self._speed if self._speed else math.inf
+        if gain >= (1 + self.count / self._kept) / 2 or (is_over and gain >= WORTH):
+            self._kept, self._speed = self.count, speed
             self.count = min(MOST_CONNECTIONS, max(self.count + 1, int(self.count * MORE)))
-            log.info("%.1f MB/s with %d connections; trying %d", speed / 1e6, self._kept, self.count)
-        elif self._windows >= WINDOWS:
-            self.count, self._windows = self._kept, WINDOWS + 1
-            log.info("%d connections stay: more do not help", self.count)
+            self._speeds, self._is_warm = [], False
+            self._is_decided = self.count == self._kept
+            log.info("%.2f MB/s with %d connections; trying %d", speed / 1e6, self._kept, self.count)
+        elif is_over:
+            log.info("%.2f MB/s with %d connections; %d stay", speed / 1e6, self.count, self._kept)
+            self.count, self._is_decided = self._kept, True
 
 
 class Fetch:

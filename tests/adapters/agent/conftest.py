@@ -31,6 +31,7 @@ class Mirrors:
         served: Bytes of bodies sent, by server.
         asked: Requests, by server.
         answered: Those of them whose answer is over, whole or cut off.
+        at_once: Answers that were under way at the same time, at most, by server.
         headers: Of each request.
         tls: What servers that are added from now on show; None for plain http.
     """
@@ -41,6 +42,7 @@ class Mirrors:
     served: list[int] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
     answered: list[int] = field(default_factory=list)
+    at_once: list[int] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
     async def add(self, *, bytes_per_s: int = FAST, per_connection: int = FAST) -> TestServer:
@@ -50,10 +52,12 @@ class Mirrors:
         self.served.append(0)
         self.asked.append(0)
         self.answered.append(0)
+        self.at_once.append(0)
 
         @web.middleware
         async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
             self.asked[number] += 1
+            self.at_once[number] = max(self.at_once[number], self.asked[number] - self.answered[number])
             self.headers.append(dict(request.headers))
             try:
                 response = await handler(request)
