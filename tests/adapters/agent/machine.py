@@ -26,6 +26,7 @@ class AgentMachine:
     Attributes:
         programs: First on the PATH of everything that runs there.
         file_blocks: Largest file that its processes may write, in units of 1 KiB; 0 for any.
+        limit_s: How long a call may take.
     """
 
     root: Path
@@ -34,6 +35,7 @@ class AgentMachine:
     source: Path = AGENT
     python: str = sys.executable
     file_blocks: int = 0
+    limit_s: float = LIMIT_S
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, name: str) -> Sequence[str]:
@@ -64,7 +66,7 @@ class AgentMachine:
             os.close(folder)
         try:
             writer.write(json.dumps(request).encode() + b"\n")
-            async with asyncio.timeout(LIMIT_S):
+            async with asyncio.timeout(self.limit_s):
                 return [json.loads(line) async for line in reader]
         finally:
             writer.close()
