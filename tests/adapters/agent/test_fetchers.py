@@ -13,13 +13,12 @@ import pytest
 from orchestrator.sandbox.mirror import MirrorFault
 from tests.adapters.agent.certificate import Certificate, make_certificate
 from tests.adapters.agent.conftest import SIZES, Mirrors, assert_complete
-from tests.adapters.agent.machine import AgentMachine, Event, gone, is_alive
+from tests.adapters.agent.machine import LIMIT_S, AgentMachine, Event, gone, is_alive
 
 UNET = "unet/flux.safetensors"
 TOTAL = sum(SIZES.values())
 SLOW = 1_000_000
-TURNS = 20
-"""Of the loop, in which it notices whose handshake was broken off: a server that is closed forgets these."""
+LISTENS = "0A"
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +31,22 @@ async def secure(models: Path, certificate: Certificate) -> AsyncIterator[Mirror
     """No mirror yet; those to come speak TLS."""
     found = Mirrors(models, tls=certificate.server())
     yield found
-    for _ in range(TURNS):
-        await asyncio.sleep(0)
     for server in found.servers:
+        await nobody_at(server.port)
         await server.close()
+
+
+async def nobody_at(port: int | None) -> None:
+    """Wait until the server has noticed that its callers left: when closed it forgets those who broke TLS off."""
+    here = f":{port:04X}"
+    async with asyncio.timeout(LIMIT_S):
+        while any(is_held(line.split(), here) for line in Path("/proc/net/tcp").read_text().splitlines()[1:]):
+            await asyncio.sleep(0.01)
+
+
+def is_held(row: list[str], port: str) -> bool:
+    """Whether a line of the kernel's table is a connection of that port that some process has open."""
+    return row[1].endswith(port) and row[3] != LISTENS and row[9] != "0"
 
 
 @pytest.fixture
@@ -147,9 +158,8 @@ async def test_no_daemon_begins_while_a_fetcher_of_the_last_one_may_write(
         with pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.kill(seen[0], signal.SIGCONT)
-        await gone(seen[0])
-        await gone(seen[1])
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        async with asyncio.timeout(LIMIT_S):
+            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
 
 
 async def test_full_disk_is_told(bare_machine: AgentMachine, secure: Mirrors, certificate: Certificate) -> None:
