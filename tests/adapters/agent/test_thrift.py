@@ -1,8 +1,5 @@
 """No byte comes twice without need, whatever the speeds; and an agent that is killed at any moment loses little."""
 
-import asyncio
-import json
-import random
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -10,21 +7,16 @@ import pytest
 
 from orchestrator.sandbox.mirror import MirrorFault
 from tests.adapters.agent.conftest import Mirrors
+from tests.adapters.agent.kills import BIG, TWICE, beyond, fetched_under_fire, make_big
 from tests.adapters.agent.machine import AgentMachine
 
 SIZE = 12_000_000
-BIG = "unet/big.safetensors"
-TWICE = 1.03
-"""What may come in all, over the size of the files."""
-KILLS = 10
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("big")
-    (folder / "unet").mkdir()
-    (folder / BIG).write_bytes(random.Random(BIG).randbytes(SIZE))
-    return folder
+    return make_big(tmp_path_factory.mktemp("big"), SIZE)
 
 
 @pytest.fixture
@@ -38,15 +30,6 @@ async def few(big: Path) -> AsyncIterator[Mirrors]:
 
 def assert_right(machine: AgentMachine, mirrors: Mirrors) -> None:
     assert (machine.root / "comfyui" / "models" / BIG).read_bytes() == (mirrors.folder / BIG).read_bytes()
-
-
-async def beyond(stream: asyncio.StreamReader, count: int) -> int:
-    """Follow a fetch until it has more than so many bytes, or all; says how many."""
-    async for line in stream:
-        event = json.loads(line)
-        if event["event"] == "done" or event["bytes"] > count:
-            return SIZE if event["event"] == "done" else int(event["bytes"])
-    raise AssertionError("the fetch ended without a word")
 
 
 @pytest.mark.parametrize(
@@ -83,28 +66,34 @@ async def test_connections_that_fall_far_behind_are_cut(machine: AgentMachine, f
         assert caller.stdout is not None
         await beyond(caller.stdout, SIZE // 10)
         few.faults(0).switch_on(MirrorFault.SLOW)
-        had = await beyond(caller.stdout, SIZE - 1)
+        *_, last = await beyond(caller.stdout, SIZE)
 
-    assert had == SIZE
+    assert last["event"] == "done"
     assert_right(machine, few)
 
 
 async def test_agent_killed_at_any_moment_ends_with_the_right_file(machine: AgentMachine, few: Mirrors) -> None:
-    """What it had written stays, but for blocks that were on their way."""
-    dice = random.Random(7)
-    await few.add(bytes_per_s=4_000_000)
-    request = few.chunked(BIG)
-    had = [0]
-    for _ in range(KILLS):
-        async with machine.calling(request) as caller:
-            assert caller.stdout is not None
-            had.append(await beyond(caller.stdout, had[-1] + dice.randrange(SIZE // 50)))
-            await machine.kill()
-        await machine.start()
+    """What it had written stays. ``python -m tests.adapters.agent.kills`` kills it fifty times."""
+    await few.add(bytes_per_s=SIZE // KILLS * 2)
 
-    done = await machine.last(request)
+    outcome = await fetched_under_fire(machine, few, few.chunked(BIG), KILLS)
 
-    assert had == sorted(had), "what was there once is there still"
-    assert had[KILLS // 2] < SIZE, "it was done before it could be killed"
-    assert done["bytes"] <= SIZE - had[-1]
+    assert outcome.kills > KILLS // 2, "it was done before it could be killed"
+    assert outcome.right
+    assert outcome.kept
+
+
+async def test_mirror_that_resets_each_connection_after_a_while_costs_little(
+    machine: AgentMachine, few: Mirrors
+) -> None:
+    """As one that breaks off after 10 MB does to a file of 20 GB; a block that was not whole is lost each time."""
+    await few.add(bytes_per_s=8_000_000)
+    few.faults(0).reset_after = SIZE // 32
+    few.switch_on(MirrorFault.RESET)
+
+    done = await machine.last(few.chunked(BIG))
+
     assert_right(machine, few)
+    await few.all_answered()
+    assert done["bytes"] == SIZE
+    assert sum(few.served) <= SIZE * 1.15
