@@ -666,24 +666,26 @@ class Lane(Line):
 
     def _order(self, *order: Any, handle: int = -1, heard: Callable[[int], None] = lambda _: None) -> Event:
         """Have something done, and wait until it is; errors are raised as if they had happened here."""
-        said = None
         try:
             send_packet(self._sock, order, handle)
-            while True:
-                said, _ = receive_packet(self._sock)
-                if said is None or "is_done" in said:
-                    break
-                heard(said["heard"])
-        except OSError as error:
-            log.info("a fetcher: %s", error)
+            said = self._hear(heard)
+        except OSError:
+            said = None
         if said is None:
             self.is_gone = True
             raise Gone
-        if said.get("heard"):
-            heard(said["heard"])
         if "problem" in said:
             raise OSError(said["errno"], said["problem"]) if "errno" in said else BadAnswer(said["problem"])
-        return dict(said)
+        return said
+
+    def _hear(self, heard: Callable[[int], None]) -> Optional[Event]:
+        """What the fetcher says at the end, and before that of bytes that have come; None when it is gone."""
+        while True:
+            said: Optional[Event] = receive_packet(self._sock)[0]
+            if said and said["heard"]:
+                heard(said["heard"])
+            if not said or "is_done" in said:
+                return said
 
 
 class Fetcher:
@@ -768,86 +770,92 @@ class Fetchers:
 def run_fetcher() -> NoReturn:
     """A fetcher's own side; standard input is its control socket."""
     control = socket.socket(fileno=0)
-    lines: Dict[int, Line] = {}
+    control.settimeout(GLANCE_S)
+    hands: Dict[int, Hand] = {}
     try:
         while True:
-            message, handle = receive_packet(control)
+            try:
+                message, handle = receive_packet(control)
+            except socket.timeout:
+                for hand in list(hands.values()):
+                    hand.tell()
+                continue
             if message is None:
                 break
             name, number = message
             if name == "lane":
-                lines[number] = Line()
-                lane = socket.socket(fileno=handle)
-                threading.Thread(target=serve_lane, args=(lines, number, lane), daemon=True).start()
-            elif number in lines:
-                lines[number].abort()
+                hand = hands[number] = Hand(socket.socket(fileno=handle))
+                threading.Thread(target=hand.serve, args=(functools.partial(hands.pop, number),), daemon=True).start()
+            elif number in hands:
+                hands[number].line.abort()
     finally:
         os._exit(0)
 
 
-def serve_lane(lines: Dict[int, Line], number: int, lane: socket.socket) -> None:
-    """Do one order after another, until the daemon leaves the lane."""
-    line = lines[number]
-    try:
-        with lane:
-            while True:
-                order, handle = receive_packet(lane)
-                if order is None:
-                    return
-                report = Report(lane)
-                said = obey(line, order, handle, report)
-                send_packet(lane, dict(said, is_done=True, heard=report.untold))
-    finally:
-        del lines[number]
-        line.leave()
-
-
-def obey(line: Line, order: List[Any], handle: int, report: "Report") -> Event:
-    """What comes of it. A file's errors have a number, a connection's have not: they are the mirror's."""
-    name, arguments = order[0], order[1:]
-    try:
-        if name == "ask":
-            answer, there = line.ask(*arguments)
-            return {"status": answer.status, "reason": answer.reason, "headers": answer.headers, "there": there}
-        if name == "write":
-            return write_for(line, handle, *arguments)
-        if name == "read":
-            line.read(arguments[0], report)
-        elif name == "end":
-            line.end()
-        else:
-            line.close()
-    except BadAnswer as problem:
-        return {"problem": str(problem)}
-    except (http.client.HTTPException, OSError, ValueError) as problem:
-        return {"problem": f"{type(problem).__name__}: {problem}"[:200]}
-    return {}
-
-
-def write_for(line: Line, handle: int, length: int, offset: int) -> Event:
-    try:
-        line.write(handle, length, offset)
-    except OSError as error:
-        return {"problem": str(error), "errno": error.errno or errno.EIO}
-    finally:
-        os.close(handle)
-    return {}
-
-
-class Report:
-    """Tells the daemon now and then what has come of a block."""
+class Hand:
+    """The far side of a lane: does one order after another, until the daemon leaves it."""
 
     def __init__(self, lane: socket.socket) -> None:
-        self.untold = 0
+        self.line = Line()
         self._lane = lane
-        self._told_at = time.monotonic()
+        self._untold = 0  # bytes of a block
+        self._telling = threading.Lock()
 
-    def __call__(self, count: int) -> None:
-        self.untold += count
-        now = time.monotonic()
-        if now - self._told_at >= GLANCE_S:
-            send_packet(self._lane, {"heard": self.untold})
-            self._told_at, self.untold = now, 0
+    def serve(self, leave: Callable[[], Any]) -> None:
+        try:
+            with self._lane:
+                while True:
+                    order, handle = receive_packet(self._lane)
+                    if order is None:
+                        return
+                    said = self._obey(order, handle)
+                    with self._telling:
+                        send_packet(self._lane, dict(said, is_done=True, heard=self._untold))
+                        self._untold = 0
+        finally:
+            leave()
+            self.line.leave()
+
+    def tell(self) -> None:
+        """Say what has come of a block that is still being read."""
+        with self._telling, contextlib.suppress(OSError):
+            if self._untold:
+                send_packet(self._lane, {"heard": self._untold})
+                self._untold = 0
+
+    def _hear(self, count: int) -> None:
+        with self._telling:
+            self._untold += count
+
+    def _obey(self, order: List[Any], handle: int) -> Event:
+        """What comes of it. A file's errors have a number, a connection's have not: they are the mirror's."""
+        name, arguments = order[0], order[1:]
+        try:
+            if name == "ask":
+                answer, there = self.line.ask(*arguments)
+                return {"status": answer.status, "reason": answer.reason, "headers": answer.headers, "there": there}
+            if name == "write":
+                return self._write(handle, *arguments)
+            if name == "read":
+                self.line.read(arguments[0], self._hear)
+            elif name == "end":
+                self.line.end()
+            else:
+                self.line.close()
+        except BadAnswer as problem:
+            return {"problem": str(problem)}
+        except (http.client.HTTPException, OSError, ValueError) as problem:
+            return {"problem": f"{type(problem).__name__}: {problem}"[:200]}
+        return {}
+
+    def _write(self, handle: int, length: int, offset: int) -> Event:
+        try:
+            self.line.write(handle, length, offset)
+        except OSError as error:
+            return {"problem": str(error), "errno": error.errno or errno.EIO}
+        finally:
+            os.close(handle)
+        return {}
 
 
 OPEN, TAKEN, WRITING, DONE = 0, 1, 2, 3
@@ -1090,10 +1098,13 @@ class Span:
         self.is_stream = False
         self.is_doubled = False
         self.line: Optional[Line] = None
-        self.began = time.monotonic()
         self.received = 0
         self.is_cut = False
-        self._looked_at = self.began
+        self.begin()
+
+    def begin(self) -> None:
+        """Count the time from now on."""
+        self.began = self._looked_at = time.monotonic()
         self._had_then = 0
 
     def watched_s(self, now: float) -> float:
@@ -1383,6 +1394,7 @@ class Fetch:
                 if span is None:
                     return
                 line = self._line_for(span, line)
+                span.begin()  # a fetcher may have had to start
                 self._fetch(line, span)
         finally:
             self._leave(line)
@@ -1394,6 +1406,7 @@ class Fetch:
             return line
         self._leave(line)
         line = (self._fetchers.lane() if is_secure else None) or Line(is_secure=is_secure)
+        line.close()  # nothing yet; a lane answers when its fetcher has started
         self._lines.add(line)
         return line
 

@@ -13,11 +13,13 @@ import pytest
 from orchestrator.sandbox.mirror import MirrorFault
 from tests.adapters.agent.certificate import Certificate, make_certificate
 from tests.adapters.agent.conftest import SIZES, Mirrors, assert_complete
+from tests.adapters.agent.kills import BIG, TWICE, fetched_under_fire, make_big
 from tests.adapters.agent.machine import LIMIT_S, AgentMachine, Event, gone, is_alive
 
 UNET = "unet/flux.safetensors"
 TOTAL = sum(SIZES.values())
 SLOW = 1_000_000
+BIG_SIZE = 6_000_000
 LISTENS = "0A"
 
 
@@ -89,6 +91,17 @@ async def test_fetchers_bring_the_files_and_end(machine: AgentMachine, secure: M
     assert last == {"event": "done", "bytes": TOTAL, "total": TOTAL}
     assert_complete(machine, secure)
     assert await children(machine) == []
+
+
+async def test_next_to_nothing_comes_twice(machine: AgentMachine, secure: Mirrors, tmp_path: Path) -> None:
+    """A fetcher tells at once what has come: who seems to have got nothing would be helped by others."""
+    secure.folder = make_big(tmp_path / "big", BIG_SIZE)
+    await secure.add(bytes_per_s=BIG_SIZE // 2)
+
+    outcome = await fetched_under_fire(machine, secure, by_two(secure.chunked(BIG)), kills=0)
+
+    assert outcome.right
+    assert outcome.refetched_share < TWICE - 1
 
 
 async def test_little_is_fetched_by_the_daemon_itself(machine: AgentMachine, secure: Mirrors) -> None:
