@@ -697,7 +697,7 @@ class Fetcher:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._child = subprocess.Popen(
             [sys.executable, THIS_FILE, "fetcher", "--root", places.root],
-            stdin=theirs,
+            stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=[places.alone] if places.alone >= 0 else [],  # no other daemon begins while it may still write

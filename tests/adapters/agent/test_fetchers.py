@@ -128,6 +128,7 @@ async def test_fetchers_that_are_killed_lose_only_what_they_were_at(machine: Age
     """Again and again, until the daemon does it itself."""
     await secure.add(bytes_per_s=SLOW)
     killed: set[int] = set()
+    last: Event = {}
 
     async with machine.calling(by_two(secure.chunked())) as caller:
         assert caller.stdout is not None
