@@ -52,7 +52,7 @@ TAIL_BYTES = 2 * KIB
 HOUSEKEEPING_S = 5.0
 
 CONNECTIONS = 16  # over all mirrors, to begin with; one carries 30-100 MB/s on the machines that are rented
-MOST_CONNECTIONS = 64
+FEWEST_CONNECTIONS, MOST_CONNECTIONS = 8, 64
 FETCHERS = 8  # processes; together they bring more than one core can hash
 FETCHER_BYTES = 64 * MIB  # to fetch, for each of them: starting one takes as long as some of these
 LANES = 2  # connections that a fetcher gets before another is started: Python's TLS loses with more in one process
@@ -62,6 +62,9 @@ MORE = 1.5  # so many times the connections are tried next
 WORTH = 1.05  # so many times the bytes, or more connections are not worth having
 WINDOW_S = 1.0  # what is measured to decide on it
 WINDOWS = 2  # that a trial gets to show that it is worth it
+SAG, RISE = 0.5, 1.25  # of the speed that was settled on: below that fewer are tried, and above it more
+WATCHED = 5  # windows in which it has to be so
+KEEPS = 0.95  # of the speed, with which fewer are as good
 HASHERS = 4  # idle most of the time; a file without chunks keeps only one busy
 BLOCK = MIB  # what is written, hashed and remembered at once
 SMALLEST_BLOCK = 32 * KIB
@@ -1130,45 +1133,81 @@ class Pace:
     """
     How many connections a fetch has over all mirrors: more as long as more bytes come with them.
 
-    A trial begins with a window that does not count, for connections take a while to get up to speed.
+    A trial begins with a window that does not count, for connections take a while to get up to speed. Some mirrors slow
+    down who has asked for much at once, so fewer are tried when much less comes than before.
     """
 
     def __init__(self, count: int, *, window_s: float = WINDOW_S) -> None:
-        self.count = count
         self._window_s = window_s
-        self._kept = count  # what to go back to
-        self._speed = 0.0  # bytes per second with that
-        self._speeds: List[float] = []  # in the windows of this trial
-        self._is_warm = False  # the first has passed
-        self._is_decided = False
         self._since = math.inf
         self._had = 0
+        self._kept = count  # what to go back to
+        self._try(count, speed=0.0)
 
     def look(self, now: float, received: int, *, has_work: bool) -> None:
         """To be called a few times a window, with all bytes so far and whether there is work for everybody."""
         if not has_work or now < self._since:
             self._since, self._had = now, received
-        elif now - self._since >= self._window_s and not self._is_decided:
+        elif now - self._since >= self._window_s:
             speed = (received - self._had) / (now - self._since)
             self._since, self._had = now, received
-            was_warm, self._is_warm = self._is_warm, True
-            if was_warm:
-                self._speeds.append(speed)
-                self._judge(sum(self._speeds) / len(self._speeds))
+            self._measured(speed)
 
-    def _judge(self, speed: float) -> None:
+    def _measured(self, speed: float) -> None:
+        if not self._is_trial:
+            self._watch(speed)
+        elif self._is_warm:
+            self._speeds.append(speed)
+            self._judge(sum(self._speeds) / len(self._speeds), is_over=len(self._speeds) >= WINDOWS)
+        self._is_warm = True
+
+    def _judge(self, speed: float, *, is_over: bool) -> None:
         """One window is enough where the new connections bring at least half of what the others do."""
-        is_over = len(self._speeds) >= WINDOWS
         gain = speed / self._speed if self._speed else math.inf
-        if gain >= (1 + self.count / self._kept) / 2 or (is_over and gain >= WORTH):
-            self._kept, self._speed = self.count, speed
-            self.count = min(MOST_CONNECTIONS, max(self.count + 1, int(self.count * MORE)))
-            self._speeds, self._is_warm = [], False
-            self._is_decided = self.count == self._kept
-            log.info("%.2f MB/s with %d connections; trying %d", speed / 1e6, self._kept, self.count)
+        if self.count < self._kept:
+            self._judge_fewer(speed, is_as_good=gain >= KEEPS, is_over=is_over)
+        elif self.count == MOST_CONNECTIONS and (gain >= WORTH or is_over):
+            self._settle(self.count if gain >= WORTH else self._kept, speed)
+        elif gain >= (1 + self.count / self._kept) / 2 or (is_over and gain >= WORTH):
+            log.info("%.2f MB/s with %d connections", speed / 1e6, self.count)
+            self._kept = self.count
+            self._try(self._more(), speed)
         elif is_over:
-            log.info("%.2f MB/s with %d connections; %d stay", speed / 1e6, self.count, self._kept)
-            self.count, self._is_decided = self._kept, True
+            self._settle(self._kept, speed)
+
+    def _judge_fewer(self, speed: float, *, is_as_good: bool, is_over: bool) -> None:
+        if is_over and is_as_good and self.count > FEWEST_CONNECTIONS:
+            self._kept = self.count
+            self._try(self._fewer(), speed)
+        elif is_over:
+            self._settle(self.count if is_as_good else self._kept, speed)
+
+    def _more(self) -> int:
+        return min(MOST_CONNECTIONS, max(self.count + 1, int(self.count * MORE)))
+
+    def _fewer(self) -> int:
+        return max(FEWEST_CONNECTIONS, self.count // 2)
+
+    def _try(self, count: int, speed: float) -> None:
+        """See whether another count is better than what brings *speed*."""
+        self.count, self._speed = count, speed
+        self._speeds: List[float] = []
+        self._is_trial, self._is_warm = True, False
+
+    def _settle(self, count: int, speed: float) -> None:
+        log.info("%.2f MB/s with %d connections; %d stay", speed / 1e6, self.count, count)
+        self._speed = speed if count == self.count else self._speed  # what that many bring
+        self.count = self._kept = count
+        self._speeds, self._is_trial = [], False
+
+    def _watch(self, speed: float) -> None:
+        self._speeds = [*self._speeds[1 - WATCHED :], speed]
+        if len(self._speeds) < WATCHED:
+            return
+        if max(self._speeds) < SAG * self._speed and self.count > FEWEST_CONNECTIONS:
+            self._try(self._fewer(), max(self._speeds))
+        elif min(self._speeds) > RISE * self._speed and self.count < MOST_CONNECTIONS:
+            self._try(self._more(), max(self._speeds))
 
 
 class Fetch:
