@@ -1142,6 +1142,9 @@ class Pace:
         self._since = math.inf
         self._had = 0
         self._kept = count  # what to go back to
+        self._speed = 0.0  # bytes per second with that
+        self._speeds: List[float] = []  # in the windows of a trial; after it, in the last ones
+        self._is_trial = self._is_warm = False
         self._try(count, speed=0.0)
 
     def look(self, now: float, received: int, *, has_work: bool) -> None:
@@ -1191,7 +1194,7 @@ class Pace:
     def _try(self, count: int, speed: float) -> None:
         """See whether another count is better than what brings *speed*."""
         self.count, self._speed = count, speed
-        self._speeds: List[float] = []
+        self._speeds = []
         self._is_trial, self._is_warm = True, False
 
     def _settle(self, count: int, speed: float) -> None:
