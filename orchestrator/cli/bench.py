@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import logs
+from orchestrator.adapters.clouds.vast.cloud import SANDBOX
 from orchestrator.api import UserId
 from orchestrator.app import SandboxAddress, open_orchestrator
 from orchestrator.cli.bench_report import Bench
@@ -84,7 +85,7 @@ def cold_start(
     keep(settings.data, target.key, bench.report())
     print_json(bench.report()) if as_json else show(bench)
     if chart:
-        _draw(bench, chart, target.name if target.is_real else f"{target.name}, simulated")
+        _draw(bench, chart, _where(target))
     if bench.left:
         stop(f"{bench.left} machines may be left; see `glowplug sweep` and the cloud's own page.")
 
@@ -95,6 +96,12 @@ def _check(chart: Path) -> None:
         stop(f'A chart is PNG or SVG: end "{chart}" in .png or .svg.', status=2)
     if not chart.absolute().parent.is_dir():
         stop(f"There is no folder {chart.parent}: make it first, or name another for the chart.", status=2)
+
+
+def _where(target: Target) -> str:
+    if target.is_real:
+        return target.name
+    return "the sandbox" if target.name == SANDBOX else f"the sandbox's {target.name}"
 
 
 def _draw(bench: Bench, chart: Path, where: str) -> None:

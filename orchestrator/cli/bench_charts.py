@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -13,17 +14,18 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from orchestrator.domain.timeline import Span, Timeline, by_step, usual
 
 SIZE_INCHES = 12.0, 7.0
+PAD_INCHES = 0.12
 DOTS_PER_INCH = 100
-WAITED_FOR, BESIDE, LOST, THIN = "#0072b2", "#a9d4ee", "#d55e00", "#8a8f94"
+WAITED_FOR, BESIDE, LOST, THIN, BAND = "#0072b2", "#a9d4ee", "#d55e00", "#8a8f94", "#f4f6f8"
 """Two of Okabe and Ito's colours, told apart by who sees no red or green, and as grey: dark is what was waited for."""
 
 THICK_Y, THICK = -0.12, 0.5
 THIN_TOP, THIN_BAND = 0.18, 0.24
-"""Within a row of 1: the usual run, and below it all others."""
+"""Within a row of 1: the usual run, and below it all others. A run alone stands in the middle."""
 
 THINNEST_GAP = 0.06
 FONT = 11
-EM = 0.62
+EM = 0.55
 """A character's width by its size, rather more than less: where a text fits is known before it is drawn."""
 
 AXES_INCHES = 10.0
@@ -52,7 +54,8 @@ def draw(runs: Sequence[Timeline], path: Path, where: str) -> None:
 
 def title_of(runs: Sequence[Timeline], where: str) -> str:
     made = sum(run.made for run in runs)
-    return f"Cold start on {where}: {len(runs)} run{'' if len(runs) == 1 else 's'}, {made} made a picture"
+    which = "" if len(runs) == 1 else "; thick: the median run" if made else "; thick: the longest run"
+    return f"Cold start on {where}: {len(runs)} run{'' if len(runs) == 1 else 's'}, {made} made a picture{which}"
 
 
 def told_of(runs: Sequence[Timeline]) -> str:
@@ -68,14 +71,16 @@ def charted(runs: Sequence[Timeline], where: str) -> Figure:
     if shown is None:
         raise ValueError("no run came to its first step")
     rows = {step: row for row, step in enumerate(_steps(runs))}
-    figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
+    figure = Figure(
+        figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout=ConstrainedLayoutEngine(w_pad=PAD_INCHES, h_pad=PAD_INCHES)
+    )
     axes = figure.subplots()
     longest = max(span.ended_s for run in runs for span in run.with_before()) * RIGHT
     axes.set_xlim(0.0, longest)
     _others(axes, [run for run in runs if run is not shown], rows)
-    _usual(axes, shown, rows, AXES_INCHES / longest)
+    _usual(axes, shown, {step: row + (THICK_Y if len(runs) > 1 else 0.0) for step, row in rows.items()}, longest)
     _axes(axes, rows, title_of(runs, where), shown)
-    figure.legend(handles=_legend(runs), loc="outside lower left", ncols=4, frameon=False, fontsize=FONT)
+    figure.legend(handles=_legend(runs), loc="outside lower left", ncols=5, frameon=False, fontsize=FONT)
     return figure
 
 
@@ -98,29 +103,40 @@ def _others(axes: Axes, runs: Sequence[Timeline], rows: dict[str, int]) -> None:
                 axes.plot([span.ended_s], [y], "X", color=LOST, markersize=7, markeredgecolor="white")
 
 
-def _usual(axes: Axes, run: Timeline, rows: dict[str, int], inches_per_s: float) -> None:
+def _usual(axes: Axes, run: Timeline, rows: dict[str, float], longest: float) -> None:
     waited_for = run.waited_for()
     for span in run.with_before():
-        y = rows[span.step] + THICK_Y
+        y = rows[span.step]
         is_dark = span.step in waited_for or span.step == run.ended_in
         colour = LOST if span.step == run.ended_in else WAITED_FOR if is_dark else BESIDE
         axes.barh(y, span.seconds, left=span.started_s, height=THICK, color=colour, edgecolor=WAITED_FOR, linewidth=0.8)
-        _write(axes, span, y, inches_per_s, is_dark=is_dark)
+        _write(axes, span, y, longest, is_dark=is_dark)
 
 
-def _write(axes: Axes, span: Span, y: float, inches_per_s: float, *, is_dark: bool) -> None:
+def _write(axes: Axes, span: Span, y: float, longest: float, *, is_dark: bool) -> None:
     """Within the bar where it fits, else beside it: to its right, or to its left where the picture ends."""
     text = words_of(span)
-    width = (len(text) + 2) * EM * FONT / 72 / inches_per_s
+    width = (len(text) + 2) * EM * FONT / 72 / AXES_INCHES * longest
     if width <= span.seconds:
-        x, side, colour = span.started_s + span.seconds / 2, "center", "white" if is_dark else "black"
-    elif span.ended_s + width <= axes.get_xlim()[1]:
-        x, side, colour = span.ended_s, "left", "black"
-        text = f" {text}"
-    else:
-        x, side, colour = span.started_s, "right", "black"
-        text = f"{text} "
-    axes.text(x, y, text, ha=side, va="center", color=colour, fontsize=FONT)
+        colour = "white" if is_dark else "black"
+        axes.text(span.started_s + span.seconds / 2, y, text, ha="center", va="center", color=colour, fontsize=FONT)
+        return
+    is_right = span.ended_s + width <= longest
+    axes.annotate(
+        text,
+        (span.ended_s if is_right else span.started_s, y),
+        xytext=(6 if is_right else -6, 0),
+        textcoords="offset points",
+        ha="left" if is_right else "right",
+        va="center",
+        fontsize=FONT,
+        bbox={"facecolor": _ground(round(y)), "edgecolor": "none", "pad": 1.0},  # the picture's line may cross it
+    )
+
+
+def _ground(row: int) -> str:
+    """Every other row is grey, so that the thin bars are seen to belong to theirs."""
+    return "white" if row % 2 else BAND
 
 
 def words_of(span: Span) -> str:
@@ -138,6 +154,8 @@ def _size(moved: int) -> str:
 def _axes(axes: Axes, rows: dict[str, int], title: str, shown: Timeline) -> None:
     axes.set_title(title.replace("$", "\\$"), loc="left", fontsize=14, pad=12)
     axes.set_ylim(len(rows) - 0.5, -0.5)
+    for row in range(len(rows)):
+        axes.axhspan(row - 0.5, row + 0.5, color=_ground(row), zorder=0)
     axes.set_yticks(range(len(rows)), list(rows), fontsize=FONT + 1)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("seconds since the request", fontsize=FONT)
@@ -156,7 +174,7 @@ def _legend(runs: Sequence[Timeline]) -> list[Patch | Line2D]:
     shown = usual(runs)
     if shown is not None and shown.made:
         handles = [
-            Patch(facecolor=WAITED_FOR, label="the picture waited for it (median run)"),
+            Patch(facecolor=WAITED_FOR, label="the picture waited for it"),
             Patch(facecolor=BESIDE, edgecolor=WAITED_FOR, label="ran beside"),
             Line2D([], [], color="black", linestyle=":", label=f"picture: {shown.total_s:,.1f} s"),
         ]

@@ -23,8 +23,8 @@ SENTENCES = {
 STEP_WIDTH, NUMBER_WIDTH = 14, 8
 MARK = "*"
 LEGEND = (
-    f"{MARK} the picture waited for it; the other steps ran beside. Starts and ends in seconds since the request, MB "
-    "of 10^6 bytes.\nbefore: until this machine was ordered, machines that were lost included."
+    f"{MARK} the picture waited for it; the other steps ran beside. Starts and ends: seconds since the request.\n"
+    "MB are 10^6 bytes. before: until this machine was ordered, machines that were lost included."
 )
 OVER_RUNS = "spread: between the faster and the slower quarter. varies: standard deviation / mean."
 

@@ -61,11 +61,16 @@ class Timeline:
 
     @property
     def ended_in(self) -> str | None:
-        """The step in which a run without a picture ended; None where there is one, or no step began."""
+        """
+        The step in which a run without a picture ended; None where there is one, or no step began.
+
+        Of several that ran it is the one that began last.
+        """
         if self.made:
             return None
         open_spans = [span for span in self.spans if not span.is_done] or self.spans
-        return max(open_spans, key=lambda span: span.started_s).step if open_spans else None
+        last = max(reversed(open_spans), key=lambda span: span.started_s, default=None)
+        return None if last is None else last.step
 
     def with_before(self) -> tuple[Span, ...]:
         """The spans, and before them the time until the first one, where it is worth a line."""
