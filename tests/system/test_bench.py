@@ -75,7 +75,9 @@ async def test_a_person_reads_a_line_a_run_and_the_verdict(tmp_path: Path) -> No
     assert "1 of 1 made their picture: fine for people who wait" in out
 
 
-@pytest.mark.parametrize("args", [("--cloud", "moon"), ("--chart", "steps.gif"), ("--cap-usd", "-1"), ("--runs", "0"), ("--faults", "rain")])
+@pytest.mark.parametrize(
+    "args", [("--cloud", "moon"), ("--chart", "steps.gif"), ("--cap-usd", "-1"), ("--runs", "0"), ("--faults", "rain")]
+)
 async def test_what_cannot_be_measured_is_said_and_nothing_is_started(tmp_path: Path, args: tuple[str, ...]) -> None:
     status, out, err = await bench(tmp_path, *args)
 
