@@ -32,9 +32,6 @@ AXES_INCHES = 10.0
 RIGHT = 1.14
 """Times the longest run: room for the last bar's text."""
 
-SVG = {"svg.fonttype": "none", "svg.hashsalt": "glowplug"}
-"""Texts stay texts, and the same runs make the same file."""
-
 
 def draw(runs: Sequence[Timeline], path: Path, where: str) -> None:
     """
@@ -46,7 +43,8 @@ def draw(runs: Sequence[Timeline], path: Path, where: str) -> None:
     figure = charted(runs, where)
     told = {"Title": title_of(runs, where), "Description": told_of(runs)}
     if path.suffix.lower() == ".svg":
-        with rc_context(SVG):
+        # texts stay texts, and the same runs make the same file
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "glowplug"}):
             figure.savefig(path, metadata=told | {"Date": None})
     else:
         figure.savefig(path, metadata=told)

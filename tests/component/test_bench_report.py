@@ -22,8 +22,9 @@ from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.timeline import Timeline
 from orchestrator.domain.verdict import Criteria
+from tests.component.bot.fake_orchestrator import BEGIN
 from tests.contract.samples import seconds
-from tests.unit.bot.samples import BEGIN, cold, job
+from tests.unit.bot.samples import cold, job
 
 SVG = "{http://www.w3.org/2000/svg}"
 
