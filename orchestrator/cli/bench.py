@@ -84,10 +84,11 @@ def cold_start(
         stop(str(error))
     keep(settings.data, target.key, bench.report())
     print_json(bench.report()) if as_json else show(bench)
-    if chart:
-        _draw(bench, chart, _where(target))
     if bench.left:
-        stop(f"{bench.left} machines may be left; see `glowplug sweep` and the cloud's own page.")
+        err.print(f"{bench.left} machines may be left; see `glowplug sweep` and the cloud's own page.")
+    is_drawn = chart is None or _draw(bench, chart, _where(target))
+    if bench.left or not is_drawn:
+        raise typer.Exit(1)
 
 
 def _check(chart: Path) -> None:
@@ -104,18 +105,21 @@ def _where(target: Target) -> str:
     return "the sandbox" if target.name == SANDBOX else f"the sandbox's {target.name}"
 
 
-def _draw(bench: Bench, chart: Path, where: str) -> None:
+def _draw(bench: Bench, chart: Path, where: str) -> bool:
+    """Save the chart; where that cannot be, say why, and return False."""
     timelines = bench.timelines()
     if usual(timelines) is None:
         err.print("No run came to its first step: there is nothing to draw.")
-        return
+        return False
     from orchestrator.cli.bench_charts import draw  # noqa: PLC0415 - slow to load, and seldom asked for
 
     try:
         draw(timelines, chart, where)
     except OSError as problem:
-        stop(f"{chart} cannot be written to: {problem.strerror}.")
+        err.print(f"{chart} cannot be written to: {problem.strerror}.", markup=False)
+        return False
     err.print(str(chart), markup=False)
+    return True
 
 
 async def _run(target: Target, runs: int, faults: Profile, *, quiet: bool) -> Bench:

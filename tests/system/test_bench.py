@@ -66,13 +66,15 @@ async def test_with_them_every_run_makes_its_picture_and_only_the_first_has_to_s
         assert run["total_s"] > 0
 
 
-async def test_a_person_reads_a_line_a_run_and_the_verdict(tmp_path: Path) -> None:
-    status, out, _ = await bench(tmp_path, "--runs", "1", "--faults", "none")
+async def test_a_person_reads_the_steps_and_the_verdict_and_sees_them_drawn(tmp_path: Path) -> None:
+    status, out, err = await bench(tmp_path, "--runs", "1", "--faults", "none", "--chart", "steps.svg")
 
     assert status == 0
     assert out.startswith("on the sandbox: nothing is rented for real")
     assert "run 1" in out
     assert "1 of 1 made their picture: fine for people who wait" in out
+    assert err == "steps.svg\n"
+    assert "Cold start on the sandbox: 1 run, 1 made a picture" in (tmp_path / "steps.svg").read_text()
 
 
 @pytest.mark.parametrize(
