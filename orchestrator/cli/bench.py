@@ -5,23 +5,26 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from orchestrator import logs
-from orchestrator.api import UserId, dollars
+from orchestrator.adapters.clouds.vast.cloud import SANDBOX
+from orchestrator.api import UserId
 from orchestrator.app import SandboxAddress, open_orchestrator
+from orchestrator.cli.bench_report import Bench
+from orchestrator.cli.bench_tables import show
 from orchestrator.cli.benched import keep
-from orchestrator.cli.opening import load_settings, out, print_json, stop
+from orchestrator.cli.opening import err, load_settings, print_json, stop
 from orchestrator.cli.target import CAP, WHERE, Target, agree, capped, choose, own_folder
 from orchestrator.cli.trial import Trial, try_once, watching
 from orchestrator.control.service import Service
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.verdict import Criteria, Judgement, Verdict, judge
+from orchestrator.domain.timeline import usual
+from orchestrator.domain.verdict import Criteria
 from orchestrator.faults import Profile
 from orchestrator.sandbox.listening import SandboxError
 from orchestrator.sandbox.options import DataFolder, SandboxOptions
@@ -39,15 +42,10 @@ HOSTS = {Profile.FIRST_USER: 5}
 OTHER_HOSTS = 40
 """A market: enough for one good host on any day."""
 
-PLAIN = {"max_tries": 1, "hedges_per_hour": 0, "host_memory": False}
+CHARTS = ".png", ".svg"
+CHART = "Draw the steps beside one another, as PNG or SVG by the file's ending."
 
-SENTENCES = {
-    Verdict.FINE: "fine for people who wait",
-    Verdict.UNEVEN: "usable for people who wait, with times that vary",
-    Verdict.UNSTEADY: "not fine for people who wait: times vary too much",
-    Verdict.BATCH_ONLY: "not for people who wait: too many failures; batch work may still be done",
-    Verdict.UNUSABLE: "unusable: nothing worked",
-}
+PLAIN = {"max_tries": 1, "hedges_per_hour": 0, "host_memory": False}
 
 app = typer.Typer(help="Measure.", no_args_is_help=True)
 
@@ -68,10 +66,13 @@ def cold_start(
         typer.Option("--plain", help="As by hand: one machine a run, each time another host; no second one beside it."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    chart: Annotated[Path | None, typer.Option(help=CHART, metavar="FILE")] = None,
     cap_usd: Annotated[float | None, typer.Option(min=0, help=CAP)] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before real money is spent.")] = False,
 ) -> None:
     """Rent a machine, make one picture, give the machine back, prove it gone; again and again. Then judge."""
+    if chart:
+        _check(chart)
     settings = load_settings(**PLAIN) if plain else load_settings()
     if settings.log_level == "INFO":  # what goes wrong is what is measured: it is in the table
         logs.configure(level="ERROR", secrets=settings.secrets())
@@ -82,48 +83,43 @@ def cold_start(
     except (OrchestratorError, SandboxError) as error:
         stop(str(error))
     keep(settings.data, target.key, bench.report())
-    print_json(bench.report()) if as_json else _print(bench)
+    print_json(bench.report()) if as_json else show(bench)
     if bench.left:
-        stop(f"{bench.left} machines may be left; see `glowplug sweep` and the cloud's own page.")
+        err.print(f"{bench.left} machines may be left; see `glowplug sweep` and the cloud's own page.")
+    is_drawn = chart is None or _draw(bench, chart, _where(target))
+    if bench.left or not is_drawn:
+        raise typer.Exit(1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """
-    What was measured.
-
-    Attributes:
-        left: Machines that were not proved gone.
-    """
-
-    trials: tuple[Trial, ...]
-    criteria: Criteria
-    left: int
-
-    def judgement(self) -> Judgement:
-        return judge([trial.total_s if trial.is_success else None for trial in self.trials], self.criteria)
-
-    def report(self) -> dict[str, Any]:
-        judged = self.judgement()
-        return {
-            "runs": [_row(trial) for trial in self.trials],
-            "success_rate": round(judged.success_rate, 4),
-            "variation": None if judged.variation is None else round(judged.variation, 4),
-            "verdict": str(judged.verdict),
-            "criteria": asdict(self.criteria),
-            "usd_per_run": round(sum(dollars(trial.view.cost) for trial in self.trials) / len(self.trials), 6),
-        }
+def _check(chart: Path) -> None:
+    """Before anything is rented: what cannot be written at the end would have been measured for nothing."""
+    if chart.suffix.lower() not in CHARTS:
+        stop(f'A chart is PNG or SVG: end "{chart}" in .png or .svg.', status=2)
+    if not chart.absolute().parent.is_dir():
+        stop(f"There is no folder {chart.parent}: make it first, or name another for the chart.", status=2)
 
 
-def _row(trial: Trial) -> dict[str, Any]:
-    return {
-        "outcome": "succeeded" if trial.is_success else "failed",
-        "failure": trial.failure,
-        "steps": trial.steps(),
-        "total_s": round(trial.total_s, 3),
-        "tries": trial.tries,
-        "cost_usd": round(dollars(trial.view.cost), 6),
-    }
+def _where(target: Target) -> str:
+    if target.is_real:
+        return target.name
+    return "the sandbox" if target.name == SANDBOX else f"the sandbox's {target.name}"
+
+
+def _draw(bench: Bench, chart: Path, where: str) -> bool:
+    """Save the chart; where that cannot be, say why, and return False."""
+    timelines = bench.timelines()
+    if usual(timelines) is None:
+        err.print("No run came to its first step: there is nothing to draw.")
+        return False
+    from orchestrator.cli.bench_charts import draw  # noqa: PLC0415 - slow to load, and seldom asked for
+
+    try:
+        draw(timelines, chart, where)
+    except OSError as problem:
+        err.print(f"{chart} cannot be written to: {problem.strerror}.", markup=False)
+        return False
+    err.print(str(chart), markup=False)
+    return True
 
 
 async def _run(target: Target, runs: int, faults: Profile, *, quiet: bool) -> Bench:
@@ -185,33 +181,3 @@ async def _cold(service: Service, user: UserId, tell: Callable[[str], None]) -> 
     except TimeoutError:
         tell("a machine stays; going on")  # the end of the measurement ends it, or says that it is left
     return trial
-
-
-def _print(bench: Bench) -> None:
-    for number, trial in enumerate(bench.trials, 1):
-        _print_run(number, trial)
-    judged, limits = bench.judgement(), bench.criteria
-    made = sum(trial.is_success for trial in bench.trials)
-    varies = "" if judged.variation is None else f", times vary by {judged.variation:.0%}"
-    out.print(f"{made} of {len(bench.trials)} made their picture{varies}: {SENTENCES[judged.verdict]}")
-    out.print(f"${bench.report()['usd_per_run']:.4f} a run")
-    out.print(
-        f"[dim](at most {limits.failure_rate:.0%} may fail; variation is fine under {limits.fine_variation:.0%}, "
-        f"and too much over {limits.bad_variation:.0%})[/dim]"
-    )
-
-
-def _print_run(number: int, trial: Trial) -> None:
-    steps = trial.steps()
-    machines = f"{trial.tries} machine{'' if trial.tries == 1 else 's'}"
-    outcome = "picture" if trial.is_success else f"[red]{trial.failure}[/red]"
-    out.print(f"run {number:<3}{trial.total_s:>7.1f} s  {machines:<11} ${dollars(trial.view.cost):.4f}  {outcome}")
-    out.print("[dim]          " + "  ".join(_words(step) for step in steps) + "[/dim]")
-
-
-def _words(step: dict[str, Any]) -> str:
-    said = f"{step['step']} {step['seconds']:.1f} s"
-    if not step["bytes"]:
-        return said
-    mib = step["bytes"] / 2**20
-    return said + f" ({mib:.1f} MiB at {mib / max(step['seconds'], 0.001):.1f} MiB/s)"

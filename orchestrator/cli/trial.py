@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -24,6 +25,9 @@ from orchestrator.api import (
 from orchestrator.cli.opening import out, stop
 from orchestrator.control.service import Service
 from orchestrator.domain.errors import RequestError
+from orchestrator.domain.timeline import Span, Timeline
+
+GENERATION = "generation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +71,38 @@ class Trial:
 
     def steps(self) -> list[dict[str, Any]]:
         """Each step that began, of the machine that made it or else of the last one; the painting comes last."""
-        stages = self.view.stages or (self.cold_start.stages if self.cold_start else ())
-        steps = [self._step(stage) for stage in stages if stage.started_at is not None]
-        if isinstance(self.view.status, Succeeded):
-            steps.append({"step": "generation", "seconds": round(self.view.status.served.seconds, 3), "bytes": 0})
-        return steps
+        return [
+            {
+                "step": span.step,
+                "seconds": round(span.seconds, 3),
+                "bytes": span.moved,
+                "started_s": round(span.started_s, 3),
+            }
+            for span in self.timeline().spans
+        ]
 
-    def _step(self, stage: Stage) -> dict[str, Any]:
-        seconds = stage.seconds(self.view.ended_at or self.view.submitted_at)
-        moved = stage.bytes_total if stage.state is StageState.DONE else stage.bytes_done
-        return {"step": str(stage.step), "seconds": round(seconds or 0.0, 3), "bytes": moved}
+    def timeline(self) -> Timeline:
+        stages = self.view.stages or (self.cold_start.stages if self.cold_start else ())
+        spans = [self._span(stage, stage.started_at) for stage in stages if stage.started_at is not None]
+        if isinstance(self.view.status, Succeeded):
+            seconds = self.view.status.served.seconds
+            ended_s = (self._ended_at - self.view.submitted_at).total_seconds()
+            spans.append(Span(step=GENERATION, started_s=max(ended_s - seconds, 0.0), seconds=seconds))
+        return Timeline(spans=tuple(spans), total_s=self.total_s, made=self.is_success)
+
+    @property
+    def _ended_at(self) -> datetime:
+        return self.view.ended_at or self.view.submitted_at
+
+    def _span(self, stage: Stage, started_at: datetime) -> Span:
+        is_done = stage.state is StageState.DONE
+        return Span(
+            step=str(stage.step),
+            started_s=(started_at - self.view.submitted_at).total_seconds(),
+            seconds=stage.seconds(self._ended_at) or 0.0,
+            moved=stage.bytes_total if is_done else stage.bytes_done,
+            is_done=is_done,
+        )
 
 
 async def try_once(service: Service, *, user: UserId, prompt: str, tell: Callable[[str], None]) -> Trial:

@@ -40,7 +40,7 @@ async def test_without_memory_and_further_tries_it_is_the_first_users_table(tmp_
     """Of five machines one never opens SSH, three vanish while the models load, and one makes a picture."""
     measured = await report(tmp_path, "--runs", "5", "--plain")
 
-    assert list(measured) == ["runs", "success_rate", "variation", "verdict", "criteria", "usd_per_run"]
+    assert list(measured) == ["runs", "success_rate", "variation", "verdict", "criteria", "usd_per_run", "by_step"]
     ends = sorted((run["failure"] or run["outcome"], run["steps"][-1]["step"]) for run in measured["runs"])
     assert ends == [("ssh_unreachable", "ssh"), ("succeeded", "generation"), *[("vanished", "models")] * 3]
     assert [run["tries"] for run in measured["runs"]] == [1] * 5
@@ -66,16 +66,20 @@ async def test_with_them_every_run_makes_its_picture_and_only_the_first_has_to_s
         assert run["total_s"] > 0
 
 
-async def test_a_person_reads_a_line_a_run_and_the_verdict(tmp_path: Path) -> None:
-    status, out, _ = await bench(tmp_path, "--runs", "1", "--faults", "none")
+async def test_a_person_reads_the_steps_and_the_verdict_and_sees_them_drawn(tmp_path: Path) -> None:
+    status, out, err = await bench(tmp_path, "--runs", "1", "--faults", "none", "--chart", "steps.svg")
 
     assert status == 0
     assert out.startswith("on the sandbox: nothing is rented for real")
     assert "run 1" in out
     assert "1 of 1 made their picture: fine for people who wait" in out
+    assert err == "steps.svg\n"
+    assert "Cold start on the sandbox: 1 run, 1 made a picture" in (tmp_path / "steps.svg").read_text()
 
 
-@pytest.mark.parametrize("args", [("--cloud", "moon"), ("--cap-usd", "-1"), ("--runs", "0"), ("--faults", "rain")])
+@pytest.mark.parametrize(
+    "args", [("--cloud", "moon"), ("--chart", "steps.gif"), ("--cap-usd", "-1"), ("--runs", "0"), ("--faults", "rain")]
+)
 async def test_what_cannot_be_measured_is_said_and_nothing_is_started(tmp_path: Path, args: tuple[str, ...]) -> None:
     status, out, err = await bench(tmp_path, *args)
 
