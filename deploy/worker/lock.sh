@@ -1,7 +1,7 @@
 #!/bin/sh
 # Resolve what ComfyUI needs beside PyTorch into requirements.lock, with hashes. Needs uv (pip install uv).
 #
-# Packages are those of the day on which this ComfyUI had just been released: later ones it was never tried with. PyTorch and its
+# Packages are those of the day after this ComfyUI was released: later ones it was never tried with then. PyTorch and its
 # CUDA libraries are the base image's, and left out.
 set -eu
 cd "$(dirname "$0")"
@@ -14,5 +14,5 @@ for name in torch torchvision torchaudio triton nvidia-cublas-cu12 nvidia-cuda-c
 done
 # shellcheck disable=SC2086 # a list of options
 uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 --only-binary :all: \
-    --exclude-newer 2025-10-14 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+    --exclude-newer 2025-10-09 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
     $leave_out -c torch.txt ../../tests/data/comfyui/requirements.txt -o requirements.lock
