@@ -16,6 +16,7 @@ from deploy.modal_app import (
     Door,
     Json,
     Meter,
+    also_at,
     comfyui_command,
     fetch_all,
     fetch_model,
@@ -203,6 +204,7 @@ async def mirror() -> AsyncIterator[str]:
 
     async def serve(request: web.Request) -> web.Response:
         bodies = {"/good": CONTENT, "/broken": CONTENT[:-1]}
+        bodies |= {"/own/unet/a.safetensors": CONTENT, "/spoilt/unet/a.safetensors": CONTENT[:-1]}
         body = bodies.get(request.path)
         return web.Response(status=404) if body is None else web.Response(body=body)
 
@@ -228,6 +230,30 @@ async def test_a_model_comes_from_the_first_address_that_has_the_right_bytes(mir
     assert (tmp_path / "unet" / "a.safetensors").read_bytes() == CONTENT
     assert fetched.endswith("fetched")
     assert again.endswith("there")
+    assert missing([wanted], tmp_path) == []
+
+
+async def test_a_bucket_of_ones_own_is_asked_first_and_its_wrong_bytes_are_not_kept(
+    mirror: str, tmp_path: Path
+) -> None:
+    wanted = entry(f"{mirror}/gone")
+    (at_own,) = also_at(f"{mirror}/own", [wanted])
+    (at_broken,) = also_at(f"{mirror}/spoilt", [{**wanted, "urls": [f"{mirror}/good"]}])
+
+    assert also_at("", [wanted]) == [wanted]
+    assert (await asyncio.to_thread(fetch_model, at_broken, tmp_path)).endswith("fetched")
+    (tmp_path / "unet" / "a.safetensors").unlink()
+    assert (await asyncio.to_thread(fetch_model, at_own, tmp_path)).endswith("fetched")
+    assert (tmp_path / "unet" / "a.safetensors").read_bytes() == CONTENT
+
+
+async def test_a_file_of_another_size_than_the_manifests_is_fetched_anew(mirror: str, tmp_path: Path) -> None:
+    wanted = {**entry(f"{mirror}/good"), "size": len(CONTENT)}
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "a.safetensors").write_bytes(CONTENT[:-1])
+
+    assert missing([wanted], tmp_path) == ["unet/a.safetensors"]
+    assert (await asyncio.to_thread(fetch_model, wanted, tmp_path)).endswith("fetched")
     assert missing([wanted], tmp_path) == []
 
 
@@ -280,6 +306,14 @@ def test_settings_of_the_deployment_reach_the_containers() -> None:
     assert read_settings({}).gpu == "L40S"
 
 
+def test_the_volume_and_the_bucket_of_ones_own_reach_the_containers() -> None:
+    settings = read_settings({"GLOWPLUG_MODAL_VOLUME": "weights", "MODELS_BASE_URL": "https://models.example/"})
+
+    assert read_settings(settings.environment()) == settings
+    assert (settings.volume, settings.mirror) == ("weights", "https://models.example")
+    assert (read_settings({}).volume, read_settings({}).mirror) == ("glowplug-models", "")
+
+
 PEER = """
 import asyncio, json, warnings
 warnings.simplefilter("ignore")
@@ -310,6 +344,7 @@ async def served():
 print(json.dumps({
     "app": [isinstance(ours.app, modal.App), isinstance(ours.Painter, modal.Cls)],
     "functions": [isinstance(each, modal.Function) for each in (ours.door, ours.fetch)],
+    "volume": [isinstance(ours.volume, modal.Volume), ours.volume.name],
     "served": asyncio.run(served()),
 }))
 """
@@ -317,7 +352,9 @@ print(json.dumps({
 
 async def test_modals_own_client_reads_the_app_and_any_asgi_server_serves_its_door() -> None:
     """Its decorators refuse what they do not know; the server speaks the whole protocol, lifespan included."""
-    seen = await run_peer(PEER, env={"PYTHONPATH": str(Path(__file__).parents[3])})
+    env = {"PYTHONPATH": str(Path(__file__).parents[3]), "GLOWPLUG_MODAL_VOLUME": "weights"}
+    seen = await run_peer(PEER, env=env)
 
+    assert seen["volume"] == [True, "weights"]
     assert seen["app"] == seen["functions"] == [True, True]
     assert seen["served"] == [200, 300_000, 400]
