@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         "",
         alias="GLOWPLUG_RUNPOD_VOLUME",
         pattern=r"^[A-Za-z0-9_-]{0,64}$",
-        description="Id of a RunPod network volume of yours that keeps the models; pods are rented where it is.",
+        description="Id of a RunPod network volume of yours that keeps the models; a GPU in stock there comes with it.",
     )
     runpod_endpoint: str = Field(
         "",
