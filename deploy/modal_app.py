@@ -441,16 +441,22 @@ def fetch_model(entry: Json, folder: Path) -> str:
     """
     Fetch one file unless it is there, from the first of its addresses that has it.
 
+    What is there is read once more, whoever put it there: with other bytes than it should have it is removed.
+
     Raises:
         ValueError: No address has the right bytes; the text says what was wrong at each.
     """
-    target = folder / entry["path"]
+    target, sha256 = folder / entry["path"], entry.get("sha256")
     if _is_there(entry, folder):
-        return f"{entry['path']}: there"
+        if sha256 is None:
+            return f"{entry['path']}: there; what it should be is not known"
+        if _digest_of(target) == sha256:
+            return f"{entry['path']}: there, and as it should be"
+    target.unlink(missing_ok=True)
     problems = []
     for url in entry["urls"]:
         try:
-            _download(url, target, entry.get("sha256"))
+            _download(url, target, sha256)
         except (OSError, ValueError) as error:
             problems.append(f"{urllib.parse.urlsplit(url).hostname}: {error}")
         else:
@@ -458,12 +464,12 @@ def fetch_model(entry: Json, folder: Path) -> str:
     raise ValueError(f"{entry['path']}: {'; '.join(problems)}")
 
 
-def fetch_all(files: list[Json], folder: Path, fetched: Callable[[], None]) -> None:
+def fetch_all(files: list[Json], folder: Path, keep: Callable[[], None]) -> None:
     """
     Fetch them one after the other, and tell what became of each.
 
     Args:
-        fetched: Called after each file that is there now.
+        keep: Called after each file: what is in the folder then, and what is not, is to last.
 
     Raises:
         SystemExit: At the end, when some could not be had.
@@ -475,10 +481,14 @@ def fetch_all(files: list[Json], folder: Path, fetched: Callable[[], None]) -> N
         except ValueError as error:
             print(error, flush=True)
             failed.append(entry["path"])
-        else:
-            fetched()
+        keep()
     if failed:
         raise SystemExit(f"not fetched: {', '.join(failed)}")
+
+
+def _digest_of(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _download(url: str, target: Path, sha256: str | None) -> None:
@@ -551,7 +561,7 @@ if modal is not None:
 
     @app.function(image=small, volumes={MODELS: volume}, timeout=6 * 3600)
     def fetch() -> None:
-        """Put the models onto the Volume; what is there already is left alone."""
+        """Put the models onto the Volume; what is there already is verified, and left alone when it is right."""
         files = models_of(MANIFESTS) + loras_of(MANIFESTS)
         fetch_all(also_at(SETTINGS.mirror, files), Path(MODELS), volume.commit)
 
