@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8600
 
-.PHONY: help install run test coverage test-worlds test-fast check format bench bench-ack bench-bridge bench-cold-start bench-fetch chaos simulate simulate-mutants fuzz system lock env-example states card-pictures clean
+.PHONY: help install run test coverage test-worlds test-fast check format bench bench-ack bench-bridge bench-cold-start bench-fetch chaos simulate simulate-mutants fuzz system lock env-example states card-pictures worker-image clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ fuzz: .venv/.dev ## feed every parser ANSWERS (100000) wrong answers; prints a t
 
 system: ## install what only the system has: OpenSSH's sshd, aria2, Chromium (Debian, by name)
 	@sh scripts/system.sh
+
+worker-image: ## build the worker image as IMAGE=registry/you/worker:1, and push it with PUSH=1 (needs docker with buildx)
+	@sh deploy/worker/build.sh "$(IMAGE)" $(if $(PUSH),push)
 
 env-example: .venv/.dev ## write .env.example from the settings
 	@$(BIN)/python -m tests.env_example > .env.example

@@ -351,12 +351,16 @@ class Settings:
         window_s: How long an idle painter is kept warm, and billed.
         most: Painters at once.
         snapshots_gpu: Whether Modal keeps a snapshot of the started painter, its GPU included: an alpha of theirs.
+        volume: Name of the Volume that keeps the models; made where it is not there.
+        mirror: Public address of a bucket that has them by their paths, and is asked first; empty: none.
     """
 
     gpu: str
     window_s: int
     most: int
     snapshots_gpu: bool
+    volume: str
+    mirror: str
 
     def environment(self) -> dict[str, str]:
         return {
@@ -364,6 +368,8 @@ class Settings:
             "GLOWPLUG_MODAL_WINDOW_S": str(self.window_s),
             "GLOWPLUG_MODAL_MOST": str(self.most),
             "GLOWPLUG_MODAL_SNAPSHOT": "gpu" if self.snapshots_gpu else "",
+            "GLOWPLUG_MODAL_VOLUME": self.volume,
+            "MODELS_BASE_URL": self.mirror,
         }
 
     def machine(self) -> Json:
@@ -377,6 +383,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         window_s=int(environment.get("GLOWPLUG_MODAL_WINDOW_S") or 120),
         most=int(environment.get("GLOWPLUG_MODAL_MOST") or 1),
         snapshots_gpu=environment.get("GLOWPLUG_MODAL_SNAPSHOT") == "gpu",
+        volume=environment.get("GLOWPLUG_MODAL_VOLUME") or "glowplug-models",
+        mirror=environment.get("MODELS_BASE_URL", "").rstrip("/"),
     )
 
 
@@ -405,25 +413,50 @@ def loras_of(manifests: list[Json]) -> list[Json]:
     return list({entry["path"]: entry for one in manifests for entry in one.get("loras", {}).values()}.values())
 
 
+def also_at(mirror: str, files: list[Json]) -> list[Json]:
+    """The same files, asked for at *mirror* first; an empty one changes nothing."""
+    if not mirror:
+        return files
+    return [{**entry, "urls": [f"{mirror}/{urllib.parse.quote(entry['path'])}", *entry["urls"]]} for entry in files]
+
+
 def missing(files: list[Json], folder: Path) -> list[str]:
-    """Paths that are not there. A file has its name only when it is whole."""
-    return [entry["path"] for entry in files if not (folder / entry["path"]).is_file()]
+    """Paths that are not there."""
+    return [entry["path"] for entry in files if not _is_there(entry, folder)]
+
+
+def _is_there(entry: Json, folder: Path) -> bool:
+    """
+    Whether the file is.
+
+    What we fetch has its name only when it is whole. What somebody else put there, or what is there since the manifest
+    had another file of that name, is known by its size, which a manifest with a checksum says exactly.
+    """
+    target = folder / entry["path"]
+    is_exact = entry.get("sha256") is not None and "size" in entry
+    return target.is_file() and (not is_exact or target.stat().st_size == entry["size"])
 
 
 def fetch_model(entry: Json, folder: Path) -> str:
     """
     Fetch one file unless it is there, from the first of its addresses that has it.
 
+    What is there is read once more, whoever put it there: with other bytes than it should have it is removed.
+
     Raises:
         ValueError: No address has the right bytes; the text says what was wrong at each.
     """
-    target = folder / entry["path"]
-    if target.is_file():
-        return f"{entry['path']}: there"
+    target, sha256 = folder / entry["path"], entry.get("sha256")
+    if _is_there(entry, folder):
+        if sha256 is None:
+            return f"{entry['path']}: there; what it should be is not known"
+        if _digest_of(target) == sha256:
+            return f"{entry['path']}: there, and as it should be"
+    target.unlink(missing_ok=True)
     problems = []
     for url in entry["urls"]:
         try:
-            _download(url, target, entry.get("sha256"))
+            _download(url, target, sha256)
         except (OSError, ValueError) as error:
             problems.append(f"{urllib.parse.urlsplit(url).hostname}: {error}")
         else:
@@ -431,12 +464,12 @@ def fetch_model(entry: Json, folder: Path) -> str:
     raise ValueError(f"{entry['path']}: {'; '.join(problems)}")
 
 
-def fetch_all(files: list[Json], folder: Path, fetched: Callable[[], None]) -> None:
+def fetch_all(files: list[Json], folder: Path, keep: Callable[[], None]) -> None:
     """
     Fetch them one after the other, and tell what became of each.
 
     Args:
-        fetched: Called after each file that is there now.
+        keep: Called after each file: what is in the folder then, and what is not, is to last.
 
     Raises:
         SystemExit: At the end, when some could not be had.
@@ -448,10 +481,14 @@ def fetch_all(files: list[Json], folder: Path, fetched: Callable[[], None]) -> N
         except ValueError as error:
             print(error, flush=True)
             failed.append(entry["path"])
-        else:
-            fetched()
+        keep()
     if failed:
         raise SystemExit(f"not fetched: {', '.join(failed)}")
+
+
+def _digest_of(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _download(url: str, target: Path, sha256: str | None) -> None:
@@ -509,7 +546,7 @@ if modal is not None:
     BORN = time.monotonic()
 
     app = modal.App("glowplug")
-    volume = modal.Volume.from_name("glowplug-models", create_if_missing=True)
+    volume = modal.Volume.from_name(SETTINGS.volume, create_if_missing=True)
     remembered = modal.Dict.from_name("glowplug-orders", create_if_missing=True)
 
     bare = modal.Image.debian_slim(python_version="3.12")
@@ -524,8 +561,9 @@ if modal is not None:
 
     @app.function(image=small, volumes={MODELS: volume}, timeout=6 * 3600)
     def fetch() -> None:
-        """Put the models onto the Volume; what is there already is left alone."""
-        fetch_all(models_of(MANIFESTS) + loras_of(MANIFESTS), Path(MODELS), volume.commit)
+        """Put the models onto the Volume; what is there already is verified, and left alone when it is right."""
+        files = models_of(MANIFESTS) + loras_of(MANIFESTS)
+        fetch_all(also_at(SETTINGS.mirror, files), Path(MODELS), volume.commit)
 
     @app.cls(
         image=full,

@@ -65,6 +65,12 @@ class Settings(BaseSettings):
         alias="RUNPOD_API_KEY",
         description="A RunPod key: pods, and a bridge.",
     )
+    runpod_volume: Annotated[str, VolumesOfCloud("runpod")] = Field(
+        "",
+        alias="GLOWPLUG_RUNPOD_VOLUME",
+        pattern=r"^[A-Za-z0-9_-]{0,64}$",
+        description="Id of a RunPod network volume of yours that keeps the models; a GPU in stock there comes with it.",
+    )
     runpod_endpoint: str = Field(
         "",
         alias="RUNPOD_ENDPOINT",

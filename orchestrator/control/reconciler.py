@@ -149,7 +149,7 @@ class Reconciler:
             async with self._shared.store.writing() as books:
                 await news.volume_missing(books, error, self._shared.clock.now())
             self._shared.wakeups.notices.wake()
-            return
+            balance = error.balance
         except CloudError as error:
             log.info("the balance at %s is not known: %s", cloud.name, error)
             return

@@ -130,9 +130,18 @@ class AccountProblem(CloudError):
 
 
 class VolumeMissing(CloudError):
-    """The account lacks a volume that the settings name: machines can be had, and fetch their models each time."""
+    """
+    The account lacks a volume that the settings name: machines can be had, and fetch their models each time.
+
+    Attributes:
+        balance: What the account has, where its cloud told that beside.
+    """
 
     remedy = Remedy.OPERATOR
+
+    def __init__(self, cloud: CloudName, message: str, *, balance: MicroUsd | None = None) -> None:
+        super().__init__(cloud, message)
+        self.balance = balance
 
 
 class CloudProtocolError(CloudError):

@@ -54,4 +54,4 @@ CLOUDS: Mapping[CloudName, OpenCloud] = {
     STATIC: static,
 }
 
-WITH_VOLUMES: Mapping[CloudName, OpenCloudWithVolumes] = {LAMBDA: lambda_labs}
+WITH_VOLUMES: Mapping[CloudName, OpenCloudWithVolumes] = {LAMBDA: lambda_labs, RUNPOD: runpod}

@@ -14,6 +14,8 @@ SECURE_DEARER = 1.3
 DISK_USD_A_MONTH = 0.10
 MIB = 1024
 FEW, SOME = 1, 3
+DATA_CENTERS = {"SB-LOCAL-1": "Sandbox 1", "SB-LOCAL-2": "Sandbox 2"}
+"""By id: what each is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +36,7 @@ class Shelf:
 
     @property
     def stock(self) -> str:
-        free = len(self.rigs)
-        return "NONE" if not free else "LOW" if free <= FEW else "MEDIUM" if free <= SOME else "HIGH"
+        return stock_of(self.rigs)
 
 
 def shelves(cloud: Cloud, *, min_cuda: float = 0.0) -> list[Shelf]:
@@ -55,8 +56,17 @@ def shelves(cloud: Cloud, *, min_cuda: float = 0.0) -> list[Shelf]:
     ]
 
 
+def stock_of(rigs: Sequence[Rig]) -> str:
+    free = len(rigs)
+    return "NONE" if not free else "LOW" if free <= FEW else "MEDIUM" if free <= SOME else "HIGH"
+
+
 def tier_of(rig: Rig) -> str:
     return SECURE if rig.host % 2 == 0 else COMMUNITY
+
+
+def data_center_of(rig: Rig) -> str:
+    return list(DATA_CENTERS)[rig.host // 2 % len(DATA_CENTERS)]
 
 
 def gpu_rows(all_shelves: Sequence[Shelf], *, tier: str | None, has_stock: bool) -> list[Row]:
@@ -87,5 +97,12 @@ def _row(gpu_id: str, all_shelves: Sequence[Shelf], tier: str | None, *, has_sto
     versions = sorted({rig.cuda for kind in counted for rig in kind.rigs})
     row["cudaVersions"] = [{"version": f"{version:.1f}", "available": True} for version in versions]
     if row["availability"] != "NONE":
-        row["dataCenters"] = [{"id": "SB-LOCAL-1", "name": "Sandbox", "availability": row["availability"]}]
+        row["dataCenters"] = _by_data_center([rig for kind in counted for rig in kind.rigs])
     return row
+
+
+def _by_data_center(rigs: Sequence[Rig]) -> list[Row]:
+    there = {name: [rig for rig in rigs if data_center_of(rig) == name] for name in DATA_CENTERS}
+    return [
+        {"id": name, "name": DATA_CENTERS[name], "availability": stock_of(left)} for name, left in there.items() if left
+    ]

@@ -79,7 +79,10 @@ class GraphqlApi:
             "id": "user_sandbox",
             "email": "nobody@example.com",
             "pubKey": "",
-            "networkVolumes": [],
+            "networkVolumes": [
+                {"id": each.id, "name": each.name, "size": 100, "dataCenterId": each.data_center}
+                for each in self.pods.volumes.values()
+            ],
             "clientBalance": round(cloud.credit_usd, 4),
             "currentSpendPerHr": round(sum(machine.meter.usd_hour for machine in machines), 4),
             "spendLimit": 80,

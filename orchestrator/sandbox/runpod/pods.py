@@ -5,15 +5,19 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from orchestrator.sandbox.cloud import Cloud, Refusal
 from orchestrator.sandbox.machine import BOOT_ERROR, Machine, Order, Wanted
-from orchestrator.sandbox.runpod.catalog import DISK_USD_A_MONTH, Shelf, shelves
+from orchestrator.sandbox.market import Rig
+from orchestrator.sandbox.runpod.catalog import DISK_USD_A_MONTH, SECURE, Shelf, data_center_of, shelves
 from orchestrator.sandbox.sshd import LOOPBACK
 
 Row = dict[str, Any]
-DATA_CENTER = "SB-LOCAL-1"
+FIRST_VOLUME = ("sbvolume01", "models", "SB-LOCAL-1")
+"""Id, name and data centre of the network volume that every account begins with."""
 SELLER = "runpod"
 ACTIONS = {
     "PROVISIONING": ["stop", "terminate"],
@@ -55,8 +59,33 @@ class Problem(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkVolume:
+    """
+    A folder that outlives pods; those of its data centre alone can have it.
+
+    Attributes:
+        folder: Where it is on this computer.
+    """
+
+    id: str
+    name: str
+    data_center: str
+    folder: Path
+
+    def as_json(self) -> Row:
+        size = {"size": 100, "type": "STANDARD"}
+        return {"id": self.id, "name": self.name, "dataCenter": self.data_center, **size}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """An order for a pod, from whichever API."""
+    """
+    An order for a pod, from whichever API.
+
+    Attributes:
+        data_centers: Where it may be; empty: anywhere.
+        volume: Id of the network volume that it is to have at *mount_path*; empty: none.
+    """
 
     name: str
     image: str
@@ -67,6 +96,9 @@ class Wish:
     ports: tuple[str, ...]
     args: str = ""
     min_cuda: float = 0.0
+    data_centers: tuple[str, ...] = ()
+    volume: str = ""
+    mount_path: str = ""
 
 
 @dataclass(slots=True)
@@ -77,12 +109,20 @@ class Pods:
     Attributes:
         wishes: What each machine was ordered as, by its number.
         bare: Those that came back without a GPU.
+        volumes: The account's network volumes, by id.
     """
 
     cloud: Cloud
     wishes: dict[int, Wish] = field(default_factory=dict)
     sold: dict[int, Shelf] = field(default_factory=dict)
     bare: set[int] = field(default_factory=set)
+    volumes: dict[str, NetworkVolume] = field(default_factory=dict)
+
+    def add_volume(self, number: str, name: str, data_center: str) -> NetworkVolume:
+        folder = self.cloud.ground.folder / f"network-volume-{number}"
+        made = NetworkVolume(id=number, name=name, data_center=data_center, folder=folder)
+        self.volumes[number] = made
+        return made
 
     def all(self) -> list[Machine]:
         listed = [machine for machine in self.cloud.machines.values() if machine.is_listed]
@@ -105,14 +145,13 @@ class Pods:
         Place a pod on any free rig of its kind.
 
         Raises:
-            Problem: None is free, or there is no money.
+            Problem: None is free, its volume is not to be had so, or there is no money.
         """
+        volume = self._volume_for(wish)
         fitting = [shelf for shelf in shelves(self.cloud, min_cuda=wish.min_cuda) if shelf.gpu_id == wish.gpu]
-        shelf = next((shelf for tier in wish.tiers for shelf in fitting if shelf.tier == tier and shelf.rigs), None)
-        if shelf is None:
-            raise Problem(400, NO_CAPACITY)
+        shelf, rig = _placed(fitting, wish.tiers, (volume.data_center,) if volume else wish.data_centers)
         try:
-            machine = self.cloud.create(shelf.rigs[0].ask_id, _order(wish, shelf))
+            machine = self.cloud.create(rig.ask_id, _order(wish, shelf, rig, volume))
         except Refusal as refusal:
             if refusal.body.get("error") == "insufficient_credit":
                 raise Problem(402, "insufficient balance") from refusal
@@ -120,6 +159,18 @@ class Pods:
         self.wishes[machine.id] = wish
         self.sold[machine.id] = shelf
         return machine
+
+    def _volume_for(self, wish: Wish) -> NetworkVolume | None:
+        if not wish.volume:
+            return None
+        volume = self.volumes.get(wish.volume)
+        if volume is None:
+            raise Problem(404, "network volume not found")
+        if SECURE not in wish.tiers:
+            raise Problem(400, "network volumes are available on SECURE cloud only")
+        if wish.data_centers and volume.data_center not in wish.data_centers:
+            raise Problem(400, "the network volume is in another data center")
+        return volume
 
     def end(self, machine: Machine) -> None:
         self.cloud.destroy(machine)
@@ -146,9 +197,9 @@ class Pods:
             "registry": None,
             "status": status,
             "actions": ACTIONS[status],
-            "mounts": {},
+            "mounts": {"network": [{"volumeId": wish.volume, "path": wish.mount_path}]} if wish.volume else {},
             "cloud": self.sold[machine.id].tier,
-            "dataCenterId": None if status == "PROVISIONING" else DATA_CENTER,
+            "dataCenterId": None if status == "PROVISIONING" else data_center_of(machine.rig),
             "cudaVersion": f"{machine.rig.cuda:.1f}",
             "ssh": {"proxy": _proxy(machine), "direct": _direct(machine) if runs and "22/tcp" in wish.ports else None},
             "template": None,
@@ -174,7 +225,16 @@ def ports_of(machine: Machine, wish: Wish) -> list[Row]:
     return [{"private": 22, "public": machine.ssh_port, "type": "tcp", "ip": LOOPBACK}]
 
 
-def _order(wish: Wish, shelf: Shelf) -> Order:
+def _placed(fitting: list[Shelf], tiers: tuple[str, ...], data_centers: tuple[str, ...]) -> tuple[Shelf, Rig]:
+    for tier in tiers:
+        for shelf in fitting:
+            free = [rig for rig in shelf.rigs if not data_centers or data_center_of(rig) in data_centers]
+            if shelf.tier == tier and free:
+                return shelf, free[0]
+    raise Problem(400, NO_CAPACITY)
+
+
+def _order(wish: Wish, shelf: Shelf, rig: Rig, volume: NetworkVolume | None) -> Order:
     return Order(
         image=wish.image,
         disk_gb=wish.disk_gb,
@@ -186,7 +246,8 @@ def _order(wish: Wish, shelf: Shelf) -> Order:
         usd_hour=shelf.usd_hour,
         storage_cost=DISK_USD_A_MONTH,
         has_own_keys=True,
-        own_environment=_own_environment,
+        mounts={wish.mount_path: volume.folder} if volume else {},
+        own_environment=partial(_own_environment, data_center=data_center_of(rig), volume=wish.volume),
     )
 
 
@@ -200,11 +261,12 @@ def _command(args: str) -> str:
     return f"#!/bin/sh\nexec {shlex.join(argv)}\n"
 
 
-def _own_environment(number: int, key: str) -> Mapping[str, str]:
+def _own_environment(number: int, key: str, *, data_center: str, volume: str) -> Mapping[str, str]:
     return {
         "RUNPOD_POD_ID": pod_id(number),
         "RUNPOD_API_KEY": key,
-        "RUNPOD_DC_ID": DATA_CENTER,
+        "RUNPOD_DC_ID": data_center,
+        **({"RUNPOD_VOLUME_ID": volume} if volume else {}),
         "RUNPOD_PUBLIC_IP": LOOPBACK,
         "RUNPOD_GPU_COUNT": "1",
         "RUNPOD_POD_HOSTNAME": f"{pod_id(number)}-64411eb2",

@@ -35,6 +35,9 @@ GPU_TYPES: dict[str, tuple[type, ...]] = {
     "allowedCudaVersions": (list,),
     "minCudaVersion": (str,),
 }
+MOUNT_TYPES: dict[str, tuple[type, ...]] = {"persistent": (dict,), "network": (list,)}
+VOLUME_TYPES: dict[str, tuple[type, ...]] = {"volumeId": (str,), "path": (str,)}
+_PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,16}")
 _VERSION = re.compile(r"\d+\.\d+")
 
 
@@ -51,6 +54,7 @@ async def read_wish(request: web.Request) -> Wish:
     body = _object(text)
     errors = [*_faults("$", body, TYPES), *_faults("$.gpu", body.get("gpu", {}), GPU_TYPES)]
     errors += [f"$: missing property '{name}'" for name in ("name", "image") if not body.get(name)]
+    errors += _mount_faults(body.get("mounts", {}))
     env = body.get("env", {})
     if isinstance(env, dict):
         errors += [f"$.env.{name}: not a string" for name, value in env.items() if not isinstance(value, str)]
@@ -74,6 +78,7 @@ def _wish(body: Row) -> Wish:
         raise Problem(400, "minCudaVersion and allowedCudaVersions exclude one another")
     if len(body.get("env", {})) > MOST_VARIABLES:
         raise Problem(400, f"no more than {MOST_VARIABLES} environment variables")
+    mounted = _mounted(body)
     allowed = [float(version) for version in gpu.get("allowedCudaVersions", ())]
     return Wish(
         name=body["name"],
@@ -85,7 +90,30 @@ def _wish(body: Row) -> Wish:
         ports=tuple(body.get("ports", ())),
         args=body.get("args", ""),
         min_cuda=float(gpu.get("minCudaVersion", min(allowed, default=0.0))),
+        data_centers=tuple(body.get("dataCenterIds", ())),
+        volume=mounted.get("volumeId", ""),
+        mount_path=mounted.get("path", ""),
     )
+
+
+def _mounted(body: Row) -> Row:
+    """The one network volume that a pod is to have; empty for none."""
+    mounts = body.get("mounts", {})
+    if "network" in mounts and "persistent" in mounts:
+        raise Problem(400, "mounts.persistent and mounts.network exclude one another")
+    mounted = dict(next(iter(mounts.get("network", ())), {}))
+    if mounted and not _PATH.fullmatch(mounted["path"]):
+        raise Problem(400, "the mount path must be an absolute one")
+    return mounted
+
+
+def _mount_faults(mounts: Any) -> list[str]:
+    errors = _faults("$.mounts", mounts, MOUNT_TYPES)
+    network = [] if errors else mounts.get("network", [])
+    for place, entry in enumerate(network):
+        errors += _faults(f"$.mounts.network[{place}]", entry, VOLUME_TYPES)
+        errors += [f"$.mounts.network: missing property '{name}'" for name in VOLUME_TYPES if name not in (entry or {})]
+    return [*errors, *(["$.mounts.network: more than 1 item"] if len(network) > 1 else [])]
 
 
 def read_action(text: str) -> str:

@@ -61,6 +61,9 @@ class RestApi:
         row["actions"] = ["start", "terminate"]  # so the specification's own example
         return self._ordered(request, row)
 
+    async def volumes(self, request: web.Request) -> web.Response:  # noqa: ARG002  (aiohttp's signature)
+        return reply({"networkVolumes": [each.as_json() for each in self._pods.volumes.values()]})
+
     async def show(self, request: web.Request) -> web.Response:
         return reply(self._pods.row(self._pods.find(request.match_info["id"])))
 

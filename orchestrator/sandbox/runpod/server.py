@@ -12,7 +12,7 @@ from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.gate import loopback_only
 from orchestrator.sandbox.machine import Machine
 from orchestrator.sandbox.runpod.graphql_api import GraphqlApi
-from orchestrator.sandbox.runpod.pods import Pods, Problem
+from orchestrator.sandbox.runpod.pods import FIRST_VOLUME, Pods, Problem
 from orchestrator.sandbox.runpod.rest import RestApi, reply
 from orchestrator.sandbox.runpod.troubles import Trouble
 from orchestrator.sandbox.struck import TROUBLES, Struck
@@ -38,10 +38,12 @@ def app(cloud: Cloud, key: str) -> web.Application:
         key: The account's.
     """
     pods, troubles = Pods(cloud=cloud), Struck(Trouble)
+    pods.add_volume(*FIRST_VOLUME)
     gate, rest = _Gate(pods=pods, key=key, troubles=troubles), RestApi(pods, troubles)
     served = web.Application(middlewares=[loopback_only], client_max_size=LARGEST_BODY)
     served[TROUBLES], served[PODS] = troubles, pods
     served.router.add_get("/v2/catalog/gpus", gate.guard(rest.gpus))
+    served.router.add_get("/v2/network-volumes", gate.guard(rest.volumes))
     served.router.add_get("/v2/pods", gate.guard(rest.list))
     served.router.add_post("/v2/pods", gate.guard(rest.create))
     served.router.add_get("/v2/pods/{id}", gate.guard(rest.show))

@@ -16,6 +16,7 @@ from deploy.modal_app import (
     Door,
     Json,
     Meter,
+    also_at,
     comfyui_command,
     fetch_all,
     fetch_model,
@@ -203,6 +204,7 @@ async def mirror() -> AsyncIterator[str]:
 
     async def serve(request: web.Request) -> web.Response:
         bodies = {"/good": CONTENT, "/broken": CONTENT[:-1]}
+        bodies |= {"/own/unet/a.safetensors": CONTENT, "/spoilt/unet/a.safetensors": CONTENT[:-1]}
         body = bodies.get(request.path)
         return web.Response(status=404) if body is None else web.Response(body=body)
 
@@ -227,8 +229,64 @@ async def test_a_model_comes_from_the_first_address_that_has_the_right_bytes(mir
 
     assert (tmp_path / "unet" / "a.safetensors").read_bytes() == CONTENT
     assert fetched.endswith("fetched")
-    assert again.endswith("there")
+    assert again.endswith("there, and as it should be")
     assert missing([wanted], tmp_path) == []
+
+
+async def test_a_bucket_of_ones_own_is_asked_first_and_its_wrong_bytes_are_not_kept(
+    mirror: str, tmp_path: Path
+) -> None:
+    wanted = entry(f"{mirror}/gone")
+    (at_own,) = also_at(f"{mirror}/own", [wanted])
+    (at_broken,) = also_at(f"{mirror}/spoilt", [{**wanted, "urls": [f"{mirror}/good"]}])
+
+    assert also_at("", [wanted]) == [wanted]
+    assert (await asyncio.to_thread(fetch_model, at_broken, tmp_path)).endswith("fetched")
+    (tmp_path / "unet" / "a.safetensors").unlink()
+    assert (await asyncio.to_thread(fetch_model, at_own, tmp_path)).endswith("fetched")
+    assert (tmp_path / "unet" / "a.safetensors").read_bytes() == CONTENT
+
+
+async def test_a_file_of_another_size_than_the_manifests_is_fetched_anew(mirror: str, tmp_path: Path) -> None:
+    wanted = {**entry(f"{mirror}/good"), "size": len(CONTENT)}
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "a.safetensors").write_bytes(CONTENT[:-1])
+
+    assert missing([wanted], tmp_path) == ["unet/a.safetensors"]
+    assert (await asyncio.to_thread(fetch_model, wanted, tmp_path)).endswith("fetched")
+    assert missing([wanted], tmp_path) == []
+
+
+async def test_what_somebody_put_there_with_other_bytes_is_fetched_anew(mirror: str, tmp_path: Path) -> None:
+    there = tmp_path / "unet" / "a.safetensors"
+    there.parent.mkdir()
+    there.write_bytes(CONTENT[:-1] + b"?")
+
+    said = await asyncio.to_thread(fetch_model, entry(f"{mirror}/good"), tmp_path)
+
+    assert there.read_bytes() == CONTENT
+    assert said.endswith("fetched")
+
+
+async def test_wrong_bytes_do_not_stay_where_no_address_has_the_right_ones(mirror: str, tmp_path: Path) -> None:
+    wanted = entry(f"{mirror}/gone")
+    there = tmp_path / wanted["path"]
+    there.parent.mkdir()
+    there.write_bytes(CONTENT[:-1])
+
+    with pytest.raises(ValueError, match="404"):
+        await asyncio.to_thread(fetch_model, wanted, tmp_path)
+
+    assert missing([wanted], tmp_path) == [wanted["path"]]
+
+
+def test_a_file_of_ones_own_without_a_checksum_stays(tmp_path: Path) -> None:
+    own: Json = {"path": "loras/own.safetensors", "size": 1, "urls": []}
+    (tmp_path / "loras").mkdir()
+    (tmp_path / own["path"]).write_bytes(b"mine")
+
+    assert "not known" in fetch_model(own, tmp_path)
+    assert (tmp_path / own["path"]).read_bytes() == b"mine"
 
 
 async def test_a_model_that_nobody_has_as_it_should_be_is_not_kept(mirror: str, tmp_path: Path) -> None:
@@ -247,7 +305,7 @@ async def test_one_file_that_cannot_be_had_does_not_keep_the_others_away(
     with pytest.raises(SystemExit, match=r"loras/b\.safetensors"):
         await asyncio.to_thread(fetch_all, files, tmp_path, lambda: kept.append("once"))
 
-    assert kept == ["once"]
+    assert kept == ["once", "once"]
     assert "404" in capsys.readouterr().out
 
 
@@ -280,8 +338,16 @@ def test_settings_of_the_deployment_reach_the_containers() -> None:
     assert read_settings({}).gpu == "L40S"
 
 
+def test_the_volume_and_the_bucket_of_ones_own_reach_the_containers() -> None:
+    settings = read_settings({"GLOWPLUG_MODAL_VOLUME": "weights", "MODELS_BASE_URL": "https://models.example/"})
+
+    assert read_settings(settings.environment()) == settings
+    assert (settings.volume, settings.mirror) == ("weights", "https://models.example")
+    assert (read_settings({}).volume, read_settings({}).mirror) == ("glowplug-models", "")
+
+
 PEER = """
-import asyncio, json, warnings
+import asyncio, json, os, warnings
 warnings.simplefilter("ignore")
 import httpx, modal, uvicorn
 import deploy.modal_app as ours
@@ -292,6 +358,15 @@ class Calls:
     async def cancel(self, name): pass
 
 async def about(): return {"app": "glowplug"}
+
+class Kept:
+    commits = 0
+    def commit(self): self.commits += 1
+
+def filled():
+    ours.volume, ours.MODELS, ours.MANIFESTS = Kept(), os.environ["MODELS"], [json.loads(os.environ["MANIFEST"])]
+    ours.fetch.local()
+    return ours.volume.commits
 
 async def served():
     config = uvicorn.Config(ours.Door(Calls(), about), port=0, lifespan="on", log_level="error")
@@ -310,14 +385,35 @@ async def served():
 print(json.dumps({
     "app": [isinstance(ours.app, modal.App), isinstance(ours.Painter, modal.Cls)],
     "functions": [isinstance(each, modal.Function) for each in (ours.door, ours.fetch)],
+    "volume": [isinstance(ours.volume, modal.Volume), ours.volume.name],
+    "filled": filled(),
     "served": asyncio.run(served()),
 }))
 """
 
 
-async def test_modals_own_client_reads_the_app_and_any_asgi_server_serves_its_door() -> None:
-    """Its decorators refuse what they do not know; the server speaks the whole protocol, lifespan included."""
-    seen = await run_peer(PEER, env={"PYTHONPATH": str(Path(__file__).parents[3])})
+async def test_modals_own_client_reads_the_app_and_any_asgi_server_serves_its_door(tmp_path: Path) -> None:
+    """
+    Its decorators refuse what they do not know; the server speaks the whole protocol, lifespan included.
 
+    The Volume is filled from a bucket, both of them folders here; Modal itself is not asked.
+    """
+    wanted = entry()
+    in_bucket, fetched = (tmp_path / folder / wanted["path"] for folder in ("bucket", "models"))
+    in_bucket.parent.mkdir(parents=True)
+    in_bucket.write_bytes(CONTENT)
+    env = {
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "GLOWPLUG_MODAL_VOLUME": "weights",
+        "MODELS_BASE_URL": (tmp_path / "bucket").as_uri(),
+        "MODELS": str(tmp_path / "models"),
+        "MANIFEST": json.dumps({"models": [wanted]}),
+    }
+
+    seen = await run_peer(PEER, env=env)
+
+    assert fetched.read_bytes() == CONTENT
+    assert seen["filled"] == 1
+    assert seen["volume"] == [True, "weights"]
     assert seen["app"] == seen["functions"] == [True, True]
     assert seen["served"] == [200, 300_000, 400]

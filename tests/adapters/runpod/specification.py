@@ -13,6 +13,7 @@ OPERATIONS = {
     "show": "get /v2/pods/{id}",
     "terminate": "delete /v2/pods/{id}",
     "act": "post /v2/pods/{id}/action",
+    "volumes": "get /v2/network-volumes",
 }
 
 # (operation, where, what is right, how we know)

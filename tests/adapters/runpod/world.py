@@ -19,7 +19,8 @@ from orchestrator.sandbox.cloud import Cloud
 from orchestrator.sandbox.machine import Machine
 from orchestrator.sandbox.replies import Handler
 from orchestrator.sandbox.runpod import Trouble, app
-from orchestrator.sandbox.runpod.pods import pod_id
+from orchestrator.sandbox.runpod.pods import Pods, pod_id
+from orchestrator.sandbox.runpod.server import PODS
 from orchestrator.sandbox.struck import TROUBLES, Struck
 from tests.adapters.runpod.specification import faults_of_answer, faults_of_request, operation_of
 from tests.adapters.sandbox_cloud import sandbox_cloud
@@ -49,15 +50,24 @@ class World:
 
     url: str
     cloud: Cloud
+    pods: Pods
     troubles: Struck[Trouble]
     session: aiohttp.ClientSession
     seen: list[Seen]
     faults: list[str]
 
     def open(
-        self, *, key: str = KEY, limits: Limits | None = None, pace: float = 0, clock: Clock | None = None
+        self,
+        *,
+        key: str = KEY,
+        volume: str = "",
+        limits: Limits | None = None,
+        pace: float = 0,
+        clock: Clock | None = None,
     ) -> RunPodCloud:
-        return RunPodCloud(url=self.url, key=key, session=self.session, limits=limits, pace=pace, clock=clock)
+        return RunPodCloud(
+            url=self.url, key=key, session=self.session, volume=volume, limits=limits, pace=pace, clock=clock
+        )
 
     def count(self, operation: str) -> int:
         return sum(seen.operation == operation for seen in self.seen)
@@ -120,6 +130,7 @@ async def world() -> AsyncIterator[World]:
             yield World(
                 url=str(server.make_url("")),
                 cloud=cloud,
+                pods=application[PODS],
                 troubles=application[TROUBLES],
                 session=session,
                 seen=watcher.seen,

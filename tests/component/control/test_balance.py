@@ -53,7 +53,7 @@ class Purse(CloudProvider):
     async def account(self) -> Account:
         self.asked += 1
         if self.lacks:
-            raise VolumeMissing(self.name, self.lacks)
+            raise VolumeMissing(self.name, self.lacks, balance=self.balance)
         if self.balance is None:
             raise CloudUnavailable(self.name, "it does not answer")
         return Account(balance=self.balance)
@@ -152,7 +152,7 @@ def test_a_cloud_that_does_not_tell_is_no_news(tmp_path: Path) -> None:
 
 def test_a_volume_that_is_not_there_is_told_once_a_day_and_the_key_is_good(tmp_path: Path) -> None:
     async def world() -> None:
-        purse = Purse(balance=None, lacks="no volume of that name", machines=())
+        purse = Purse(balance=LOW_BALANCE, lacks="no volume of that name", machines=())
         async with reconciling(tmp_path, purse) as (stage, reconciler):
             await rounds(stage, reconciler, timedelta(minutes=3))
             health = stage.shared.board.cloud(VAST)
@@ -160,6 +160,6 @@ def test_a_volume_that_is_not_there_is_told_once_a_day_and_the_key_is_good(tmp_p
                 (notice,) = await books.notices.unacknowledged()
 
         assert (notice.key, notice.values["problem"]) == ("volume_missing", "vast: no volume of that name")
-        assert (health.has_good_key, health.problem) == (True, "")
+        assert (health.has_good_key, health.problem, health.balance) == (True, "", LOW_BALANCE)
 
     virtual_time.run(world())

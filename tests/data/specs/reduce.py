@@ -36,6 +36,7 @@ OPERATIONS = {
         "get /v2/pods/{id}",
         "delete /v2/pods/{id}",
         "post /v2/pods/{id}/action",
+        "get /v2/network-volumes",
     ),
     "lambda": (
         "get /api/v1/instance-types",

@@ -14,6 +14,9 @@ from orchestrator.ports.cloud import LaunchOrder
 SMALLEST_DISK_GB = 20
 """Pods with 10 GB were refused by hosts that took 20 (seen by third parties); a GB is taken for a GiB."""
 
+MOUNT = "/workspace"
+"""Where pods have the network volume; the API has no usual place (REST v2, NetworkMount)."""
+
 BALANCE = "query{myself{clientBalance currentSpendPerHr}}"
 """Undocumented, and used by several third-party clients: REST v2 has no balance."""
 
@@ -27,14 +30,20 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What is ordered at RunPod: any free machine of one tier with one type of GPU."""
+    """
+    What is ordered at RunPod: any free machine of one tier with one type of GPU.
+
+    Attributes:
+        volume: Id of the network volume that it is to have; empty: none.
+    """
 
     tier: Tier
     gpu: str
+    volume: str = ""
 
     @property
     def id(self) -> OfferId:
-        return OfferId(f"{self.tier}/{self.gpu}")
+        return OfferId("/".join([self.tier, self.gpu, *([self.volume] if self.volume else [])]))
 
 
 def kind_of(offer: OfferId) -> Kind:
@@ -44,8 +53,9 @@ def kind_of(offer: OfferId) -> Kind:
     Raises:
         ValueError: It is none.
     """
-    tier, _, gpu = offer.partition("/")
-    return Kind(tier=Tier(tier), gpu=gpu)
+    tier, _, rest = offer.partition("/")
+    gpu, _, volume = rest.partition("/")
+    return Kind(tier=Tier(tier), gpu=gpu, volume=volume)
 
 
 def disk_gb(disk_gib: int) -> int:
@@ -67,6 +77,7 @@ def order_body(key: LaunchKey, offer: Offer, order: LaunchOrder, *, url: str, or
     The start command goes into ``args`` as JSON, which replaces the image's own start: the published specification
     knows ``args`` alone, later documentation of createPod also ``entrypoint`` and ``cmd``, and both read this form.
     ``PUBLIC_KEY`` in ``env`` wins over the account's keys; ``startSsh`` would add nothing but those.
+    A network volume is attached by the order alone, and only where it is: the offer's location is its data centre.
 
     Args:
         url: Of RunPod's API, which the pod's dead-man's switch calls.
@@ -89,12 +100,17 @@ def order_body(key: LaunchKey, offer: Offer, order: LaunchOrder, *, url: str, or
         "ports": ["22/tcp"],
         "env": {"PUBLIC_KEY": plain_key(order.ssh_public_key)},
         "args": json.dumps({"entrypoint": ["/bin/sh", "-c"], "cmd": [start_script(armed)]}),
+        **(_attached(kind.volume, offer.location) if kind.volume else {}),
     }
 
 
 def page_query(after: str | None) -> dict[str, str]:
     """Ask for all pods; pages come only where RunPod has begun to make them."""
     return {} if after is None else {"cursor": after}
+
+
+def _attached(volume: str, data_center: str) -> dict[str, Any]:
+    return {"dataCenterIds": [data_center], "mounts": {"network": [{"volumeId": volume, "path": MOUNT}]}}
 
 
 def _version(cuda: float) -> str:

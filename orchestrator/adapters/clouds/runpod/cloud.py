@@ -3,10 +3,13 @@ RunPod's pods behind the port: what is asked in which order, and what each answe
 
 Machines by REST v2 (docs.runpod.io, api-reference-v2; v1 is retired in November 2026), the balance by GraphQL, which is
 the only place that has it.
+
+A network volume is in one data centre, and pods of that data centre get it with their order and never later.
 """
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +23,7 @@ from orchestrator.adapters.clouds.runpod.answers import NO_CAPACITY, Answer, gra
 from orchestrator.adapters.clouds.runpod.asking import Tier
 from orchestrator.adapters.clouds.runpod.client import RunPodClient
 from orchestrator.adapters.clouds.runpod.limits import POLL_S, Pace
+from orchestrator.adapters.clouds.runpod.wire import NetworkVolume
 from orchestrator.adapters.system import SystemClock
 from orchestrator.domain.errors import (
     CloudError,
@@ -27,6 +31,7 @@ from orchestrator.domain.errors import (
     CloudUnavailable,
     LaunchUncertain,
     OfferGone,
+    VolumeMissing,
 )
 from orchestrator.domain.ids import CloudName, CloudRef, LaunchKey, OfferId
 from orchestrator.domain.offer import Offer, Requirements
@@ -56,6 +61,7 @@ class RunPodCloud(CloudProvider):
         url: str = RUNPOD_URL,
         key: str,
         session: aiohttp.ClientSession,
+        volume: str = "",
         limits: Limits | None = None,
         pace: float = 1.0,
         clock: Clock | None = None,
@@ -65,9 +71,11 @@ class RunPodCloud(CloudProvider):
 
         Args:
             key: The account's key. It goes into one header and nowhere else.
+            volume: Id of the network volume that keeps the models; empty: none does.
             pace: Multiplies the cloud's waits; 0 for a cloud that has none.
         """
         self._url = url
+        self._volume = volume
         self._limits = limits or Limits()
         self._clock = clock or SystemClock()
         self._pace = Pace(pace)
@@ -84,8 +92,17 @@ class RunPodCloud(CloudProvider):
         return RUNPOD
 
     async def offers(self, requirements: Requirements) -> tuple[Offer, ...]:
-        """See the port. One offer a tier and type of GPU: RunPod chooses the machine."""
+        """
+        See the port. One offer a tier and type of GPU: RunPod chooses the machine.
+
+        Machines without their volume are better than none: what is wrong with it :meth:`account` tells.
+        """
         found: list[Offer] = []
+        volume: NetworkVolume | None = None
+        try:
+            volume = await self._listed_volume()
+        except CloudError as error:
+            log.warning("%s; machines are offered without", error)
         for tier in Tier:
             request = Request(
                 method="GET",
@@ -94,8 +111,8 @@ class RunPodCloud(CloudProvider):
                 limit=self._limits.search / len(Tier),
                 query=asking.catalog_query(tier, requirements),
             )
-            found += wire.read_offers(RUNPOD, (await self._ask(request)).body, tier, requirements)
-        return tuple(sorted(found, key=lambda offer: (offer.tariff.per_hour, offer.id)))
+            found += wire.read_offers(RUNPOD, (await self._ask(request)).body, tier, requirements, volume)
+        return tuple(sorted(wire.with_volume_first(found), key=lambda offer: (offer.tariff.per_hour, offer.id)))
 
     async def launch(self, offer: Offer, key: LaunchKey, order: LaunchOrder) -> CloudRef:
         request = Request(
@@ -143,6 +160,12 @@ class RunPodCloud(CloudProvider):
         raise refusal(RUNPOD, answer, "terminate")
 
     async def account(self) -> Account:
+        """
+        See the port.
+
+        Raises:
+            VolumeMissing: The account does not have the network volume that the settings name.
+        """
         request = Request(
             method="POST",
             path="/graphql",
@@ -153,7 +176,21 @@ class RunPodCloud(CloudProvider):
         answer = await self._client.send(request)
         if not answer.is_success or answer.errors:
             raise graphql_refusal(RUNPOD, answer, "account")
-        return wire.read_account(RUNPOD, answer.body)
+        account = wire.read_account(RUNPOD, answer.body)
+        there = await self._listed_volumes()
+        if self._volume and self._volume not in there:
+            raise VolumeMissing(RUNPOD, _missing_words(self._volume, sorted(there)), balance=account.balance)
+        return account
+
+    async def _listed_volume(self) -> NetworkVolume | None:
+        return (await self._listed_volumes()).get(self._volume)
+
+    async def _listed_volumes(self) -> Mapping[str, NetworkVolume]:
+        """By id; asked each time, for they come and go on RunPod's page, and not at all where none is wanted."""
+        if not self._volume:
+            return {}
+        request = Request(method="GET", path="/v2/network-volumes", doing="list volumes", limit=self._limits.read)
+        return {each.id: each for each in wire.read_volumes(RUNPOD, (await self._ask(request)).body)}
 
     async def _ask(self, request: Request) -> Answer:
         """Send *request* and raise whatever is no success."""
@@ -182,10 +219,12 @@ class RunPodCloud(CloudProvider):
 
         A 400 is either no capacity or a broken rule, and no code tells which (REST v2, createPod): unless its words are
         known, the next kind is tried, and only when several in a row were refused is the order at fault. A 403 is a
-        pool that this account may not have.
+        pool that this account may not have; a 404 a volume that was removed a moment ago.
         """
         message = f"launch: {answer.told}"
         if answer.status == 403 or (answer.status == 400 and answer.says(*NO_CAPACITY)):
+            return OfferGone(RUNPOD, message)
+        if answer.status == 404 and asking.kind_of(offer).volume:
             return OfferGone(RUNPOD, message)
         if answer.status == 400:
             self._rejected.add(offer)
@@ -232,6 +271,22 @@ class RunPodCloud(CloudProvider):
         return wire.read_page(RUNPOD, (await self._ask(request)).body)
 
 
-def runpod(*, url: str | None, key: str, session: aiohttp.ClientSession, folder: Path) -> CloudProvider:  # noqa: ARG001 - the cloud remembers
+def _missing_words(volume: str, there: list[str]) -> str:
+    return (
+        f"GLOWPLUG_RUNPOD_VOLUME: the account has no network volume with the id {volume}; create one at"
+        " console.runpod.io (Storage) in a data centre that has your GPUs, or change the setting"
+        f" (there is {', '.join(there) or 'none'})"
+    )
+
+
+def runpod(
+    *,
+    url: str | None,
+    key: str,
+    session: aiohttp.ClientSession,
+    folder: Path,  # noqa: ARG001 - the cloud remembers
+    volumes: tuple[str, ...] = (),
+) -> CloudProvider:
     """Open RunPod itself, or a sandbox that speaks like it and does not mind how often it is asked."""
-    return RunPodCloud(url=url or RUNPOD_URL, key=key, session=session, pace=1.0 if url is None else 0.0)
+    volume, pace = next(iter(volumes), ""), 1.0 if url is None else 0.0
+    return RunPodCloud(url=url or RUNPOD_URL, key=key, session=session, volume=volume, pace=pace)

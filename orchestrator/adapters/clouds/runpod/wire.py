@@ -6,6 +6,7 @@ Units are RunPod's until they leave: memory in GB that count 2**30 bytes, prices
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 
 from orchestrator.adapters.clouds.runpod.answers import tidy
-from orchestrator.adapters.clouds.runpod.asking import Kind, Tier, disk_gb
+from orchestrator.adapters.clouds.runpod.asking import MOUNT, Kind, Tier, disk_gb
 from orchestrator.adapters.clouds.shapes import read_as
 from orchestrator.domain.errors import CloudProtocolError
 from orchestrator.domain.gpu import capability_of, short_name
@@ -62,6 +63,11 @@ class _Prices(_Row):
     community: Usd | None = None
 
 
+class _DataCenter(_Row):
+    id: Id
+    availability: Text
+
+
 class _Gpu(_Row):
     id: Id
     manufacturer: Text
@@ -70,6 +76,16 @@ class _Gpu(_Row):
     community: bool
     price: _Prices
     availability: Text | None = None
+    data_centers: list[_DataCenter] | None = None
+
+
+class _Volume(_Row):
+    id: Id
+    data_center: Id
+
+
+class _Volumes(_Row):
+    network_volumes: list[_Volume]
 
 
 class _Catalog(_Row):
@@ -129,6 +145,14 @@ class _Graphql(_Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkVolume:
+    """A folder in one data centre that pods of RunPod's own have there, and that outlives them."""
+
+    id: str
+    data_center: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """
     One page of a listing.
@@ -141,11 +165,13 @@ class Page:
     following: str | None
 
 
-def read_offers(cloud: CloudName, body: Any, tier: Tier, requirements: Requirements) -> tuple[Offer, ...]:
+def read_offers(
+    cloud: CloudName, body: Any, tier: Tier, requirements: Requirements, volume: NetworkVolume | None = None
+) -> tuple[Offer, ...]:
     """
     Read the catalogue of one tier: what meets *requirements* and is said to be in stock.
 
-    A type that cannot be read is left out.
+    A type that cannot be read is left out. One that is in stock where *volume* is comes with it, from there alone.
 
     Raises:
         CloudProtocolError: It is no catalogue, or not one of its types can be read.
@@ -159,12 +185,24 @@ def read_offers(cloud: CloudName, body: Any, tier: Tier, requirements: Requireme
             unreadable = error
             continue
         has_read = True
-        offer = _offer(cloud, gpu, tier, requirements)
+        offer = _offer(cloud, gpu, tier, requirements, volume)
         if offer is not None and _meets(offer, requirements):
             offers.append(offer)
     if unreadable is not None and not has_read:
         raise unreadable
     return tuple(offers)
+
+
+def with_volume_first(offers: Iterable[Offer]) -> list[Offer]:
+    """Leave out what another offer has as well, with the volume: with the models at hand it is ready sooner."""
+    all_offers = list(offers)
+    at_hand = {offer.gpu for offer in all_offers if offer.volume}
+    return [offer for offer in all_offers if offer.volume or offer.gpu not in at_hand]
+
+
+def read_volumes(cloud: CloudName, body: Any) -> tuple[NetworkVolume, ...]:
+    rows = read_as(cloud, "list volumes", _Volumes, body).network_volumes
+    return tuple(NetworkVolume(id=row.id, data_center=row.data_center) for row in rows)
 
 
 def ordered_ref(body: Any) -> CloudRef | None:
@@ -198,7 +236,9 @@ def read_account(cloud: CloudName, body: Any) -> Account:
     return Account(balance=micro_usd(read_as(cloud, "account", _Graphql, body).data.myself.client_balance))
 
 
-def _offer(cloud: CloudName, gpu: _Gpu, tier: Tier, requirements: Requirements) -> Offer | None:
+def _offer(
+    cloud: CloudName, gpu: _Gpu, tier: Tier, requirements: Requirements, volume: NetworkVolume | None
+) -> Offer | None:
     """
     Read one type; None where it is not sold in this tier, not by NVIDIA, or out of stock.
 
@@ -210,7 +250,8 @@ def _offer(cloud: CloudName, gpu: _Gpu, tier: Tier, requirements: Requirements) 
     is_sold = gpu.secure if tier is Tier.SECURE else gpu.community
     if not is_sold or not price or gpu.manufacturer != "NVIDIA" or gpu.availability in {None, "NONE"}:
         return None
-    kind = Kind(tier=tier, gpu=gpu.id)
+    at_hand = volume if volume is not None and _is_sold_at(gpu, tier, volume.data_center) else None
+    kind = Kind(tier=tier, gpu=gpu.id, volume=at_hand.id if at_hand else "")
     return Offer(
         cloud=cloud,
         id=kind.id,
@@ -222,11 +263,18 @@ def _offer(cloud: CloudName, gpu: _Gpu, tier: Tier, requirements: Requirements) 
         tariff=Tariff(running=micro_usd_per_hour(price), always=_disk_price(disk_gb(requirements.disk_gib))),
         reliability=RELIABILITY[tier],
         inet_down_mbps=float(requirements.inet_down_mbps),
-        location=tier.lower(),
+        location=at_hand.data_center if at_hand else tier.lower(),
         cuda=requirements.cuda,
         compute_capability=capability_of(gpu.id),
         is_kind=True,
+        volume=MOUNT if at_hand else "",
     )
+
+
+def _is_sold_at(gpu: _Gpu, tier: Tier, data_center: str) -> bool:
+    """Whether one is left there. Only RunPod's own data centres have network volumes (docs.runpod.io, storage)."""
+    there = (each.availability for each in gpu.data_centers or () if each.id == data_center)
+    return tier is Tier.SECURE and any(availability != "NONE" for availability in there)
 
 
 def _meets(offer: Offer, requirements: Requirements) -> bool:
