@@ -72,7 +72,7 @@ from orchestrator.control.timekeeping import go_on
 from orchestrator.control.views import Views
 from orchestrator.domain.errors import SettingsProblem
 from orchestrator.domain.ids import CloudName
-from orchestrator.domain.money import MicroUsdPerHour
+from orchestrator.domain.money import MicroUsdPerHour, micro_usd_per_hour
 from orchestrator.domain.policy.auto import Auto
 from orchestrator.domain.policy.by_name import policy_by_name
 from orchestrator.domain.policy.hedging import Hedging
@@ -413,6 +413,7 @@ def _limits(settings: Settings, *, is_sandbox: bool) -> Limits:
         stall=timedelta(seconds=settings.stall_s or stall),
         tries=settings.max_tries,
         host_memory=settings.host_memory,
+        wait_price=micro_usd_per_hour(settings.wait_usd_hour),
         hedging=Hedging(per_hour=settings.hedges_per_hour, not_before=timedelta(seconds=15 if is_sandbox else 60)),
         dead_man=timedelta(seconds=settings.dead_man_s),
         max_machines=settings.max_machines,
