@@ -109,10 +109,12 @@ _SANDBOX_PREPARING = PrepareLimits(
     silence=timedelta(seconds=8),
     link_silence=timedelta(seconds=5),
     floor_bps=200_000,
+    first_window=timedelta(seconds=3),
     floor_window=timedelta(seconds=6),
     link_sample=128 * 1024,
     disk_sample=1_500_000,
     sample=timedelta(seconds=2),
+    probe=timedelta(seconds=5),
 )
 """A sandbox machine is prepared in seconds and its models are a few MB: what is stuck there is given up sooner."""
 
