@@ -134,7 +134,6 @@ class _Bell:
 class _Tally:
     """Downloads of one machine: their weight, and the sum of the logarithms of their shares by weight."""
 
-    host: HostId
     weight: float = 0.0
     total: float = 0.0
 
@@ -159,6 +158,7 @@ class Wire:
         self._now = now
         self._usual = {cloud: _usual(known) for cloud, known in starts.items()}
         self._machines: defaultdict[CloudName, dict[MachineId, _Tally]] = defaultdict(dict)
+        self._hosts: defaultdict[tuple[CloudName, HostId], dict[MachineId, _Tally]] = defaultdict(dict)
         for link in links:
             self._remember(link)
         self._clouds = {cloud: _share_of(tallies.values()) for cloud, tallies in self._machines.items()}
@@ -166,7 +166,8 @@ class Wire:
     def _remember(self, link: Link) -> None:
         age = max(self._now - link.at, timedelta())  # as in Memory
         weight = 0.5 ** (age / HALF_LIFE)
-        tally = self._machines[link.cloud].setdefault(link.machine, _Tally(link.host))
+        tally = self._machines[link.cloud].setdefault(link.machine, _Tally())
+        self._hosts[link.cloud, link.host][link.machine] = tally
         tally.weight += weight
         tally.total += weight * math.log(_believable(link.bps) / _advertised_bps(link.advertised_mbps))
 
@@ -184,12 +185,11 @@ class Wire:
 
     def _speed(self, offer: Offer) -> _Bell:
         """The logarithm of what its link should move in its next download."""
-        tallies = self._machines.get(offer.cloud, {})
         host = self._clouds.get(offer.cloud, _PRIOR).about(HOST_SPREAD)
-        for machine, tally in tallies.items():
-            if tally.host == offer.host and machine != offer.machine:
+        for machine, tally in self._hosts.get((offer.cloud, offer.host), {}).items():
+            if machine != offer.machine:
                 host = host.seeing(tally.mean, tally.var(MACHINE_SPREAD))
-        bell, own = host.about(MACHINE_SPREAD), tallies.get(offer.machine)
+        bell, own = host.about(MACHINE_SPREAD), self._machines.get(offer.cloud, {}).get(offer.machine)
         if own is not None:
             bell = bell.seeing(own.mean, own.var())
         return _Bell(bell.mean + math.log(_advertised_bps(offer.inet_down_mbps)), bell.var + DOWNLOAD_SPREAD**2)
