@@ -234,7 +234,7 @@ class Settings(BaseSettings):
     host_memory: bool = Field(
         True,
         alias="GLOWPLUG_HOST_MEMORY",
-        description="Whether it is remembered which machines and hosts failed, which worked, and how fast their links were.",
+        description="Whether it is remembered which machines and hosts failed, which worked, and how fast links were.",
     )
     wait_usd_hour: float = Field(
         0.30,
