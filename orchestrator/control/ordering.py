@@ -31,7 +31,7 @@ from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceS
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.offer import Offer, Requirements
 from orchestrator.domain.policy.memory import MOST_OUTCOMES, WINDOW
-from orchestrator.domain.policy.placement import Taken, Waiting, rank_offers
+from orchestrator.domain.policy.placement import Taken, Wait, rank_offers
 from orchestrator.domain.policy.spend import broken_cap
 from orchestrator.domain.policy.variants import choose, link_of, moved, searches
 from orchestrator.domain.policy.wire import MOST_LINKS, NEWEST_STARTS, Forecast, Wire
@@ -67,12 +67,12 @@ class Ordering:
         tried = False
         for asked in searches(workflow, self._shared.limits.variants):
             answers = await self._market.offers(asked)
-            waiting, ranked = await self._rank(answers.offers, workflow, asked)
+            wait, ranked = await self._rank(answers.offers, workflow, asked)
             errors = answers.errors
             for offer in ranked[:OFFERS_TRIED]:
                 tried = True
                 async with self._locks[offer.cloud]:
-                    instance = await self._try(instance, offer, workflow, asked, waiting.wire)
+                    instance = await self._try(instance, offer, workflow, asked, wait.wire)
                 if instance.state is not InstanceState.PLANNED:
                     return instance
             if len(errors) == len(self._clouds):
@@ -81,7 +81,7 @@ class Ordering:
 
     async def _rank(
         self, offers: tuple[Offer, ...], workflow: Workflow, asked: Requirements
-    ) -> tuple[Waiting, tuple[Offer, ...]]:
+    ) -> tuple[Wait, tuple[Offer, ...]]:
         now, limits = self._shared.clock.now(), self._shared.limits
         async with self._shared.store.reading() as books:
             outcomes = await books.instances.outcomes(now - WINDOW, MOST_OUTCOMES) if limits.host_memory else ()
@@ -92,7 +92,7 @@ class Ordering:
             """Of the best files that fit its card: that a slow link would be given lighter ones is no merit."""
             return moved(choose(workflow, offer.vram_mib, 0.0, limits.variants) or workflow)
 
-        waiting = Waiting(wire=wire, size_of=size_of, price=limits.wait_price)
+        wait = Wait(wire=wire, size_of=size_of, price=limits.wait_price)
         ranked = rank_offers(
             offers,
             asked,
@@ -100,9 +100,9 @@ class Ordering:
             taken=taken,
             max_price=limits.max_price,
             now=now,
-            waiting=waiting,
+            wait=wait,
         )
-        return waiting, ranked
+        return wait, ranked
 
     async def _wire(self, books: Books, clouds: Iterable[CloudName], now: datetime) -> Wire:
         if not self._shared.limits.host_memory:

@@ -35,7 +35,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Wait:
     """
     What decides beside prices: how long each machine is waited for, and what that is worth.
 
@@ -73,7 +73,7 @@ def rank_offers(
     taken: Iterable[Taken],
     max_price: MicroUsdPerHour,
     now: datetime,
-    waiting: Waiting | None = None,
+    wait: Wait | None = None,
 ) -> tuple[Offer, ...]:
     """
     Sort out and sort: acceptable offers, the cheapest *ready* machine first; ties by reliability, then by id.
@@ -83,7 +83,7 @@ def rank_offers(
 
     Args:
         outcomes: What became of earlier machines; without any, each is as likely to get ready as another.
-        waiting: Without it, each is ready as soon as another: price decides.
+        wait: Without it, each is ready as soon as another: price decides.
     """
     memory = Memory(outcomes, now)
     busy = {pair for t in taken for pair in ((t.cloud, t.machine), (t.cloud, t.host))}
@@ -97,7 +97,7 @@ def rank_offers(
 
     def worth(offer: Offer) -> tuple[bool, float, float, str, str]:
         at = (offer.cloud, offer.host, offer.machine)
-        price = ready_price(offer, memory) if waiting is None else session_price(offer, memory, waiting)
+        price = ready_price(offer, memory) if wait is None else session_price(offer, memory, wait)
         return memory.is_doubtful(*at), price, -offer.reliability, offer.cloud, offer.id
 
     return tuple(sorted(usable, key=worth))
@@ -108,10 +108,10 @@ def ready_price(offer: Offer, memory: Memory) -> float:
     return offer.tariff.per_hour / memory.trust(offer.cloud, offer.host, offer.machine)
 
 
-def session_price(offer: Offer, memory: Memory, waiting: Waiting) -> float:
+def session_price(offer: Offer, memory: Memory, wait: Wait) -> float:
     """Micro-dollars: a usual session with its start and its download, times those tries, and the wait for it."""
-    forecast = waiting.forecast(offer)
+    forecast = wait.forecast(offer)
     cold_h = forecast.cold_s / HOUR_S
     wire = offer.tariff.per_gib_down * forecast.size / GIB
     trust = memory.trust(offer.cloud, offer.host, offer.machine)
-    return (offer.tariff.per_hour * (cold_h + SESSION_S / HOUR_S) + wire) / trust + waiting.price * cold_h
+    return (offer.tariff.per_hour * (cold_h + SESSION_S / HOUR_S) + wire) / trust + wait.price * cold_h

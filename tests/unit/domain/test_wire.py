@@ -14,7 +14,7 @@ from orchestrator.domain.ids import CloudName, HostId, MachineId
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, micro_usd_per_hour
 from orchestrator.domain.offer import Offer, Requirements, Tariff
 from orchestrator.domain.policy.memory import HALF_LIFE, WINDOW, Memory
-from orchestrator.domain.policy.placement import Waiting, rank_offers, session_price
+from orchestrator.domain.policy.placement import Wait, rank_offers, session_price
 from orchestrator.domain.policy.wire import FASTEST, HONEST, SLOWEST, USUAL_MBPS, Forecast, Link, StartTimes, Wire
 from tests.unit.domain.test_policies import NOW, VAST, an_offer
 
@@ -40,10 +40,8 @@ def forecast(offer: Offer, *links: Link, starts: Iterable[StartTimes] = (), size
 
 
 def ranked(*offers: Offer, links: Iterable[Link] = (), wait: MicroUsdPerHour = WAIT) -> list[str]:
-    waiting = Waiting(wire=Wire(links, {}, NOW), size=FILES, price=wait)
-    best = rank_offers(
-        offers, NEEDS, outcomes=(), taken=(), max_price=micro_usd_per_hour(0.8), now=NOW, waiting=waiting
-    )
+    wait = Wait(wire=Wire(links, {}, NOW), size_of=lambda _: FILES, price=wait)
+    best = rank_offers(offers, NEEDS, outcomes=(), taken=(), max_price=micro_usd_per_hour(0.8), now=NOW, wait=wait)
     return [offer.id for offer in best]
 
 
@@ -102,10 +100,10 @@ def test_a_machine_whose_volume_has_the_files_downloads_nothing() -> None:
 def test_a_cloud_that_charges_for_bytes_costs_that_much_more() -> None:
     offer = an_offer("a", 0.30)
     billed = replace(offer, tariff=Tariff(running=offer.tariff.running, per_gib_down=MicroUsd(10_000)))
-    waiting = Waiting(wire=Wire((), {}, NOW), size=10 * 2**30, price=WAIT)
+    wait = Wait(wire=Wire((), {}, NOW), size_of=lambda _: 10 * 2**30, price=WAIT)
     memory = Memory((), NOW)
 
-    dearer = session_price(billed, memory, waiting) - session_price(offer, memory, waiting)
+    dearer = session_price(billed, memory, wait) - session_price(offer, memory, wait)
 
     assert dearer == pytest.approx(100_000 / memory.untried(VAST))
 
