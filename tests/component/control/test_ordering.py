@@ -37,15 +37,17 @@ CHEAP, DEAR = priced("cheap", 300_000), priced("dear", 400_000)
 
 @dataclass(slots=True, kw_only=True)
 class Shop(Fleet):
+    shelf: tuple[Offer, ...] = (CHEAP, DEAR)
+
     async def offers(self, requirements: Requirements) -> tuple[Offer, ...]:
-        return CHEAP, DEAR
+        return self.shelf
 
 
 @asynccontextmanager
-async def a_shop(folder: Path, limits: Limits | None = None) -> AsyncIterator[tuple[Stage, Ordering]]:
+async def a_shop(folder: Path, limits: Limits | None = None, *shelf: Offer) -> AsyncIterator[tuple[Stage, Ordering]]:
     async with a_stage(folder, limits=limits) as stage:
         stage.shared.board.put_cloud(VAST, CloudHealth(listed_at=stage.clock.now()))
-        clouds = {VAST: Shop(clock=stage.clock)}
+        clouds = {VAST: Shop(clock=stage.clock, shelf=shelf or (CHEAP, DEAR))}
         yield stage, Ordering(stage.shared, clouds, Market(stage.shared, clouds), ssh_public_key="ssh-ed25519 AAAA")
 
 
@@ -106,6 +108,18 @@ async def test_the_worth_of_waiting_is_the_operators_to_say(tmp_path: Path) -> N
 
 def a_hurry() -> Limits:
     return replace(Limits(), wait_price=MicroUsdPerHour(5_000_000))
+
+
+async def test_lighter_files_go_by_the_measured_link_where_there_is_one(tmp_path: Path) -> None:
+    boasting = replace(CHEAP, inet_down_mbps=5000.0)
+    async with a_shop(tmp_path, None, boasting) as (stage, ordering):
+        await measure(stage, boasting, 20 * MB)
+        assert (await ordered(stage, ordering)).variant == "fp8"
+
+
+async def test_without_one_they_go_by_what_is_advertised(tmp_path: Path) -> None:
+    async with a_shop(tmp_path, None, replace(CHEAP, inet_down_mbps=5000.0)) as (stage, ordering):
+        assert (await ordered(stage, ordering)).variant == ""
 
 
 async def test_an_order_says_how_long_its_machine_should_take(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
