@@ -39,8 +39,8 @@ def forecast(offer: Offer, *links: Link, starts: Iterable[StartTimes] = (), size
     return Wire(links, {offer.cloud: tuple(starts)}, NOW).forecast(offer, size)
 
 
-def ranked(*offers: Offer, links: Iterable[Link] = (), wait: MicroUsdPerHour = WAIT) -> list[str]:
-    wait = Wait(wire=Wire(links, {}, NOW), size_of=lambda _: FILES, price=wait)
+def ranked(*offers: Offer, links: Iterable[Link] = (), worth: MicroUsdPerHour = WAIT) -> list[str]:
+    wait = Wait(wire=Wire(links, {}, NOW), size_of=lambda _: FILES, price=worth)
     best = rank_offers(offers, NEEDS, outcomes=(), taken=(), max_price=micro_usd_per_hour(0.8), now=NOW, wait=wait)
     return [offer.id for offer in best]
 
@@ -80,14 +80,14 @@ def test_of_two_at_one_price_and_one_speed_the_more_reliable_is_taken_and_then_t
 def test_the_worth_of_waiting_decides_how_much_dearer_a_faster_machine_may_be() -> None:
     slow, fast = an_offer("slow", 0.20), an_offer("fast", 0.35, inet_down_mbps=3 * GBIT)
 
-    assert ranked(slow, fast, wait=MicroUsdPerHour(0)) == ["slow", "fast"]
-    assert ranked(slow, fast, wait=micro_usd_per_hour(2)) == ["fast", "slow"]
+    assert ranked(slow, fast, worth=MicroUsdPerHour(0)) == ["slow", "fast"]
+    assert ranked(slow, fast, worth=micro_usd_per_hour(2)) == ["fast", "slow"]
 
 
 def test_while_it_downloads_a_machine_costs_so_that_a_faster_link_pays_though_waiting_is_worth_nothing() -> None:
     slow, fast = an_offer("slow", 0.30), an_offer("fast", 0.33, inet_down_mbps=3 * GBIT)
 
-    assert ranked(slow, fast, wait=MicroUsdPerHour(0)) == ["fast", "slow"]
+    assert ranked(slow, fast, worth=MicroUsdPerHour(0)) == ["fast", "slow"]
 
 
 def test_a_machine_whose_volume_has_the_files_downloads_nothing() -> None:
