@@ -72,7 +72,7 @@ from orchestrator.control.timekeeping import go_on
 from orchestrator.control.views import Views
 from orchestrator.domain.errors import SettingsProblem
 from orchestrator.domain.ids import CloudName
-from orchestrator.domain.money import MicroUsdPerHour
+from orchestrator.domain.money import MicroUsdPerHour, micro_usd_per_hour
 from orchestrator.domain.policy.auto import Auto
 from orchestrator.domain.policy.by_name import policy_by_name
 from orchestrator.domain.policy.hedging import Hedging
@@ -109,10 +109,12 @@ _SANDBOX_PREPARING = PrepareLimits(
     silence=timedelta(seconds=8),
     link_silence=timedelta(seconds=5),
     floor_bps=200_000,
+    first_window=timedelta(seconds=3),
     floor_window=timedelta(seconds=6),
     link_sample=128 * 1024,
     disk_sample=1_500_000,
     sample=timedelta(seconds=2),
+    probe=timedelta(seconds=5),
 )
 """A sandbox machine is prepared in seconds and its models are a few MB: what is stuck there is given up sooner."""
 
@@ -413,6 +415,7 @@ def _limits(settings: Settings, *, is_sandbox: bool) -> Limits:
         stall=timedelta(seconds=settings.stall_s or stall),
         tries=settings.max_tries,
         host_memory=settings.host_memory,
+        wait_price=micro_usd_per_hour(settings.wait_usd_hour),
         hedging=Hedging(per_hour=settings.hedges_per_hour, not_before=timedelta(seconds=15 if is_sandbox else 60)),
         dead_man=timedelta(seconds=settings.dead_man_s),
         max_machines=settings.max_machines,

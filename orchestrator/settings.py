@@ -240,7 +240,15 @@ class Settings(BaseSettings):
     host_memory: bool = Field(
         True,
         alias="GLOWPLUG_HOST_MEMORY",
-        description="Whether machines and hosts that failed are avoided for a while; those that worked are preferred.",
+        description="Whether it is remembered which machines and hosts failed, which worked, and how fast links were.",
+    )
+    wait_usd_hour: float = Field(
+        0.30,
+        alias="GLOWPLUG_WAIT_USD_HOUR",
+        ge=0,
+        le=1000,
+        description="Dollars that an hour of waiting is worth when a machine is chosen: a faster link may cost so much"
+        " more. The default is what a usual machine takes; 0 counts what machines cost alone.",
     )
     max_tries: int | None = Field(
         None,

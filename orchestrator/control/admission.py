@@ -54,6 +54,11 @@ def check_link(seen: Answer, *, floor_bps: int) -> None:
         raise PreparationFailed(said, step=Step.AGENT, code="too_slow")
 
 
+def link_of(seen: Answer) -> int:
+    """Bytes a second, as its link was measured; 0 where nothing came because the mirrors refused."""
+    return count_of(seen, "link_bps") or (0 if seen.get("link_problem") else 1)
+
+
 def has_slow_link(seen: Answer, *, floor_bps: int) -> bool:
     return _is_slow(seen, "link_bps", floor_bps)
 

@@ -8,7 +8,7 @@ label is looked for until it is found or two complete listings lacked it; nothin
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -31,9 +31,10 @@ from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceS
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.offer import Offer, Requirements
 from orchestrator.domain.policy.memory import MOST_OUTCOMES, WINDOW
-from orchestrator.domain.policy.placement import Taken, rank_offers
+from orchestrator.domain.policy.placement import Taken, Wait, rank_offers
 from orchestrator.domain.policy.spend import broken_cap
 from orchestrator.domain.policy.variants import choose, link_of, moved, searches
+from orchestrator.domain.policy.wire import MOST_LINKS, NEWEST_STARTS, Forecast, Wire
 from orchestrator.domain.workflows import Workflow
 from orchestrator.ports.cloud import CloudProvider, DeadMan, LaunchOrder
 from orchestrator.ports.store import Books, Details
@@ -66,31 +67,49 @@ class Ordering:
         tried = False
         for asked in searches(workflow, self._shared.limits.variants):
             answers = await self._market.offers(asked)
-            errors, ranked = answers.errors, (await self._rank(answers.offers, asked))[:OFFERS_TRIED]
-            for offer in ranked:
+            wait, ranked = await self._rank(answers.offers, workflow, asked)
+            errors = answers.errors
+            for offer in ranked[:OFFERS_TRIED]:
                 tried = True
                 async with self._locks[offer.cloud]:
-                    instance = await self._try(instance, offer, workflow, asked)
+                    instance = await self._try(instance, offer, workflow, asked, wait.wire)
                 if instance.state is not InstanceState.PLANNED:
                     return instance
             if len(errors) == len(self._clouds):
                 break
         return await self._give_up(instance, self._why_nothing(errors, tried=tried))
 
-    async def _rank(self, offers: tuple[Offer, ...], asked: Requirements) -> tuple[Offer, ...]:
-        now = self._shared.clock.now()
+    async def _rank(
+        self, offers: tuple[Offer, ...], workflow: Workflow, asked: Requirements
+    ) -> tuple[Wait, tuple[Offer, ...]]:
+        now, limits = self._shared.clock.now(), self._shared.limits
         async with self._shared.store.reading() as books:
-            remembers = self._shared.limits.host_memory
-            outcomes = await books.instances.outcomes(now - WINDOW, MOST_OUTCOMES) if remembers else ()
+            outcomes = await books.instances.outcomes(now - WINDOW, MOST_OUTCOMES) if limits.host_memory else ()
+            wire = await self._wire(books, sorted({offer.cloud for offer in offers}), now)
             taken = await self._taken(books)
-        return rank_offers(
+
+        def size_of(offer: Offer) -> int:
+            """Of the best files that fit its card: that a slow link would be given lighter ones is no merit."""
+            return moved(choose(workflow, offer.vram_mib, 0.0, limits.variants) or workflow)
+
+        wait = Wait(wire=wire, size_of=size_of, price=limits.wait_price)
+        ranked = rank_offers(
             offers,
             asked,
             outcomes=outcomes,
             taken=taken,
-            max_price=self._shared.limits.max_price,
+            max_price=limits.max_price,
             now=now,
+            wait=wait,
         )
+        return wait, ranked
+
+    async def _wire(self, books: Books, clouds: Iterable[CloudName], now: datetime) -> Wire:
+        if not self._shared.limits.host_memory:
+            return Wire((), {}, now)
+        links = await books.instances.links(now - WINDOW, MOST_LINKS)
+        starts = {cloud: await books.instances.start_times(cloud, NEWEST_STARTS) for cloud in clouds}
+        return Wire(links, starts, now)
 
     async def _taken(self, books: Books) -> tuple[Taken, ...]:
         live = await books.instances.in_states(*sorted(ORDERED))
@@ -98,10 +117,16 @@ class Ordering:
             Taken(cloud=i.offer.cloud, machine=i.offer.machine, host=i.offer.host) for i in live if i.offer is not None
         )
 
-    async def _try(self, instance: Instance, offer: Offer, workflow: Workflow, asked: Requirements) -> Instance:
+    async def _try(
+        self, instance: Instance, offer: Offer, workflow: Workflow, asked: Requirements, wire: Wire
+    ) -> Instance:
         """Order *offer*, with the disk that was *asked* for: its price is for that."""
-        chosen = choose(workflow, offer.vram_mib, link_of(offer, asked), self._shared.limits.variants)
-        committed = None if chosen is None else await self._commit(instance, offer, chosen)
+        link_bps = wire.measured_bps(offer) or link_of(offer, asked)
+        chosen = choose(workflow, offer.vram_mib, link_bps, self._shared.limits.variants)
+        if chosen is None:
+            return instance
+        forecast = wire.forecast(offer, moved(chosen))
+        committed = await self._commit(instance, offer, chosen, forecast)
         if committed is None:
             return instance
         if committed.state is not InstanceState.LAUNCHING or committed.launch_key is None:
@@ -118,10 +143,12 @@ class Ordering:
         except CloudError as error:
             return await self._refused(committed, error)
         what = f" with {committed.variant} files" if committed.variant else ""
-        log.info("ordered %s at %s for instance %s%s", offer.gpu, offer.cloud, instance.id, what)
+        log.info("ordered %s at %s for instance %s%s: %s", offer.gpu, offer.cloud, instance.id, what, forecast)
         return await self._accepted(committed, ref)
 
-    async def _commit(self, instance: Instance, offer: Offer, workflow: Workflow) -> Instance | None:
+    async def _commit(
+        self, instance: Instance, offer: Offer, workflow: Workflow, forecast: Forecast
+    ) -> Instance | None:
         """Write the intent; None when this offer clashes with a machine that was ordered meanwhile."""
         shared, now = self._shared, self._shared.clock.now()
         worst = offer.tariff.worst_case(shared.limits.worst_case, bytes_down=moved(workflow))
@@ -150,6 +177,8 @@ class Ordering:
                 "offer": offer.id,
                 "usd_per_hour_micro": offer.tariff.per_hour,
                 "worst_case_micro": worst,
+                "cold_s": round(forecast.cold_s, 1),
+                "link_bps": round(forecast.link_bps),
             }
             ordered = await books.instances.change(instance, launching, reason="ordering", details=details)
             await note_time(books, shared.clock)

@@ -23,6 +23,7 @@ from orchestrator.control.admission import (
     check_link,
     check_space,
     has_slow_link,
+    link_of,
 )
 from orchestrator.control.ahead import Ahead, Waiting, nobody
 from orchestrator.control.machine_agent import (
@@ -39,7 +40,7 @@ from orchestrator.control.machine_agent import (
 )
 from orchestrator.control.smoke import smoke_failure, upload_source
 from orchestrator.control.steps import Work, run_steps
-from orchestrator.control.stopwatch import Floor, Report, Stopwatch
+from orchestrator.control.stopwatch import Beginning, Floor, Report, Stopwatch
 from orchestrator.domain.errors import (
     ComfyError,
     PreparationFailed,
@@ -65,6 +66,9 @@ EXPIRED = "expired"
 
 SIGNINGS = 3
 
+LEAST_SAMPLE = timedelta(seconds=1)
+"""In less a link shows nothing."""
+
 GIB = 2**30
 MIB = 2**20
 
@@ -77,13 +81,14 @@ class PrepareLimits:
     Attributes:
         silence: A download without a word of the agent for so long is given up.
         link_silence: The link of a LoRA that somebody has added is given up when it has sent nothing for so long.
-        floor_bps: Bytes a second that the downloads must move, over *floor_window*.
+        floor_bps: Bytes a second that the downloads must move, in the first *first_window* and over *floor_window*.
         agent_starts: How often an agent that ends in the middle of its work is started.
         spare_disk: Bytes that must stay free beside the models: logs, pictures, caches.
         install_disk: The same where ComfyUI and PyTorch have yet to be installed.
         link_sample: Bytes that are read from the mirrors before a machine is taken; 0 measures nothing.
         disk_sample: Bytes that are written to its disk for that, likewise.
         sample: How long each of the two may take.
+        probe: How long all samples together may take.
     """
 
     agent: timedelta = timedelta(seconds=90)
@@ -94,13 +99,15 @@ class PrepareLimits:
     silence: timedelta = timedelta(seconds=45)
     link_silence: timedelta = timedelta(seconds=20)
     floor_bps: int = 8_000_000
+    first_window: timedelta = timedelta(seconds=10)
     floor_window: timedelta = timedelta(seconds=60)
     agent_starts: int = 3
     spare_disk: int = GIB
     install_disk: int = 12 * GIB
     link_sample: int = 32 * MIB
     disk_sample: int = 64 * MIB
-    sample: timedelta = timedelta(seconds=4)
+    sample: timedelta = timedelta(seconds=5)
+    probe: timedelta = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,10 +254,12 @@ class _Machine:
         """
         Start the agent and have it look around: is this what we ordered, does it all fit, is it fast enough?
 
-        A link is measured twice before it is called too slow. One that was admitted before is not measured again: its
-        downloads may be under way.
+        A link is measured twice before it is called too slow, the second time for what is left of *probe*. One that
+        was admitted before is not measured again: its downloads may be under way.
         """
+        loop = asyncio.get_running_loop()
         async with _step(self._watch, Step.AGENT, self._limits.agent):
+            until = loop.time() + self._limits.probe.total_seconds()
             seen = await self._probe({} if is_admitted else self._samples())
             self._has_start = seen.get("has_start") is True
             floor = self._limits.floor_bps
@@ -258,8 +267,11 @@ class _Machine:
             check_driver(self._workflow.requirements.cuda, seen)
             check_space(seen, spare=self._spare())
             check_disk(seen, floor_bps=floor)
+            left = until - loop.time()
+            if has_slow_link(seen, floor_bps=floor) and left >= LEAST_SAMPLE.total_seconds():
+                seen = await self._probe(self._link_sample(left))
             if has_slow_link(seen, floor_bps=floor):
-                seen = await self._probe(self._samples())
+                self._watch.measured(Step.AGENT, link_of(seen))
             check_link(seen, floor_bps=floor)
 
     async def _probe(self, samples: Mapping[str, object]) -> Answer:
@@ -270,11 +282,11 @@ class _Machine:
 
     def _samples(self) -> Mapping[str, object]:
         limits = self._limits
-        return {
-            "link_bytes": limits.link_sample,
-            "disk_bytes": limits.disk_sample,
-            "sample_s": limits.sample.total_seconds(),
-        }
+        return {"disk_bytes": limits.disk_sample, **self._link_sample(limits.sample.total_seconds())}
+
+    def _link_sample(self, seconds: float) -> Mapping[str, object]:
+        """It ends sooner when all its bytes have come."""
+        return {"link_bytes": self._limits.link_sample, "sample_s": seconds}
 
     def _spare(self) -> int:
         installs = not self._has_start and self._workflow.runtime.install is not None
@@ -339,7 +351,10 @@ class _Machine:
     async def _fetch_models(self) -> None:
         files = self._workflow.files
         total = sum(file.size_bytes for file in files)
-        floor = Floor(self._limits.floor_bps, self._limits.floor_window)
+        floors = (
+            Beginning(self._limits.floor_bps, self._limits.first_window),
+            Floor(self._limits.floor_bps, self._limits.floor_window),
+        )
         loop = asyncio.get_running_loop()
         silence = self._limits.silence.total_seconds()
 
@@ -348,7 +363,8 @@ class _Machine:
             if isinstance(event, Progress):
                 self._ahead.note(event)
                 await self._watch.progress(Step.MODELS, event)
-                if floor.is_too_slow(loop.time(), event):
+                verdicts = [floor.is_too_slow(loop.time(), event) for floor in floors]  # each takes note
+                if any(verdicts):
                     raise PreparationFailed(f"{event.rate_bps} bytes/s", step=Step.MODELS, code="too_slow")
 
         async with _step(self._watch, Step.MODELS, self._limits.models, bytes_total=total):

@@ -60,7 +60,8 @@ class Limits:
         cancel_grace: How long a machine goes on warming up after its last job was cancelled.
         dead_man: Silence of ours after which a machine destroys itself; a heartbeat goes out ten times as often.
         tries: Machines that may fail under one job before it fails, too; None tries until its deadline.
-        host_memory: Whether machines and hosts that failed are avoided for a while.
+        host_memory: Whether machines and hosts that failed are avoided for a while, and links remembered.
+        wait_price: What an hour of somebody who waits for a machine is worth, in choosing one.
         hedging: When a second machine is tried beside one that takes long.
         worst_case: Machine time reserved with each order: a cold start, some work and the idle timeout.
         look_every: Between two listings of each cloud while something lives or is asked for.
@@ -82,6 +83,7 @@ class Limits:
     dead_man: timedelta = timedelta(minutes=10)
     tries: int | None = None
     host_memory: bool = True
+    wait_price: MicroUsdPerHour = MicroUsdPerHour(300_000)
     hedging: Hedging = Hedging(per_hour=4, not_before=timedelta(minutes=1))
     worst_case: timedelta = timedelta(hours=1)
     look_every: timedelta = timedelta(minutes=1)

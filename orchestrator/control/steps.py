@@ -29,10 +29,12 @@ async def run_steps(works: Mapping[Step, Work]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = {step: group.create_task(run(step), name=str(step)) for step in works}
-            for step in works.keys() - AHEAD:
-                await done[step].wait()
-            for step in works.keys() & AHEAD:
-                tasks[step].cancel()
+            for step in works:  # in their order: a set's would be another in every process
+                if step not in AHEAD:
+                    await done[step].wait()
+            for step in works:
+                if step in AHEAD:
+                    tasks[step].cancel()
     except BaseExceptionGroup as errors:
         raise _first(errors) from errors
 

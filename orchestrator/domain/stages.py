@@ -69,7 +69,8 @@ class Stage:
     Attributes:
         bytes_done: Bytes so far, for steps that move bytes.
         bytes_total: 0 where the step moves none.
-        rate_bps: Bytes a second just now; 0 when not known.
+        rate_bps: Bytes a second just now; of a step that has ended, what the machine's link was measured at; 0 when
+            neither is known.
     """
 
     step: Step

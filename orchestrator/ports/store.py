@@ -21,6 +21,7 @@ from orchestrator.domain.people import Preset, Profile
 from orchestrator.domain.policy.keeping import Kept
 from orchestrator.domain.policy.memory import Outcome
 from orchestrator.domain.policy.spend import Spent
+from orchestrator.domain.policy.wire import Link, StartTimes
 from orchestrator.domain.session import Session
 from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.domain.stages import Stage
@@ -221,6 +222,10 @@ class Instances(Protocol):
         """
         ...
 
+    async def links(self, since: datetime, limit: int) -> tuple[Link, ...]:
+        """How fast machines were measured to download since then, the newest *limit* at most, newest first."""
+        ...
+
     async def settled(self, limit: int) -> tuple[InstanceId, ...]:
         """Machines that were ordered and got ready, or were given up before that; newest first."""
         ...
@@ -239,6 +244,10 @@ class Instances(Protocol):
 
     async def stage_seconds(self, cloud: CloudName, limit: int) -> Mapping[str, tuple[float, ...]]:
         """How long each step took on the last *limit* machines of *cloud* that got ready, for estimates."""
+        ...
+
+    async def start_times(self, cloud: CloudName, limit: int) -> tuple[StartTimes, ...]:
+        """What the last *limit* machines of *cloud* that got ready took for that; in no order."""
         ...
 
 

@@ -6,7 +6,8 @@ What must hold in every world at every step.
 2. ``lost``      every accepted job ends, and its person is told
 3. ``twice``     no picture is posted twice, no job is charged twice
 4. ``too many``  never more live-or-unknown launches than the limit
-5. ``budget``    booked and reserved fit the cap at each launch; booked is at most 1.2 times the cap and a tick's worth
+5. ``budget``    booked and reserved fit the cap at each launch; booked is at most 1.2 times the cap and a tick's worth,
+                 but for what machines without a switch cost while the bot was away
 6. ``two warm``  a session has one warm machine, but for a hedge in flight
 7. ``moves``     states move along the tables, events explain each move, and a card never goes backwards
 
@@ -70,6 +71,7 @@ class Watch:
         self._last_event = 0
         self._states: dict[str, dict[str, str]] = {kind: {} for kind in NEXT}
         self._unowned: dict[str, tuple[float, float]] = {}
+        self._unwatched = 0
         self._two_warm: dict[str, float] = {}
         self.violations: list[Violation] = []
         self.ended: dict[str, float] = {}
@@ -181,6 +183,7 @@ class Watch:
         self._no_leak()
         self._one_warm()
         self._no_move_without_event()
+        self._note_unwatched()
         self._within_budget()
 
     def _no_leak(self) -> None:
@@ -215,10 +218,17 @@ class Watch:
             for subject, state in sorted(written.items() - told.items()):
                 self.fail("moves", f"{kind} {subject} is {state}, and no event says so")
 
+    def _note_unwatched(self) -> None:
+        """A machine that cannot end itself costs money for as long as the bot is away, whatever the cap."""
+        if self._world.is_up_since is None:
+            machines = [machine for account in self._world.accounts for machine in account.ours()]
+            alone = [machine for machine in machines if machine.ended_at is None and machine.dead_man is None]
+            self._unwatched += sum(_price(machine, 60.0) for machine in alone)
+
     def _within_budget(self) -> None:
         ticks = self._world.around.rules.limits.max_machines * 800_000 // 30
         for label, cap, spent, _ in self._spent():
-            if spent > 1.2 * cap + ticks:
+            if spent > 1.2 * cap + ticks + self._unwatched:
                 self.fail("budget", f"{label}: {spent} booked, {cap} may be")
 
     # In the end.

@@ -23,6 +23,7 @@ class SimHost:
 
     Attributes:
         bps: What its link really moves, in bytes a second.
+        boast: How many times that it advertises.
         cold_start_s: From the order until it is ready; None lets the steps take what they take.
         picture_s: For a picture of four steps; None as fast as `speed`.
     """
@@ -36,6 +37,7 @@ class SimHost:
     speed: float
     cold_start_s: float | None = None
     picture_s: float | None = None
+    boast: float = 1.0
 
 
 class SimMarket:
@@ -61,7 +63,8 @@ class SimMarket:
         self._profile = profile
         self._disk_price = disk_price
         dice = random.Random(f"market/{cloud}/{seed}")
-        self.hosts = hosts or tuple(_host(number, dice) for number in range(size))
+        tongues = random.Random(f"boasts/{cloud}/{seed}")
+        self.hosts = hosts or tuple(_host(number, dice, tongues) for number in range(size))
 
     def fault_of(self, host: SimHost, now: float) -> Fault | None:
         return host_fault(self._profile, host=host.number, day=int(now / DAY), seed=self._seed)
@@ -88,14 +91,14 @@ class SimMarket:
             disk_gib=400,
             tariff=tariff,
             reliability=0.99,
-            inet_down_mbps=host.bps * 8 / 1e6,
+            inet_down_mbps=host.boast * host.bps * 8 / 1e6,
             location="DE",
             cuda=12.4,
             compute_capability=host.compute_capability,
         )
 
 
-def _host(number: int, dice: random.Random) -> SimHost:
+def _host(number: int, dice: random.Random, tongues: random.Random) -> SimHost:
     gpu, vram, capability = dice.choice(CARDS)
     return SimHost(
         number=number,
@@ -105,6 +108,7 @@ def _host(number: int, dice: random.Random) -> SimHost:
         price=dice.randint(180_000, 600_000),
         bps=dice.uniform(65e6, 900e6),
         speed=dice.uniform(0.6, 1.6),
+        boast=tongues.uniform(1.0, 4.0),
     )
 
 

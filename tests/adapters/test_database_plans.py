@@ -39,6 +39,7 @@ WHOLE_INDEX = {
     "sessions.BUSY": "job_unfinished",
     "sessions.BRIDGED": "session_bridged",
     "instances.STAGE_TIMES": "ready",  # the few machines that its inner query has chosen
+    "instances.START_TIMES": "ready",  # the same
     "ledger.RESERVED": "instance_reserved",
     "keeping.SOURCES": "job_unfinished_of_user",
     "notices.UNACKNOWLEDGED": "notice_untold",
@@ -51,6 +52,7 @@ SORTED = {
     "instances.GIVEN_UP_LAST",  # the machines of one session
     "instances.GIVEN_UP_SINCE",  # ties of one microsecond
     "instances.STAGE_TIMES",
+    "instances.START_TIMES",
     "ledger.BY_DAY",  # one day's rows
 }
 """Queries that sort a few rows themselves."""
@@ -105,6 +107,7 @@ async def test_a_query_finds_its_rows_in_their_order(connection: sqlite3.Connect
         ("instances.OF_CLOUD", "instance_of_cloud (cloud=?)"),
         ("instances.BY_REF", "instance_ref (cloud=? AND ref=?)"),
         ("instances.GIVEN_UP_SINCE", "instance_mark (state_since>?)"),
+        ("instances.LINKS", "stage_link (ended_at>?)"),
         ("ledger.BOOKED", "PRIMARY KEY (day>?)"),
         ("ledger.TOTAL", "booking_at (at>? AND at<?)"),
     ],

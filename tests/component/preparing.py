@@ -39,7 +39,8 @@ LIMITS = PrepareLimits(
     install_disk=0,
     link_sample=64 * 1024,
     disk_sample=64 * 1024,
-    sample=timedelta(seconds=2),
+    sample=timedelta(seconds=1),
+    probe=timedelta(seconds=2.5),
 )
 
 

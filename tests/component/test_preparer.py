@@ -130,6 +130,7 @@ async def test_downloads_are_told_in_bytes_that_only_grow(slow_stage: Stagehand)
     assert told[-1].bytes_done == total
     assert 4 < len(told) < 40
     assert max(stage.rate_bps for stage in told) > ROUGHLY_THREE_SECONDS / 4
+    assert ROUGHLY_THREE_SECONDS / 4 < told[-1].rate_bps < 2 * ROUGHLY_THREE_SECONDS  # what it was measured at
 
 
 async def test_comfyui_starts_while_the_models_come(slow_stage: Stagehand) -> None:
@@ -277,6 +278,7 @@ async def test_slow_link_is_refused_before_anything_is_fetched(stagehand_of: Sta
 
     assert (caught.value.step, caught.value.code) == (Step.AGENT, "too_slow")
     assert {told.step for told in stage.told} == {Step.AGENT}
+    assert 0 < stage.last(Step.AGENT).rate_bps < 1_000_000
 
 
 async def test_mirrors_that_give_nothing_to_a_machine_are_told_in_their_own_words(stage: Stagehand, host: Host) -> None:
@@ -286,12 +288,22 @@ async def test_mirrors_that_give_nothing_to_a_machine_are_told_in_their_own_word
         await stage.prepare(host, floor_bps=1_000, disk_sample=0)
 
     assert (caught.value.step, caught.value.code) == (Step.AGENT, "too_slow")
+    assert stage.last(Step.AGENT).rate_bps == 0  # of its link that says nothing
 
 
 async def test_link_is_called_slow_only_when_it_is_so_twice(stage: Stagehand, host: Host) -> None:
     stage.mirror_faults.switch_on(MirrorFault.HTML, requests=FIRST_SAMPLE)
 
     assert (await stage.prepare(host, floor_bps=1_000, disk_sample=0)).comfyui_port
+
+
+async def test_a_second_sample_that_no_time_is_left_for_is_not_taken(stage: Stagehand, host: Host) -> None:
+    stage.mirror_faults.switch_on(MirrorFault.HTML, requests=FIRST_SAMPLE)
+
+    with pytest.raises(PreparationFailed) as caught:
+        await stage.prepare(host, floor_bps=1_000, disk_sample=0, probe=SOON)
+
+    assert (caught.value.step, caught.value.code) == (Step.AGENT, "too_slow")
 
 
 async def test_disk_too_full_for_the_agent_itself(stage: Stagehand, host: Host) -> None:
@@ -320,6 +332,17 @@ async def test_link_below_the_floor_is_given_up(stagehand_of: StagehandOf) -> No
         await host.close()
 
     assert (caught.value.step, caught.value.code) == (Step.MODELS, "too_slow")
+
+
+async def test_download_that_begins_below_the_floor_is_given_up_at_once(stagehand_of: StagehandOf) -> None:
+    async with stagehand_of(bytes_per_s=200_000) as stage:
+        host = await stage.login()
+        with pytest.raises(PreparationFailed) as caught:
+            await stage.prepare(host, floor_bps=1_000_000, first_window=SOON, link_sample=0)
+        await host.close()
+
+    assert (caught.value.step, caught.value.code) == (Step.MODELS, "too_slow")
+    assert 0 < stage.last(Step.MODELS).rate_bps < 1_000_000
 
 
 async def test_download_over_its_limit_is_given_up(stagehand_of: StagehandOf) -> None:

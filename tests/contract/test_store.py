@@ -21,6 +21,7 @@ from orchestrator.domain.notices import Notice
 from orchestrator.domain.people import NoticeKind, Preset, Profile, QuietHours
 from orchestrator.domain.policy.memory import Outcome
 from orchestrator.domain.policy.spend import Spent
+from orchestrator.domain.policy.wire import Link, StartTimes
 from orchestrator.domain.session import Session, SessionState
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.ports.store import Asked, Booking, DayCost, Store
@@ -748,6 +749,64 @@ class TestInstances:
             outcomes = await books.instances.outcomes(NOW, 2)
 
         assert [outcome.at for outcome in outcomes] == [NOW + seconds(3), NOW + seconds(2)]
+
+    async def test_links_are_steps_that_ended_with_a_measured_speed(self, store: Store) -> None:
+        """Whether the download came to its end or was too slow to; one that still runs has only a speed of just now."""
+        await put(store, a_session())
+        done = Stage(step=Step.MODELS, state=StageState.DONE, started_at=NOW, ended_at=NOW + seconds(9), rate_bps=7_000)
+        slow = replace(done, step=Step.AGENT, state=StageState.FAILED, ended_at=NOW + seconds(5), rate_bps=3)
+        unmeasured, running = replace(done, rate_bps=0), replace(done, state=StageState.RUNNING, ended_at=None)
+        for number, stage in enumerate((done, slow, unmeasured, running)):
+            await put(store, an_instance(f"i{number}", cloud=VAST, offer=an_offer(str(number))))
+            async with store.writing() as books:
+                await books.instances.record_stage(InstanceId(f"i{number}"), stage)
+
+        async with store.reading() as books:
+            links = await books.instances.links(NOW, 10)
+            assert await books.instances.links(NOW + seconds(6), 10) == links[:1]
+            assert await books.instances.links(NOW, 1) == links[:1]
+
+        first, second = an_offer("0"), an_offer("1")
+        fast = Link(
+            cloud=VAST,
+            machine=first.machine,
+            host=first.host,
+            at=NOW + seconds(9),
+            bps=7_000,
+            advertised_mbps=first.inet_down_mbps,
+        )
+        assert links == (fast, replace(fast, machine=second.machine, host=second.host, at=NOW + seconds(5), bps=3))
+
+    async def test_start_times_span_the_steps_of_an_install_however_they_overlap(self, store: Store) -> None:
+        await put(store, a_session())
+        for number in range(3):
+            ready_at = None if number == 2 else NOW + seconds(100.5 * (number + 1))
+            await put(store, an_instance(f"i{number}", cloud=VAST, ordered_at=NOW, ready_at=ready_at))
+        spans = {Step.BOOT: (0, 20), Step.TORCH: (20, 60), Step.COMFYUI: (50, 80.5), Step.MODELS: (25, 90)}
+        async with store.writing() as books:
+            for step, (begin, end) in spans.items():
+                took = Stage(
+                    step=step, state=StageState.DONE, started_at=NOW + seconds(begin), ended_at=NOW + seconds(end)
+                )
+                for number in range(3):
+                    await books.instances.record_stage(InstanceId(f"i{number}"), took)
+
+        async with store.reading() as books:
+            newest = await books.instances.start_times(VAST, 1)
+            both = await books.instances.start_times(VAST, 10)
+            assert await books.instances.start_times(OTHER_CLOUD, 10) == ()
+
+        assert newest == (StartTimes(total=201.0, models=65.0, install=60.5),)
+        assert {times.total for times in both} == {100.5, 201.0}
+
+    async def test_a_start_without_install_or_download_took_nothing_for_them(self, store: Store) -> None:
+        await put(store, a_session(), an_instance(cloud=VAST, ordered_at=NOW, ready_at=NOW + seconds(30)))
+        boot = Stage(step=Step.BOOT, state=StageState.DONE, started_at=NOW, ended_at=NOW + seconds(20))
+        async with store.writing() as books:
+            await books.instances.record_stage(InstanceId("i1"), boot)
+
+        async with store.reading() as books:
+            assert await books.instances.start_times(VAST, 10) == (StartTimes(total=30.0, models=0.0, install=0.0),)
 
 
 @pytest.fixture

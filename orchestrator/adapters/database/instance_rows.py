@@ -29,6 +29,7 @@ from orchestrator.domain.instance import Address, EndReason, Instance, InstanceS
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.offer import Offer, Tariff
 from orchestrator.domain.policy.memory import Outcome
+from orchestrator.domain.policy.wire import MOST_LINKS, Link
 from orchestrator.domain.stages import Stage, StageState, Step
 
 INSTANCE_COLUMNS = (
@@ -158,6 +159,23 @@ def outcome_from(row: Row, *, worked: bool) -> Outcome:
         at=from_micros(row["at"]),
         worked=worked,
     )
+
+
+def link_from(row: Row) -> Link:
+    return Link(
+        cloud=CloudName(row["cloud"]),
+        machine=MachineId(row["machine"]),
+        host=HostId(row["host"]),
+        at=from_micros(row["ended_at"]),
+        bps=row["rate_bps"],
+        advertised_mbps=_advertised(row["offer"]),
+    )
+
+
+@lru_cache(maxsize=2 * MOST_LINKS)
+def _advertised(text: str) -> float:
+    """Of an offer, without making one: it is asked of very many at once."""
+    return float(json.loads(text).get("inet_down_mbps", 0.0))
 
 
 def stage_row(instance: InstanceId, stage: Stage) -> SqlRow:

@@ -9,6 +9,7 @@ from orchestrator.adapters.database.database import Rows, SqlValue, Statement, T
 from orchestrator.adapters.database.instance_rows import (
     INSTANCE_COLUMNS,
     instance_row,
+    link_from,
     outcome_from,
     read_instance,
     read_stage,
@@ -20,12 +21,14 @@ from orchestrator.adapters.database.statements import change_row, compare_and_se
 from orchestrator.domain.ids import CloudName, CloudRef, InstanceId, LaunchKey, SessionId
 from orchestrator.domain.instance import BLAMELESS, EndReason, Instance, InstanceState
 from orchestrator.domain.policy.memory import Outcome
+from orchestrator.domain.policy.wire import INSTALL, Link, StartTimes
 from orchestrator.domain.stages import Stage, Step
 from orchestrator.ports.clock import Clock
 from orchestrator.ports.store import Details, Instances
 
 INSERT = insert_into("instance", INSTANCE_COLUMNS)
 UPDATE = compare_and_set("instance", INSTANCE_COLUMNS)
+_INSTALL = ", ".join(f"'{step}'" for step in sorted(INSTALL))
 GET = "SELECT * FROM instance WHERE id = :id"
 _ALL_STATES = ", ".join(f":state{number}" for number in range(len(InstanceState)))
 IN_STATES = f"SELECT * FROM instance WHERE state IN ({_ALL_STATES})"  # noqa: S608 - names of parameters
@@ -56,6 +59,12 @@ GIVEN_UP_SINCE = """
     WHERE end_reason IS NOT NULL AND machine IS NOT NULL AND state_since >= :since
     ORDER BY state_since DESC, id DESC LIMIT :limit
 """
+LINKS = """
+    SELECT instance.cloud, instance.machine, instance.host, instance.offer, stage.ended_at, stage.rate_bps
+    FROM stage JOIN instance ON instance.id = stage.instance_id
+    WHERE stage.rate_bps > 0 AND stage.ended_at >= :since AND instance.offer IS NOT NULL
+    ORDER BY stage.ended_at DESC, stage.instance_id DESC, stage.step DESC LIMIT :limit
+"""
 SETTLED = """
     SELECT id FROM instance
     WHERE ordered_at IS NOT NULL AND COALESCE(ready_at, given_up_at) > 0
@@ -85,6 +94,20 @@ STAGE_TIMES = """
     WHERE stage.state = 'done' AND stage.ended_at IS NOT NULL AND stage.started_at IS NOT NULL
     ORDER BY ready.ready_at DESC, ready.id DESC, stage.step
 """
+START_TIMES = f"""
+    SELECT ready.ready_at - ready.ordered_at AS total,
+        MAX(CASE WHEN stage.step = 'models' THEN stage.ended_at - stage.started_at END) AS models,
+        MAX(CASE WHEN stage.step IN ({_INSTALL}) THEN stage.ended_at END)
+            - MIN(CASE WHEN stage.step IN ({_INSTALL}) THEN stage.started_at END) AS install
+    FROM (
+        SELECT id, ordered_at, ready_at FROM instance
+        WHERE cloud = :cloud AND ready_at IS NOT NULL
+        ORDER BY ready_at DESC, id DESC LIMIT :limit
+    ) AS ready
+    JOIN stage ON stage.instance_id = ready.id
+    WHERE stage.state = 'done' AND ready.ordered_at IS NOT NULL
+    GROUP BY ready.id
+"""  # noqa: S608 - names of steps
 
 _NOT_THE_MACHINE = BLAMELESS | {
     EndReason.ACCOUNT,
@@ -148,6 +171,9 @@ class SqlInstances(Instances):
             if has_failed or row["ready_at"] is not None
         )
 
+    async def links(self, since: datetime, limit: int) -> tuple[Link, ...]:
+        return tuple(link_from(row) for row in await self._sql.rows(LINKS, since=to_micros(since), limit=limit))
+
     async def settled(self, limit: int) -> tuple[InstanceId, ...]:
         return tuple(InstanceId(row["id"]) for row in await self._sql.rows(SETTLED, limit=limit))
 
@@ -168,6 +194,17 @@ class SqlInstances(Instances):
         for row in await self._sql.rows(STAGE_TIMES, cloud=cloud, limit=limit):
             seconds[row["step"]].append(row["micros"] / 1_000_000)
         return {step: tuple(times) for step, times in seconds.items()}
+
+    async def start_times(self, cloud: CloudName, limit: int) -> tuple[StartTimes, ...]:
+        rows = await self._sql.rows(START_TIMES, cloud=cloud, limit=limit)
+        return tuple(
+            StartTimes(
+                total=row["total"] / 1_000_000,
+                models=(row["models"] or 0) / 1_000_000,
+                install=(row["install"] or 0) / 1_000_000,
+            )
+            for row in rows
+        )
 
 
 def _first(rows: Rows) -> Instance | None:
