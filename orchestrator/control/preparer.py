@@ -311,6 +311,7 @@ class _Machine:
         port = count_of(answer, "port")
         if not 0 < port < 2**16:
             raise PreparationFailed(f"port {port} is none", step=Step.COMFYUI, code="agent_failed")
+        await self._host.tunnel(port)  # kept by the host: what is done ahead may be ended while it waits for one
         self.port = port
 
     async def _install(self, install: Install) -> None:
