@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from orchestrator.control.machine_agent import MODELS_FOLDER, Progress
+from orchestrator.control.machine_agent import MODELS_FOLDER, MOST_FETCHED, Progress
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.job import Job, OwnLora
 from orchestrator.domain.workflows import TEXT_ENCODERS, Workflow, encoding_graph, fill
@@ -49,24 +49,37 @@ class Ahead:
     waiting: Waiting
     limit: timedelta
     fetched: int = 0
+    _is_fetching: asyncio.Event = field(default_factory=asyncio.Event)
     _encoders: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, progress: Progress) -> None:
-        """ComfyUI's order is that of the fetch, too: once another file is waited for, the text encoders are there."""
+        """
+        The models are on their way.
+
+        ComfyUI's order is that of the fetch, too: once another file is waited for, the text encoders are there.
+        """
+        self._is_fetching.set()
         folder = progress.file.removeprefix(f"{MODELS_FOLDER}/").partition("/")[0]
         if progress.file and folder not in TEXT_ENCODERS:
             self._encoders.set()
 
     async def fetch_lora(self, fetch: Fetch, silence: timedelta) -> bool:
-        """Fetch the LoRA of whoever waits. False where there was nothing to do, or it went wrong."""
+        """
+        Fetch the LoRA of whoever waits. False where there was nothing to do, or it went wrong.
+
+        It is asked for after the models: an agent that does one fetch after another must not have them wait for a link
+        that somebody has added.
+        """
+        await self._is_fetching.wait()
         job = await self.waiting()
         if job is None or job.own_lora is None:
             return False
         try:
-            self.fetched += await fetch(lora_request(job.own_lora, silence))
+            fetched = await fetch(lora_request(job.own_lora, silence))
         except OrchestratorError as error:
             log.info("the LoRA of job %s was not fetched ahead: %s", job.id, error)
             return False
+        self.fetched += min(fetched, job.own_lora.size_bytes * MOST_FETCHED)
         return True
 
     async def encode(self, port: int) -> bool:

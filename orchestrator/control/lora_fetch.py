@@ -13,8 +13,17 @@ from datetime import timedelta
 
 from orchestrator.control.ahead import lora_request
 from orchestrator.control.links import Links
-from orchestrator.control.machine_agent import GONE, Answer, Event, OnEvent, Progress, count_of, start_agent
-from orchestrator.control.preparer import MOST_FETCHED, PrepareLimits
+from orchestrator.control.machine_agent import (
+    GONE,
+    MOST_FETCHED,
+    Answer,
+    Event,
+    OnEvent,
+    Progress,
+    count_of,
+    start_agent,
+)
+from orchestrator.control.preparer import PrepareLimits
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import GraphRejected, HostUnreachable, PreparationFailed
 from orchestrator.domain.ids import InstanceId

@@ -34,6 +34,9 @@ GONE = "agent_gone"
 MODELS_FOLDER = "comfyui/models"
 """Below the agent's root."""
 
+MOST_FETCHED = 3
+"""A machine says how much it has downloaded, and tariffs bill it: so many times the files, and no more, is believed."""
+
 MOST_DETAIL = 300
 LONGEST_NAME = 200
 MOST_LINES = 100_000

@@ -29,6 +29,7 @@ from orchestrator.control.ahead import Ahead, Waiting, nobody
 from orchestrator.control.machine_agent import (
     GONE,
     MODELS_FOLDER,
+    MOST_FETCHED,
     Answer,
     Event,
     MachineAgent,
@@ -41,10 +42,7 @@ from orchestrator.control.machine_agent import (
 from orchestrator.control.smoke import smoke_failure, upload_source
 from orchestrator.control.steps import Work, run_steps
 from orchestrator.control.stopwatch import Beginning, Floor, Report, Stopwatch
-from orchestrator.domain.errors import (
-    ComfyError,
-    PreparationFailed,
-)
+from orchestrator.domain.errors import ComfyError, PreparationFailed
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import Install, ModelFile, Workflow, check_values, fill, in_load_order
 from orchestrator.ports.clock import Clock, Ids
@@ -57,9 +55,6 @@ AGENT_AHEAD = timedelta(seconds=8)
 
 INSTALLING = frozenset({Step.CLONE, Step.TORCH, Step.REQUIREMENTS})
 """The only steps of which a machine tells us; all others are ours to time."""
-
-MOST_FETCHED = 3
-"""A machine says how much it has downloaded, and tariffs bill it: so many times the files, and no more, is believed."""
 
 EXPIRED = "expired"
 """Every mirror of some file refuses the addresses that it was given."""
@@ -194,7 +189,7 @@ class Preparer:
 
         async def prove() -> None:
             """Who waits is given the first picture, and that is the proof."""
-            if await waiting() is None:
+            if await waiting() is None or any(stage.step is Step.SMOKE for stage in resume):
                 async with _step(watch, Step.SMOKE, self._limits.smoke):
                     await self._smoke(host, workflow, machine.port)
 
@@ -309,7 +304,8 @@ class _Machine:
 
     async def _fetch_lora(self) -> bool:
         async def fetch(request: Mapping[str, object]) -> int:
-            return count_of(await self._work(Step.LORA, request), "bytes")
+            agent = await self._running_agent()  # not asked again when it ends: the models go first, then, too
+            return count_of(await agent.work(Step.LORA, request, _nothing), "bytes")
 
         return await self._ahead.fetch_lora(fetch, self._limits.link_silence)
 
@@ -327,6 +323,7 @@ class _Machine:
         port = count_of(answer, "port")
         if not 0 < port < 2**16:
             raise PreparationFailed(f"port {port} is none", step=Step.COMFYUI, code="agent_failed")
+        await self._host.tunnel(port)  # kept by the host: what is done ahead may be ended while it waits for one
         self.port = port
 
     async def _install(self, install: Install) -> None:

@@ -18,10 +18,11 @@ async def run_steps(works: Mapping[Step, Work]) -> None:
     Raises:
         Exception: What the first step that failed has raised; the others are ended.
     """
-    done = {step: asyncio.Event() for step in works}
+    done = {step: asyncio.Event() for step in works}  # gone through in the order of *works*: sets have another each run
 
     async def run(step: Step) -> None:
-        for need in needed(step, works):
+        needs = needed(step, works)
+        for need in [each for each in works if each in needs]:
             await done[need].wait()
         await works[step]()
         done[step].set()
@@ -29,12 +30,10 @@ async def run_steps(works: Mapping[Step, Work]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = {step: group.create_task(run(step), name=str(step)) for step in works}
-            for step in works:  # in their order: a set's would be another in every process
-                if step not in AHEAD:
-                    await done[step].wait()
-            for step in works:
-                if step in AHEAD:
-                    tasks[step].cancel()
+            for step in [each for each in works if each not in AHEAD]:
+                await done[step].wait()
+            for step in [each for each in works if each in AHEAD]:
+                tasks[step].cancel()
     except BaseExceptionGroup as errors:
         raise _first(errors) from errors
 

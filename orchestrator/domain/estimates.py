@@ -4,12 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.domain.stages import OPTIONAL, Stage, StageState, Step, needed
+from orchestrator.domain.stages import AHEAD, Stage, StageState, Step, needed, needed_in_all
 
 Seconds = tuple[float, float]
 """Low and high end."""
-
-COLD_START_STEPS = tuple(step for step in Step if step not in OPTIONAL)
 
 FEWEST = 3
 """Runs from which one may say what is usual: two are no distribution."""
@@ -53,13 +51,20 @@ def cold_start_left(
     prior: Mapping[Step, Seconds],
     now: datetime,
 ) -> Guess:
-    """Time until the machine is ready: along the longest path of steps that are not yet done."""
+    """
+    Time until the machine is ready: along the longest path of steps that are not yet done.
+
+    One of which nothing was told though a later one has begun is left out here.
+    """
     by_step = {stage.step: stage for stage in stages}
+    begun = [step for step, stage in by_step.items() if stage.state is not StageState.WAITING]
+    behind = frozenset[Step]().union(*(needed_in_all(step) for step in begun)).difference(begun)
     left: dict[Step, Guess] = {}
-    for step in COLD_START_STEPS:
+    for step in Step:
         stage = by_step.get(step)
         is_done = stage is not None and stage.state is StageState.DONE
-        left[step] = Guess(low=0, high=0) if is_done else _step_left(stage, _usual(step, history, prior), now)
+        if not is_done and step not in AHEAD | behind:
+            left[step] = _step_left(stage, _usual(step, history, prior), now)
     return Guess(
         low=longest_path({step: guess.low for step, guess in left.items()}),
         high=longest_path({step: guess.high for step, guess in left.items()}),

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 
 
 class Step(StrEnum):
@@ -52,6 +53,12 @@ def needed(step: Step, among: Collection[Step]) -> frozenset[Step]:
     for need in NEEDS[step]:
         found |= {need} if need in among else needed(need, among)
     return found
+
+
+@cache
+def needed_in_all(step: Step) -> frozenset[Step]:
+    """Every step before *step*, however far before."""
+    return NEEDS[step].union(*(needed_in_all(need) for need in NEEDS[step]))
 
 
 class StageState(StrEnum):

@@ -1,5 +1,6 @@
 """What a cold start does ahead for the person who waits, on a machine that is real but for its GPU."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -74,27 +75,60 @@ async def test_prompt_is_encoded_while_the_larger_models_come_and_not_again_for_
     assert '"execution_cached", {"nodes": ["clip", "positive", "negative"]' in history.stdout
 
 
-async def test_lora_of_who_waits_is_fetched_beside_and_one_that_is_gone_costs_nothing(
-    stage: Stagehand, host: Host
-) -> None:
+def lora_at(stage: Stagehand, url: str = "") -> OwnLora:
+    """The LoRA that somebody has added: the file of one that the workflow has, at *url* if that is given."""
     known = next(iter(stage.workflow.loras.values()))
     assert known.sha256 is not None
-    own = OwnLora(
+    return OwnLora(
         name="mine",
         path="loras/mine.safetensors",
-        url=known.urls[0],
+        url=url or known.urls[0],
         size_bytes=known.size_bytes,
         sha256=known.sha256,
         triggers="",
     )
 
-    await stage.prepare(host, waiting=with_waiting(job_of(stage, lora=replace(own, url=f"{own.url}.gone"))))
-    assert not stage.moves(Step.LORA)
+
+def let_comfyui_wait_for(stage: Stagehand, path: str) -> None:
+    """Have the machine's ComfyUI answer only when that model is there."""
+    comfyui = stage.machine.programs / "comfyui"
+    painter = comfyui.rename(comfyui.with_name("painter"))
+    there = stage.machine.root / "comfyui" / "models" / path
+    comfyui.write_text(f'#!/bin/sh\nwhile [ ! -e "{there}" ]; do sleep 0.05; done\nexec "{painter}" "$@"\n')
+    comfyui.chmod(0o755)
+
+
+async def test_lora_of_who_waits_is_fetched_beside(stage: Stagehand, host: Host) -> None:
+    own = lora_at(stage)
+    let_comfyui_wait_for(stage, own.path)
 
     prepared = await stage.prepare(host, waiting=with_waiting(job_of(stage, lora=own)))
+
     assert stage.last(Step.LORA).state is StageState.DONE
-    assert (stage.machine.root / "comfyui" / "models" / own.path).stat().st_size == own.size_bytes
-    assert prepared.bytes_down >= own.size_bytes
+    assert prepared.bytes_down >= own.size_bytes + sum(file.size_bytes for file in stage.workflow.files)
+
+
+async def test_lora_that_is_gone_costs_nothing(stage: Stagehand, host: Host) -> None:
+    gone = lora_at(stage, f"{lora_at(stage).url}.gone")
+
+    await stage.prepare(host, waiting=with_waiting(job_of(stage, lora=gone)))
+
+    assert not stage.moves(Step.LORA)
+
+
+async def test_models_do_not_wait_for_the_link_of_a_lora_that_says_nothing(stage: Stagehand, host: Host) -> None:
+    async with await asyncio.start_server(lambda _, writer: None, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        stuck = lora_at(stage, f"http://127.0.0.1:{port}/mine.safetensors")
+
+        await stage.prepare(
+            host,
+            waiting=with_waiting(job_of(stage, lora=stuck)),
+            silence=timedelta(seconds=4),
+            link_silence=timedelta(seconds=15),
+        )
+
+    assert not stage.moves(Step.LORA)
 
 
 async def test_of_a_graph_only_what_encodes_prompts_is_run_ahead(stage: Stagehand) -> None:

@@ -17,7 +17,8 @@ import pytest
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.system import RandomIds, SystemClock
 from orchestrator.control.ahead import Ahead, nobody
-from orchestrator.control.preparer import MOST_FETCHED, SIGNINGS, _Machine
+from orchestrator.control.machine_agent import MOST_FETCHED
+from orchestrator.control.preparer import SIGNINGS, _Machine
 from orchestrator.control.steps import run_steps
 from orchestrator.control.stopwatch import Stopwatch
 from orchestrator.domain.errors import HostUnreachable, PreparationFailed

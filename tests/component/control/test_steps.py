@@ -3,10 +3,13 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.control.steps import Work, run_steps
 from orchestrator.domain.errors import PreparationFailed
-from orchestrator.domain.stages import Step
+from orchestrator.domain.estimates import longest_path
+from orchestrator.domain.stages import AHEAD, Step, needed_in_all
 from tests import virtual_time
 
 
@@ -31,7 +34,8 @@ def test_each_step_begins_as_soon_as_what_it_needs_is_done() -> None:
     assert log == [
         "agent begins at 0",
         "agent ends at 1",
-        *sorted(["models begins at 1", "requirements begins at 1"], key=log.index),
+        "models begins at 1",
+        "requirements begins at 1",
         "requirements ends at 51",
         "comfyui begins at 51",
         "models ends at 61",
@@ -39,6 +43,19 @@ def test_each_step_begins_as_soon_as_what_it_needs_is_done() -> None:
         "smoke begins at 71",
         "smoke ends at 76",
     ]
+
+
+@given(st.dictionaries(st.sampled_from([step for step in Step if step not in AHEAD]), st.integers(0, 50), min_size=1))
+def test_steps_take_as_long_as_their_longest_path_and_none_begins_too_early_or_too_late(took: dict[Step, int]) -> None:
+    log = played({step: float(seconds) for step, seconds in took.items()})
+
+    spans = {Step(line.split()[0]): [0, 0] for line in log}
+    for line in log:
+        step, what, _, at = line.split()
+        spans[Step(step)][what == "ends"] = int(at)
+    for step, (began, _) in spans.items():
+        assert began == max((spans[need][1] for need in needed_in_all(step) & spans.keys()), default=0)
+    assert max(end for _, end in spans.values()) == longest_path({step: float(took[step]) for step in took})
 
 
 def test_nothing_waits_for_what_is_only_done_ahead() -> None:

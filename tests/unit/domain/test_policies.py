@@ -179,6 +179,14 @@ def test_an_estimate_uses_history_once_there_is_some() -> None:
     assert left.low == left.high == 6.0  # provision, boot, ssh, agent, the longer of comfyui and models, smoke
 
 
+def test_installing_is_reckoned_with_until_it_is_plain_that_it_was_left_out() -> None:
+    history = {str(step): (10.0, 10.0, 10.0) for step in (Step.CLONE, Step.TORCH, Step.REQUIREMENTS, Step.COMFYUI)}
+
+    assert cold_start_left((), history, {}, NOW).low == 40
+    assert cold_start_left((a_step(Step.COMFYUI, 0),), history, {}, NOW).low == 10
+    assert cold_start_left((a_step(Step.REQUIREMENTS, 4),), history, {}, NOW).low == 16
+
+
 def test_a_download_is_estimated_by_its_bytes() -> None:
     models = Stage(
         step=Step.MODELS,
