@@ -47,6 +47,11 @@ class Grammar:
     refuse: Callable[[str], RequestError]
 
 
+def looks_like_a_flag(text: str) -> bool:
+    """Whether *text* would be read as an option where it stands without quotes."""
+    return _FLAG.match(text) is not None
+
+
 def split(text: str, grammar: Grammar) -> Split:
     """
     Take the options out of *text*.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from bot.chat import braces
-from bot.chat.flags import QUOTES
+from bot.chat.flags import QUOTES, looks_like_a_flag
 from orchestrator.api import NO_LORA, Parameter, ParameterKind, Value, WorkflowCard
 
 _SIDES = frozenset({"width", "height"})
@@ -60,5 +60,5 @@ def _is_told(parameter: Parameter, values: Mapping[str, Value]) -> bool:
 
 def _retyped(value: Value) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    is_plain = text and not (set(text) & {" ", *QUOTES})
+    is_plain = text and not (set(text) & {" ", *QUOTES}) and not looks_like_a_flag(text)
     return text if is_plain or '"' in text else f'"{text}"'

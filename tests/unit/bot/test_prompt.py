@@ -247,6 +247,7 @@ def test_any_text_is_requests_or_one_sentence(text: str) -> None:
 
 
 @given(ODD)
+@example('0 --NO "--A"')
 def test_what_was_asked_for_can_be_typed_again(text: str) -> None:
     """The text of Edit means the request that it came from."""
     try:
