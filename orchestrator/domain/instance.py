@@ -16,7 +16,7 @@ class InstanceState(StrEnum):
     LAUNCHING = "LAUNCHING"  # the order is written down and may have been sent: money may be running
     BOOTING = "BOOTING"  # the cloud has accepted the order and named the machine
     PREPARING = "PREPARING"  # it runs and SSH answers or is about to
-    READY = "READY"  # ComfyUI has made a picture on it
+    READY = "READY"  # ComfyUI answers and its models are there; its first picture is the proof
     DRAINING = "DRAINING"  # finishes what it paints, takes nothing new
     TERMINATING = "TERMINATING"  # to be ended, until the cloud twice shows it gone
     TERMINATED = "TERMINATED"  # gone, proved; the bill is closed
