@@ -254,6 +254,7 @@ class _Machine:
         """
         loop = asyncio.get_running_loop()
         async with _step(self._watch, Step.AGENT, self._limits.agent):
+            await self._running_agent()
             until = loop.time() + self._limits.probe.total_seconds()
             seen = await self._probe({} if is_admitted else self._samples())
             self._has_start = seen.get("has_start") is True

@@ -117,7 +117,8 @@ async def test_lora_that_is_gone_costs_nothing(stage: Stagehand, host: Host) -> 
 
 
 async def test_models_do_not_wait_for_the_link_of_a_lora_that_says_nothing(stage: Stagehand, host: Host) -> None:
-    async with await asyncio.start_server(lambda _, writer: None, "127.0.0.1", 0) as silent:
+    writers: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
         stuck = lora_at(stage, f"http://127.0.0.1:{port}/mine.safetensors")
 
@@ -127,6 +128,9 @@ async def test_models_do_not_wait_for_the_link_of_a_lora_that_says_nothing(stage
             silence=timedelta(seconds=4),
             link_silence=timedelta(seconds=15),
         )
+        for writer in writers:
+            writer.close()
+            await writer.wait_closed()
 
     assert not stage.moves(Step.LORA)
 

@@ -63,17 +63,9 @@ async def test_e2e_makes_a_picture_and_proves_its_machine_gone(folder: Path, clo
 
     assert list(report) == ["outcome", "cloud", "steps", "total_s", "image", "cost_usd", "terminated"]
     assert (report["outcome"], report["cloud"], report["terminated"]) == ("succeeded", "sandbox", True)
-    assert [step["step"] for step in report["steps"]] == [
-        "provision",
-        "boot",
-        "ssh",
-        "agent",
-        "comfyui",
-        "models",
-        "smoke",
-        "generation",
-    ]
-    assert all(set(step) == {"step", "seconds", "bytes"} for step in report["steps"])
+    steps = [step["step"] for step in report["steps"] if step["step"] != "encode"]  # ahead, where there is time for it
+    assert steps == ["provision", "boot", "ssh", "agent", "comfyui", "models", "generation"]
+    assert all(set(step) == {"step", "started_s", "seconds", "bytes"} for step in report["steps"])
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert 0 < report["cost_usd"] < 0.01
 

@@ -22,6 +22,7 @@ from orchestrator.domain.instance import Address
 from orchestrator.ports.cloud import DeadMan, LaunchOrder, RentalState
 from orchestrator.ports.host import Host
 from orchestrator.sandbox.runpod import Trouble
+from tests.adapters.agent.machine import gone
 from tests.adapters.runpod.world import LIMIT_S, World
 from tests.component.bot.conftest import until
 from tests.contract.cloud_suite import NEEDS
@@ -124,7 +125,9 @@ async def test_a_switch_that_was_killed_and_fed_again_still_ends_its_pod(
 ) -> None:
     ref = await launched(cloud, key, DeadMan(first=timedelta(seconds=2), silent=SHORT))
     state = await arms(runpod, ref)
-    os.kill(int((state / "guard.pid").read_text()), signal.SIGKILL)
+    guard = int((state / "guard.pid").read_text())
+    os.kill(guard, signal.SIGKILL)
+    await gone(guard)
 
     async with logged_in(runpod, cloud, ref, SshConnector(key)) as host:
         fed = await host.run(FEED, limit=LIMIT)
