@@ -12,17 +12,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from orchestrator.sandbox.comfyui.definitions import FILE_INPUTS
 from orchestrator.sandbox.comfyui.folders import BrokenModelError, Folders
-from orchestrator.sandbox.comfyui.graph import execution_order, links, signatures
+from orchestrator.sandbox.comfyui.graph import Graph, execution_order, links, signatures
 from orchestrator.sandbox.comfyui.nodes import run_node
 from orchestrator.sandbox.comfyui.prompts import Prompt, Prompts
 from orchestrator.sandbox.comfyui.sockets import Sockets
 from orchestrator.sandbox.comfyui.values import Inputs, Interrupted, NodeFailed, Result, out_of_memory
 
-MODEL_KINDS = ("diffusion_models", "text_encoders", "vae")
+ENCODER_SHARE = 0.3
+"""Of the bytes of Flux: what its text encoders are."""
 
 LATE_SHARE = 0.2
 """How often the history is written only after success was told, as measured on the real server (12 of 60)."""
+
+
+def is_picture(node: dict[str, Any]) -> bool:
+    """Whether a node puts out a picture."""
+    return node["class_type"] in {"SaveImage", "PreviewImage"}
 
 
 class PaintFault(StrEnum):
@@ -38,7 +45,7 @@ class Pace:
     sampling_s: float
     """One prompt's sampling, over all its steps."""
     loading_s: float
-    """Loading all models that are there when the first prompt runs; others load at the same bytes per second."""
+    """Loading all models of the first prompt; later ones load at the same bytes per second."""
     history_late_s: float = 0.02
     """How late the history is, when it is. Which prompts it hits is decided by their ids."""
 
@@ -82,12 +89,21 @@ class Executor:
             self._prompts.finish(prompt, run.history_entry())
             run.tell("executing", {"node": None, "prompt_id": prompt.prompt_id})
 
-    def set_loading_rate(self) -> None:
-        """Let the models that are there when the first prompt runs say how many bytes `loading_s` stands for."""
-        if not self._bytes_per_s:
-            names = ((kind, name) for kind in MODEL_KINDS for name in self.folders.model_names(kind))
-            total = sum(self._size(kind, name) for kind, name in names)
-            self._bytes_per_s = total / max(self.pace.loading_s, 1e-6)
+    def set_loading_rate(self, graph: Graph, *, is_cut: bool) -> None:
+        """
+        Let the first graph that names models say how many bytes `loading_s` stands for.
+
+        Args:
+            is_cut: It makes no picture: prompts are encoded with it, and the other models may not be there yet.
+        """
+        if self._bytes_per_s:
+            return
+        total = 0
+        for node in graph.values():
+            for name, value in node["inputs"].items():
+                if name in FILE_INPUTS and isinstance(value, str):
+                    total += self._size(FILE_INPUTS[name], value)
+        self._bytes_per_s = total / max(self.pace.loading_s * (ENCODER_SHARE if is_cut else 1.0), 1e-6)
 
     async def load(self, file: Path, size: int) -> None:
         if (file, size) not in self._loaded:
@@ -135,7 +151,7 @@ class _Run:
     async def run(self) -> None:
         """Execute the graph; how it ended is in the messages."""
         graph = self.prompt.graph
-        self.executor.set_loading_rate()
+        self.executor.set_loading_rate(graph, is_cut=not any(is_picture(node) for node in graph.values()))
         self._note("execution_start", {})
         signs = signatures(graph, self._marks())
         known = self.executor.results
