@@ -102,6 +102,7 @@ class Trial:
             seconds=stage.seconds(self._ended_at) or 0.0,
             moved=stage.bytes_total if is_done else stage.bytes_done,
             is_done=is_done,
+            has_failed=stage.state is StageState.FAILED,
         )
 
 

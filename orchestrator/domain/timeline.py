@@ -4,6 +4,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.domain.stages import AHEAD
+
 BEFORE = "before"
 """What lies before the first step: waiting for an offer, and machines that were lost."""
 
@@ -11,7 +13,10 @@ LEAST_BEFORE_S = 0.5
 """Our own time is less."""
 
 JITTER_S = 0.25
-"""A step may be noted this much later than it ended, when the next one runs already."""
+"""
+A step may be noted this much later than it ended, when the next one runs already; and steps that begin as one may be
+noted this much apart.
+"""
 
 FEWEST = 2
 """One time has no spread."""
@@ -25,7 +30,8 @@ class Span:
     Attributes:
         started_s: Since the request.
         moved: Bytes, 0 where the step moves none.
-        is_done: It came to its end; else the run ended in it.
+        is_done: It came to its end; else the run ended while it ran.
+        has_failed: It was found wanting, by its limit or by the machine's own word: no bystander of another's end.
     """
 
     step: str
@@ -33,6 +39,7 @@ class Span:
     seconds: float
     moved: int = 0
     is_done: bool = True
+    has_failed: bool = False
 
     @property
     def ended_s(self) -> float:
@@ -64,13 +71,19 @@ class Timeline:
         """
         The step in which a run without a picture ended; None where there is one, or no step began.
 
-        Of several that ran it is the one that began last.
+        That is the one that failed. Where none did, the machine was lost: of the steps that ran side by side it is the
+        one that began last, and of those that began as one, the later in their order. Steps that only save time ahead
+        are named where nothing else ran.
         """
-        if self.made:
+        if self.made or not self.spans:
             return None
-        open_spans = [span for span in self.spans if not span.is_done] or self.spans
-        last = max(reversed(open_spans), key=lambda span: span.started_s, default=None)
-        return None if last is None else last.step
+        open_spans = [span for span in self.spans if not span.is_done] or list(self.spans)
+        needed = [span for span in open_spans if span.step not in AHEAD] or open_spans
+        failed = [span for span in needed if span.has_failed]
+        if failed:
+            return min(failed, key=lambda span: span.ended_s).step
+        last_s = max(span.started_s for span in needed)
+        return [span for span in needed if span.started_s >= last_s - JITTER_S][-1].step
 
     def with_before(self) -> tuple[Span, ...]:
         """The spans, and before them the time until the first one, where it is worth a line."""

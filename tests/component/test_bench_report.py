@@ -111,6 +111,18 @@ def test_programs_read_in_which_step_a_run_ended_with_the_bytes_until_then() -> 
     }
 
 
+def test_a_step_that_failed_is_where_the_run_ended_though_another_ran_on() -> None:
+    trial = lost()
+    assert trial.cold_start is not None
+    boot, comfyui, models = trial.cold_start.stages
+    fallen = replace(comfyui, state=StageState.FAILED, ended_at=BEGIN + seconds(25))
+    seen = replace(trial.cold_start, stages=(boot, fallen, models))
+
+    (run,) = bench(replace(trial, cold_start=seen)).report()["runs"]
+
+    assert run["ended_in"] == "comfyui"
+
+
 def test_people_read_tables_that_fit_a_hundred_columns() -> None:
     big = replace(made(), total_s=12345.6)
     text = StringIO()

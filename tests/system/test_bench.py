@@ -41,8 +41,8 @@ async def test_without_memory_and_further_tries_it_is_the_first_users_table(tmp_
     measured = await report(tmp_path, "--runs", "5", "--plain")
 
     assert list(measured) == ["runs", "success_rate", "variation", "verdict", "criteria", "usd_per_run", "by_step"]
-    ends = sorted((run["failure"] or run["outcome"], run["steps"][-1]["step"]) for run in measured["runs"])
-    assert ends == [("ssh_unreachable", "ssh"), ("succeeded", "generation"), *[("vanished", "models")] * 3]
+    ends = sorted((run["failure"] or run["outcome"], run["ended_in"] or "") for run in measured["runs"])
+    assert ends == [("ssh_unreachable", "ssh"), ("succeeded", ""), *[("vanished", "models")] * 3]
     assert [run["tries"] for run in measured["runs"]] == [1] * 5
     assert (measured["success_rate"], measured["variation"], measured["verdict"]) == (0.2, None, "batch_only")
     assert measured["criteria"] == HIS_CRITERIA

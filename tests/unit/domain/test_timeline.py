@@ -60,6 +60,30 @@ def test_a_lost_run_waited_for_no_picture_and_ended_in_the_step_that_had_begun_l
     assert a_run().ended_in is None
 
 
+def test_of_steps_that_began_as_one_a_lost_run_ended_in_the_later_one_whichever_was_noted_first() -> None:
+    """Who vanishes while ComfyUI starts and the models come is said to vanish in the models each time."""
+    for comfyui_s, models_s in ((4.002, 4.0), (4.0, 4.002)):
+        comfyui = span("comfyui", comfyui_s, 9, is_done=False)
+        lost = a_lost_run(span("boot", 0, 4), comfyui, span("models", models_s, 9, 7, is_done=False))
+
+        assert lost.ended_in == "models"
+
+
+def test_a_run_ended_in_the_step_that_failed_whatever_ran_beside_it() -> None:
+    """ComfyUI fell over: the models, begun later, were only given up with it."""
+    comfyui = Span(step="comfyui", started_s=4, seconds=5, is_done=False, has_failed=True)
+    lost = a_lost_run(span("boot", 0, 4), comfyui, span("models", 6, 9, 7, is_done=False))
+
+    assert lost.ended_in == "comfyui"
+
+
+def test_a_run_did_not_end_in_a_step_that_only_saves_time() -> None:
+    models = span("models", 4, 9, 7, is_done=False)
+
+    assert a_lost_run(models, span("encode", 7, 9, is_done=False)).ended_in == "models"
+    assert a_lost_run(span("encode", 7, 9, is_done=False)).ended_in == "encode"
+
+
 def test_a_speed_needs_bytes_and_time() -> None:
     assert span("models", 1, 5, 200_000_000).mb_s == pytest.approx(50)
     assert span("boot", 1, 5).mb_s is None
