@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from orchestrator.domain.offer import Offer, Requirements
 from orchestrator.domain.policy.placement import VRAM_SLACK
+from orchestrator.domain.policy.wire import HONEST
 from orchestrator.domain.workflows import Workflow
 
 
@@ -29,9 +30,6 @@ How much longer a person waits for better files before lighter ones are taken. A
 that long (46 s of PyTorch, 20 s of requirements, the boot: the first user's figures), so heavier files at most double
 what is waited for anyway.
 """
-
-ADVERTISED_SHARE = 0.5
-"""Of what a cloud says of a link, which is its best moment, this much is counted on."""
 
 
 def allowed(workflow: Workflow, pin: Pin) -> tuple[Workflow, ...]:
@@ -91,4 +89,4 @@ def link_of(offer: Offer, asked: Requirements) -> float:
     """
     if offer.volume or offer.inet_down_mbps <= asked.inet_down_mbps:
         return 0.0
-    return offer.inet_down_mbps * 1e6 / 8 * ADVERTISED_SHARE
+    return offer.inet_down_mbps * 1e6 / 8 * HONEST
