@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.chat.card import Card, Telling, draw
@@ -17,6 +17,14 @@ FRESH = timedelta(seconds=2)
 MOST_SESSIONS = 200
 MOST_MOVED = 2000
 """Cards whose place is remembered; views that are under way are of the last few seconds."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Place:
+    """Where a card is since it moved, and whether that was written down."""
+
+    handle: ReplyHandle
+    is_noted: bool = False
 
 
 class CardBook(CardReader):
@@ -34,7 +42,7 @@ class CardBook(CardReader):
         self._surfaces = surfaces
         self._now = now
         self._unfinished: dict[JobId, Card] = {}
-        self._moved: OrderedDict[JobId, ReplyHandle] = OrderedDict()
+        self._moved: OrderedDict[JobId, _Place] = OrderedDict()
         self._sessions: dict[UserId, tuple[datetime, SessionView | None]] = {}
 
     async def of(self, view: JobView) -> Card:
@@ -49,20 +57,32 @@ class CardBook(CardReader):
         )
         card = draw(view, telling, self._unfinished.get(view.id))
         moved = self._moved.get(view.id)
-        if moved is not None and moved != card.handle:  # the view may have been made before that was written down
-            card = replace(card, handle=moved)
+        if moved is not None and moved.handle != card.handle:  # the view was perhaps made before that was written down
+            card = replace(card, handle=moved.handle)
         if card.is_over:
             self._unfinished.pop(view.id, None)
         else:
             self._unfinished[view.id] = card
         return card
 
-    def moved(self, job: JobId, to: ReplyHandle) -> None:
+    async def move(self, job: JobId, to: ReplyHandle) -> None:
         """The card is there now, whatever views say that are under way already, also after its end was seen."""
-        self._moved[job] = to
+        self._moved[job] = _Place(handle=to)
         self._moved.move_to_end(job)
         if len(self._moved) > MOST_MOVED:
             self._moved.popitem(last=False)
+        await self.settle(job)
+
+    async def settle(self, job: JobId) -> None:
+        """
+        Write down where the card is, if that failed when it moved.
+
+        After a restart nobody would find it else, and its pictures would be posted a second time.
+        """
+        place = self._moved.get(job)
+        if place is not None and not place.is_noted:
+            await self._orchestrator.rebind(job, place.handle.encode())
+            place.is_noted = True
 
     async def _session(self, view: JobView) -> SessionView | None:
         """The person's session, where the card offers to keep its machine."""

@@ -15,6 +15,7 @@ async def deliver(desk: Desk, surface: ChatSurface, view: JobView) -> None:
     Raises:
         SurfaceUnavailable: Try again later; nothing is acknowledged.
     """
+    await desk.cards.settle(view.id)
     card = await desk.cards.of(view)
     handle = await surface.deliver(card)
     await follow(desk, card, handle)

@@ -22,5 +22,6 @@ async def show(desk: Desk, surface: ChatSurface, view: JobView) -> None:
 async def follow(desk: Desk, card: Card, handle: ReplyHandle) -> None:
     """Remember where the card is now."""
     if handle != card.handle:
-        desk.cards.moved(card.job, handle)
-        await desk.orchestrator.rebind(card.job, handle.encode())
+        await desk.cards.move(card.job, handle)
+    else:
+        await desk.cards.settle(card.job)

@@ -164,8 +164,7 @@ class Router(CommandHandler):
             return Refused(sentence=sentence("disk_full", {}))
 
     async def moved(self, job: JobId, to: ReplyHandle) -> None:
-        self._desk.cards.moved(job, to)
-        await self._desk.orchestrator.rebind(job, to.encode())
+        await self._desk.cards.move(job, to)
 
     def _as_typed(self, error: RequestError) -> dict[str, str | float]:
         """Parameters by the options that people type."""

@@ -105,9 +105,12 @@ class Painter:
         while True:
             instance = await self._machine(job)
             try:
-                return await self._try(job, workflow, instance, trial), instance
+                pictures = await self._try(job, workflow, instance, trial)
             except (HostError, ComfyUnavailable, OutOfVram) as error:
                 await self._mend(job, instance, error, trial)
+            else:
+                self._shared.board.note_heard(instance.id, self._shared.clock.now())
+                return pictures, instance
 
     def show(self, job: Job, painting: Painting) -> None:
         """Let its person see how far it is."""

@@ -71,7 +71,7 @@ class Settling:
                 if row.is_left_alone:
                     await self._tell_left_alone(str(row.cloud), str(row.ref))
             case Missed(instance=row):
-                missed_at = row.missed_at or row.ended_at or self._sightings.gone_by(row, self._now)
+                missed_at = row.ended_at or self._sightings.missed_at(row, now)
                 missed = replace(row, absences=row.absences + 1, missed_at=missed_at)
                 await books.instances.change(row, missed, reason="not listed")
             case Found(instance=row, ref=ref):
@@ -86,7 +86,8 @@ class Settling:
                 await complain(books, row, now)
             case Vanished(instance=row):
                 log.warning("instance %s vanished from %s", row.id, row.cloud)
-                await end_instance(books, row, EndReason.VANISHED, now)
+                missed = replace(row, missed_at=self._sightings.missed_at(row, now))
+                await end_instance(books, missed, EndReason.VANISHED, now)
             case Gone(instance=row):
                 await self._bury(row)
             case _:
@@ -99,7 +100,7 @@ class Settling:
         Args:
             ended_at: When it agreed while the machine was still there, now or in a try that could not be written down.
         """
-        ended_at = ended_at or row.missed_at or self._sightings.gone_by(row, self._now)
+        ended_at = ended_at or self._sightings.missed_at(row, self._now)
         accepted = replace(row.seen(), ended_at=ended_at)
         details: Details = {"ref": str(row.ref)} | ({} if was_there else {"was": "gone"})
         await self._books.instances.change(row, accepted, reason="end accepted", details=details)

@@ -54,7 +54,7 @@ async def _unlisted(books: Books, cloud: CloudName) -> dict[InstanceId, datetime
 
 class Sightings:
     """
-    What the listings of this life have shown, and whom its heartbeats have reached.
+    What the listings of this life have shown, and which machines have answered in it.
 
     Before them an earlier life's last listing has shown it, unless that one says otherwise.
     """
@@ -104,4 +104,13 @@ class Sightings:
         signs = (self.listed_at(row), self._board.heard(row.id), row.ordered_at, row.running_at, row.ready_at)
         last_known = max((at for at in signs if at is not None), default=row.created_at)
         silent = self._limits.dead_man if row.host_key else self._limits.dead_man + self._limits.boot_at(row.cloud)
-        return min(now, last_known + silent, self._missed.get(row.id, now))
+        return min(now, last_known + silent, self._unless_heard_since(self._missed.get(row.id), row) or now)
+
+    def missed_at(self, row: Instance, now: datetime) -> datetime:
+        """When it had gone at the latest, by the first listing that lacked it, in an earlier life too."""
+        return self._unless_heard_since(row.missed_at, row) or self.gone_by(row, now)
+
+    def _unless_heard_since(self, missed_at: datetime | None, row: Instance) -> datetime | None:
+        """A listing that lacked a machine which has answered since has lied."""
+        heard = self._board.heard(row.id)
+        return None if missed_at is None or (heard is not None and heard > missed_at) else missed_at

@@ -250,6 +250,38 @@ async def test_a_version_that_was_made_before_the_card_moved_goes_to_where_it_is
     assert surface.shown[1].handle.message == "the card"
 
 
+async def test_where_a_card_is_that_could_not_be_written_down_is_written_down_before_its_pictures_go_there() -> None:
+    """Else nobody would find it after a restart, and the pictures would be posted again in another message."""
+
+    class Busy(FakeOrchestrator):
+        is_busy = True
+
+        async def rebind(self, job: JobId, origin: str) -> None:
+            if self.is_busy:
+                raise ValueError("the store is busy")
+            await super().rebind(job, origin)
+
+    class FirstMessage(RecordingSurface):
+        async def show(self, card: Card) -> ReplyHandle:
+            await super().show(card)
+            return MOVED
+
+        async def deliver(self, card: Card) -> ReplyHandle:
+            assert orchestrator.views[card.job].origin == MOVED.encode()
+            return await super().deliver(card)
+
+    orchestrator, surface = Busy(), FirstMessage()
+    async with posting(orchestrator, surface) as chat:
+        name = await started(chat)
+        orchestrator.move(name, running(1))
+        await until(lambda: name in surface.messages)
+        orchestrator.is_busy = False
+        orchestrator.succeed(name, b"one")
+        await until(lambda: orchestrator.acknowledged == [name])
+
+    assert surface.delivered[0].handle == MOVED
+
+
 async def test_updates_that_break_off_are_asked_for_again(surface: RecordingSurface) -> None:
     """Takes a second: the pause before asking again."""
 

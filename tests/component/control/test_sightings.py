@@ -1,6 +1,7 @@
 """How long a machine that nobody sees is booked: what this life has not seen may have ended itself long ago."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -104,6 +105,16 @@ def test_when_it_was_first_missed_is_known_also_while_nothing_can_be_written_dow
 
     sightings.note(Seen(instance=machine), NOW, NOW)
     assert sightings.gone_by(machine, NOW) == NOW
+
+
+def test_a_listing_that_lacked_a_machine_which_has_answered_since_has_lied(sightings: Sightings, board: Board) -> None:
+    machine = replace(a_machine("key"), absences=1, missed_at=NOW - timedelta(minutes=3))
+    assert sightings.missed_at(machine, NOW) == NOW - timedelta(minutes=3)
+
+    sightings.note(Missed(instance=machine), NOW, NOW - timedelta(minutes=2))
+    board.note_heard(machine.id, NOW - timedelta(minutes=1))
+
+    assert sightings.missed_at(machine, NOW) == NOW
 
 
 async def test_what_an_earlier_lifes_last_listing_lacked_was_not_seen_by_it(store: Store, board: Board) -> None:
