@@ -173,10 +173,11 @@ class Experience:
 
 
 def _start_of(instance: Instance) -> Start | None:
-    at = instance.ready_at or instance.given_up_at
+    """Only a first picture shows that a machine has started well; one that was not asked for any says nothing."""
+    at = instance.ready_at if instance.proved_at else instance.given_up_at
     if instance.ordered_at is None or instance.offer is None or at is None:
         return None
-    if instance.ready_at is None and instance.end_reason in BLAMELESS:
+    if instance.proved_at is None and instance.end_reason in BLAMELESS:
         return None
     return Start(
         cloud=instance.cloud or CloudName(""),
@@ -184,5 +185,5 @@ def _start_of(instance: Instance) -> Start | None:
         seconds=(at - instance.ordered_at).total_seconds(),
         usd=instance.cost(at) / MICRO,
         usd_s=instance.price / MICRO / 3600,
-        worked=instance.ready_at is not None,
+        worked=instance.proved_at is not None,
     )

@@ -26,7 +26,6 @@ from orchestrator.domain.ids import PromptId
 from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.job import Job
 from orchestrator.domain.policy.mending import Mend, mend, reason_of
-from orchestrator.domain.stages import StageState, Step
 from orchestrator.domain.workflows import Workflow, fill
 from orchestrator.ports.blobs import Blobs
 from orchestrator.ports.comfy import Comfy, Painting
@@ -179,19 +178,18 @@ class Painter:
         try:
             yield
         except GraphRejected as error:
-            if await self._is_doubtful(job, instance):
+            if instance.proved_at is None and not await self._was_refused_before(job):
                 raise MachineFailed(instance, EndReason.COMFYUI_FAILED, str(error)) from error
             raise
 
-    async def _is_doubtful(self, job: Job, instance: Instance) -> bool:
+    async def _was_refused_before(self, job: Job) -> bool:
+        """Whether a machine was given up already whose first picture it would have been."""
         async with self._shared.store.reading() as books:
-            stages = await books.instances.stages(instance.id)
-            if any(stage.step is Step.SMOKE and stage.state is StageState.DONE for stage in stages):
-                return False
             given_up = await books.instances.given_up(job.session, job.submitted_at)
-            if any(before.end_reason is EndReason.COMFYUI_FAILED and before.ready_at for before in given_up):
-                return False
-            return not await books.jobs.has_succeeded_on(instance)
+        return any(
+            before.end_reason is EndReason.COMFYUI_FAILED and before.ready_at and not before.proved_at
+            for before in given_up
+        )
 
     async def _upload(self, comfy: Comfy, job: Job) -> str:
         if job.source is None:

@@ -113,10 +113,12 @@ class Prepared:
     Attributes:
         comfyui_port: On the machine's loopback.
         bytes_down: Bytes that the machine has downloaded for us, for tariffs that bill them.
+        is_proved: It has painted; else somebody's picture is to be its first.
     """
 
     comfyui_port: int
     bytes_down: int
+    is_proved: bool
 
 
 class Preparer:
@@ -187,18 +189,23 @@ class Preparer:
             ahead=ahead,
         )
 
+        is_proved = False
+
         async def prove() -> None:
             """Who waits is given the first picture, and that is the proof."""
+            nonlocal is_proved
             if await waiting() is None or any(stage.step is Step.SMOKE for stage in resume):
                 async with _step(watch, Step.SMOKE, self._limits.smoke):
                     await self._smoke(host, workflow, machine.port)
+                is_proved = True
 
         async def look() -> None:
             await machine.bring_up_agent(ordered, is_admitted=_is_done(Step.AGENT, resume))
 
         await run_steps({Step.AGENT: look, **machine.steps(), Step.SMOKE: prove})
         fetched = max(machine.fetched, watch.bytes_done(Step.MODELS))
-        return Prepared(comfyui_port=machine.port, bytes_down=machine.sampled + fetched + ahead.fetched)
+        bytes_down = machine.sampled + fetched + ahead.fetched
+        return Prepared(comfyui_port=machine.port, bytes_down=bytes_down, is_proved=is_proved)
 
     async def _smoke(self, host: Host, workflow: Workflow, port: int) -> None:
         """Paint one small picture and throw it away. An open port alone proves nothing."""

@@ -257,6 +257,7 @@ class Provisioner:
         ready = replace(
             instance.moved_to(InstanceState.READY, now),
             ready_at=now,
+            proved_at=now if prepared.is_proved else None,
             comfyui_port=prepared.comfyui_port,
             bytes_down=instance.bytes_down + prepared.bytes_down,
         )

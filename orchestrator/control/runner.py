@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 from orchestrator.control import news
@@ -234,9 +234,10 @@ class Runner:
             if job.bridge:
                 await self._book_bridge(books, job, served.cost)
                 await self._note_bridged(books, job)
+            is_first = await self._prove(books, job, now)
             await books.sessions.touch(job.session, now)
         self._shared.wakeups.notices.wake()
-        if not job.bridge:
+        if not job.bridge and not is_first:  # the first one waits for the weights to be read
             self._shared.board.note_pace(served.seconds, len(images))
         log.info(
             "job %s: %d pictures in %.1f s by %s, attempt %d",
@@ -246,6 +247,14 @@ class Runner:
             served.by,
             job.attempts,
         )
+
+    async def _prove(self, books: Books, job: Job, now: datetime) -> bool:
+        """Note that its machine can paint; False when that was known."""
+        machine = await books.instances.get(job.instance) if job.instance else None
+        if machine is None or machine.proved_at is not None:
+            return False
+        await books.instances.change(machine, replace(machine, proved_at=now), reason="made its first picture")
+        return True
 
     async def _note_bridged(self, books: Books, job: Job) -> None:
         """Its person goes on waiting for the machine, for the next picture."""

@@ -151,12 +151,19 @@ class _Look:
         return Failure(key="gave_up", values={"reason": str(failed[-1]), "tries": len(failed)})
 
     async def _end_overtaken(self) -> None:
-        """Of two machines the one that paints is kept, else the one that was ready first; the other is ended."""
+        """
+        Of two machines that which has painted is kept, else that which paints, else the first; the other is ended.
+
+        While somebody waits for the first picture of either, both are kept: that picture is the proof.
+        """
         if len(self._snapshot.ready) + len(self._snapshot.warming) < 2 or not self._snapshot.ready:
+            return
+        if self._snapshot.jobs and not any(each.proved_at for each in self._snapshot.ready):
             return
         painting = {job.instance for job in self._snapshot.running}
         kept = min(
-            self._snapshot.ready, key=lambda each: (each.id not in painting, each.ready_at or self._now, each.id)
+            self._snapshot.ready,
+            key=lambda each: (each.proved_at is None, each.id not in painting, each.ready_at or self._now, each.id),
         )
         for instance in (*self._snapshot.ready, *self._snapshot.warming):
             if instance.id != kept.id:
@@ -175,7 +182,7 @@ class _Look:
         )
 
     async def _follow_machines(self, session: Session) -> Session:
-        """WARM with a ready machine, WARMING with one on its way, OPEN with neither."""
+        """WARM with a ready machine, WARMING with one on its way, OPEN with neither; tries end with a first picture."""
         if session.state not in ACTIVE:
             return session
         if self._snapshot.ready:
@@ -184,16 +191,16 @@ class _Look:
             target = SessionState.WARMING
         else:
             target = SessionState.OPEN
-        if target is session.state:
+        tries = 0 if any(each.proved_at for each in self._snapshot.ready) else session.tries
+        if (target, tries) == (session.state, session.tries):
             return session
-        after = session
+        after = replace(session, tries=tries)
         if session.state is SessionState.OPEN and target is SessionState.WARM:
             after = after.moved_to(SessionState.WARMING)
         if session.state is SessionState.WARM and target is SessionState.WARMING:
             after = after.moved_to(SessionState.OPEN)
-        after = after.moved_to(target)
-        if target is SessionState.WARM:
-            after = replace(after, tries=0)
+        if target is not session.state:
+            after = after.moved_to(target)
         return await self._books.sessions.change(session, after, reason="follows its machine")
 
     async def _note_idleness(self, session: Session) -> Session:

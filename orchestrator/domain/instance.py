@@ -119,6 +119,7 @@ class Instance:
         reserved: The worst case that was set aside when it was ordered.
         booked: What the ledger holds for it so far.
         running_at: When the cloud first said that it was up.
+        proved_at: When it had made its first picture, a smoke picture or somebody's; until then its start may yet fail.
         given_up_at: When we decided to end it; its bill may run on until *ended_at*.
         ended_at: When the cloud accepted its end or first did not know it any more: the bill stops here.
         absences: Complete listings in a row that did not show it.
@@ -142,6 +143,7 @@ class Instance:
     ordered_at: datetime | None = None
     running_at: datetime | None = None
     ready_at: datetime | None = None
+    proved_at: datetime | None = None
     given_up_at: datetime | None = None
     ended_at: datetime | None = None
     end_reason: EndReason | None = None

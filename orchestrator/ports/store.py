@@ -113,10 +113,6 @@ class Jobs(Protocol):
         """The oldest QUEUED job of each session whose READY instance runs nothing, with that instance."""
         ...
 
-    async def has_succeeded_on(self, instance: Instance) -> bool:
-        """Whether that machine has made anybody's picture."""
-        ...
-
     async def bridgeable(self, limit: int) -> tuple[Job, ...]:
         """QUEUED jobs, oldest first, of sessions that have no READY instance."""
         ...
@@ -217,7 +213,7 @@ class Instances(Protocol):
         """
         What became of the machines given up since then, the last *limit* of them at most, newest first.
 
-        One whose end speaks against it failed; one that got ready and ended for another reason worked; the others
+        One whose end speaks against it failed; one that made a picture and ended for another reason worked; the others
         say nothing and are left out.
         """
         ...
@@ -227,7 +223,7 @@ class Instances(Protocol):
         ...
 
     async def settled(self, limit: int) -> tuple[InstanceId, ...]:
-        """Machines that were ordered and got ready, or were given up before that; newest first."""
+        """Machines that were ordered and made a picture, or were given up before that; newest first."""
         ...
 
     async def stages(self, instance: InstanceId) -> tuple[Stage, ...]:

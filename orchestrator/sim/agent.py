@@ -14,8 +14,8 @@ COMFYUI_PORT = 8188
 TELL_EVERY = 10.0
 NO_PROGRESS = 20.0
 GIB = 2**30
-AFTERWARDS_S = 6.0
-"""From the last byte until the machine counts as ready: its first picture."""
+AFTERWARDS_S = 2.0
+"""From the last byte until the machine counts as ready, and who waits has the first picture begun."""
 COMFYUI_SHARE = 0.02
 
 FAILURES: Mapping[Fault, str] = {

@@ -122,7 +122,7 @@ class ComfyServer:
 
     def _suffer(self) -> None:
         machine = self.machine
-        if machine.pictures <= 1:  # the smoke picture goes well on every machine that gets so far
+        if machine.pictures <= 1 and machine.falters_after:  # on the others already the first one goes wrong
             if Fault.VANISHES_WHEN_READY in machine.faults:
                 machine.timeline.after(machine.dice.uniform(5.0, 120.0), machine.vanish)
             if Fault.GOES_OFFLINE in machine.faults:

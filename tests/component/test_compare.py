@@ -31,10 +31,13 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
             offer=an_offer(),
             ordered_at=NOW - seconds(400),
             ready_at=NOW - seconds(100),
+            proved_at=NOW - seconds(100),
             end_reason=EndReason.IDLE,
             ended_at=NOW,
         )
-        failed = replace(given_back, id=InstanceId("i2"), ready_at=None, end_reason=EndReason.SSH_UNREACHABLE)
+        failed = replace(
+            given_back, id=InstanceId("i2"), ready_at=None, proved_at=None, end_reason=EndReason.SSH_UNREACHABLE
+        )
         done = replace(a_job(), state=JobState.SUCCEEDED, ended_at=NOW)
         by_machine = replace(done, instance=MACHINE, images=(ImageKey("a" * 64), ImageKey("b" * 64)))
         by_api = replace(

@@ -682,14 +682,14 @@ class TestInstances:
             assert await books.instances.cold_starts(OTHER_CLOUD, 2) == ()
 
     @pytest.mark.parametrize("reason", EndReason)
-    @pytest.mark.parametrize("ready_at", [None, NOW])
+    @pytest.mark.parametrize("proved_at", [None, NOW])
     async def test_only_ends_that_speak_against_the_machine_are_its_failures(
-        self, store: Store, reason: EndReason, ready_at: datetime | None
+        self, store: Store, reason: EndReason, proved_at: datetime | None
     ) -> None:
         """
         Neither a person's wish, nor an empty account, nor a cloud that is down is the machine's fault.
 
-        Such an end says something only of a machine that had got ready before.
+        Such an end says something only of a machine that had made a picture before.
         """
         not_the_machine = BLAMELESS | {
             EndReason.ACCOUNT,
@@ -702,7 +702,9 @@ class TestInstances:
         await put(
             store,
             a_session(),
-            an_instance(state=InstanceState.TERMINATING, cloud=VAST, offer=offer, ready_at=ready_at, end_reason=reason),
+            an_instance(
+                state=InstanceState.TERMINATING, cloud=VAST, offer=offer, proved_at=proved_at, end_reason=reason
+            ),
         )
 
         async with store.reading() as books:
@@ -710,7 +712,7 @@ class TestInstances:
 
         worked = reason in not_the_machine
         outcome = Outcome(cloud=VAST, machine=offer.machine, host=offer.host, at=NOW, worked=worked)
-        assert outcomes == (() if worked and ready_at is None else (outcome,))
+        assert outcomes == (() if worked and proved_at is None else (outcome,))
 
     async def test_an_outcome_counts_from_the_end_and_only_since_then(self, store: Store) -> None:
         ended = an_instance(
@@ -821,6 +823,7 @@ def full_instance() -> Instance:
         ordered_at=NOW,
         running_at=NOW + seconds(1),
         ready_at=NOW + seconds(2),
+        proved_at=NOW + seconds(2),
         given_up_at=NOW + seconds(2.5),
         ended_at=NOW + seconds(3),
         end_reason=EndReason.HOST_LOST,

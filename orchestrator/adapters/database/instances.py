@@ -55,7 +55,7 @@ ORDERED_AND_GIVEN_UP = """
 BY_LAUNCH_KEY = "SELECT * FROM instance WHERE launch_key = :key"
 BY_REF = "SELECT * FROM instance WHERE cloud = :cloud AND ref = :ref ORDER BY created_at, id"
 GIVEN_UP_SINCE = """
-    SELECT cloud, machine, host, end_reason, ready_at, COALESCE(ended_at, state_since) AS at FROM instance
+    SELECT cloud, machine, host, end_reason, proved_at, COALESCE(ended_at, state_since) AS at FROM instance
     WHERE end_reason IS NOT NULL AND machine IS NOT NULL AND state_since >= :since
     ORDER BY state_since DESC, id DESC LIMIT :limit
 """
@@ -67,8 +67,8 @@ LINKS = """
 """
 SETTLED = """
     SELECT id FROM instance
-    WHERE ordered_at IS NOT NULL AND COALESCE(ready_at, given_up_at) > 0
-    ORDER BY COALESCE(ready_at, given_up_at) DESC, id DESC LIMIT :limit
+    WHERE ordered_at IS NOT NULL AND COALESCE(proved_at, given_up_at) > 0
+    ORDER BY COALESCE(proved_at, given_up_at) DESC, id DESC LIMIT :limit
 """
 STAGES = "SELECT * FROM stage WHERE instance_id = :instance"
 RECORD_STAGE = """
@@ -168,7 +168,7 @@ class SqlInstances(Instances):
         return tuple(
             outcome_from(row, worked=not has_failed)
             for row, has_failed in zip(rows, failed, strict=True)
-            if has_failed or row["ready_at"] is not None
+            if has_failed or row["proved_at"] is not None
         )
 
     async def links(self, since: datetime, limit: int) -> tuple[Link, ...]:

@@ -51,10 +51,6 @@ BRIDGEABLE = """
     LIMIT :limit
 """
 BEHIND = BRIDGEABLE.replace("NOT EXISTS", "EXISTS")
-SUCCEEDED_ON = """
-    SELECT 1 FROM job
-    WHERE state = 'SUCCEEDED' AND ended_at >= :ready_at AND instance_id = :instance LIMIT 1
-"""
 PAGE = """
     SELECT * FROM job
     WHERE (submitted_at, id) < (:at, :id) AND forgotten_at IS NULL
@@ -132,10 +128,6 @@ class SqlJobs(Jobs):
         for job_columns, instance_columns in zip(jobs, instances, strict=True):
             pairs.setdefault(job_columns["id"], (job_from(job_columns), instance_from(instance_columns)))
         return tuple(pairs.values())
-
-    async def has_succeeded_on(self, instance: Instance) -> bool:
-        since = to_micros(instance.ready_at or instance.created_at)
-        return bool(await self._sql.rows(SUCCEEDED_ON, ready_at=since, instance=instance.id))
 
     async def bridgeable(self, limit: int) -> tuple[Job, ...]:
         return _all(await self._sql.rows(BRIDGEABLE, limit=limit))

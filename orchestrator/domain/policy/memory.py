@@ -43,7 +43,7 @@ class Outcome:
     How one machine that we ordered did, and when that was known.
 
     Attributes:
-        worked: It got ready and was given back for no fault of its own; False when it ended for one.
+        worked: It made a picture and was given back for no fault of its own; False when it ended for one.
     """
 
     cloud: CloudName

@@ -92,14 +92,14 @@ class Stage:
         async with self.shared.store.reading() as books:
             return await books.instances.in_states(*(states or tuple(InstanceState)))
 
-    async def move(self, instance: Instance, *states: InstanceState) -> Instance:
-        """Walk a machine along its table, as the provisioner would."""
+    async def move(self, instance: Instance, *states: InstanceState, proved: bool = True) -> Instance:
+        """Walk a machine along its table, as the provisioner would; a ready one has painted if *proved*."""
         for state in states:
             after = instance.moved_to(state, self.clock.now())
             if state is InstanceState.LAUNCHING:
                 after = replace(after, cloud=VAST, offer=an_offer(), ordered_at=self.clock.now())
             if state is InstanceState.READY:
-                after = replace(after, ready_at=self.clock.now())
+                after = replace(after, ready_at=self.clock.now(), proved_at=self.clock.now() if proved else None)
             async with self.shared.store.writing() as books:
                 instance = await books.instances.change(instance, after, reason="test")
                 if instance.session is not None:
@@ -107,10 +107,10 @@ class Stage:
         await self.look()
         return instance
 
-    async def make_ready(self) -> Instance:
+    async def make_ready(self, *, proved: bool = True) -> Instance:
         [planned] = await self.instances(InstanceState.PLANNED)
         warming = (InstanceState.LAUNCHING, InstanceState.BOOTING, InstanceState.PREPARING, InstanceState.READY)
-        return await self.move(planned, *warming)
+        return await self.move(planned, *warming, proved=proved)
 
     async def order(self) -> Instance:
         """Order the planned machine; it boots now."""

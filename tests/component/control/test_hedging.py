@@ -103,7 +103,8 @@ async def test_of_two_that_are_ready_at_once_the_one_that_paints_is_kept(stage: 
     for machine in (first, second):
         before = machine
         for state in UP:
-            after = replace(before.moved_to(state, stage.clock.now()), ready_at=stage.clock.now())
+            now = stage.clock.now()
+            after = replace(before.moved_to(state, now), ready_at=now, proved_at=now)
             async with stage.shared.store.writing() as books:
                 before = await books.instances.change(before, after, reason="test")
     queued = await stage.job(job)
@@ -116,6 +117,21 @@ async def test_of_two_that_are_ready_at_once_the_one_that_paints_is_kept(stage: 
 
     assert [each.id for each in await stage.instances(InstanceState.READY)] == [second.id]
     assert isinstance((await stage.view(job)).status, Running)
+
+
+async def test_a_machine_that_has_yet_to_paint_wins_over_no_other_until_it_has(stage: Stage) -> None:
+    await stage.ask()
+    first, second = await stage.hedge()
+
+    ready = await stage.move(first, *UP, proved=False)
+    assert {each.id for each in await live(stage)} == {first.id, second.id}
+
+    async with stage.shared.store.writing() as books:
+        await books.instances.change(ready, replace(ready, proved_at=stage.clock.now()), reason="test")
+        assert ready.session is not None
+        await books.sessions.touch(ready.session, stage.clock.now())
+    await stage.look()
+    assert [each.id for each in await live(stage)] == [first.id]
 
 
 async def test_when_nobody_waits_any_more_both_are_ended(stage: Stage) -> None:
