@@ -101,7 +101,14 @@ class Sightings:
 
     def gone_by(self, row: Instance, now: datetime) -> datetime:
         """When a machine that is not listed any more had gone at the latest."""
-        signs = (self.listed_at(row), self._board.heard(row.id), row.ordered_at, row.running_at, row.ready_at)
+        signs = (
+            self.listed_at(row),
+            self._board.heard(row.id),
+            row.ordered_at,
+            row.running_at,
+            row.ready_at,
+            row.proved_at,
+        )
         last_known = max((at for at in signs if at is not None), default=row.created_at)
         silent = self._limits.dead_man if row.host_key else self._limits.dead_man + self._limits.boot_at(row.cloud)
         return min(now, last_known + silent, self._unless_heard_since(self._missed.get(row.id), row) or now)
