@@ -197,8 +197,6 @@ class _Look:
         after = replace(session, tries=tries)
         if session.state is SessionState.OPEN and target is SessionState.WARM:
             after = after.moved_to(SessionState.WARMING)
-        if session.state is SessionState.WARM and target is SessionState.WARMING:
-            after = after.moved_to(SessionState.OPEN)
         if target is not session.state:
             after = after.moved_to(target)
         return await self._books.sessions.change(session, after, reason="follows its machine")

@@ -20,7 +20,7 @@ class SessionState(StrEnum):
 NEXT: Mapping[SessionState, frozenset[SessionState]] = {
     SessionState.OPEN: frozenset({SessionState.WARMING, SessionState.CLOSED}),
     SessionState.WARMING: frozenset({SessionState.OPEN, SessionState.WARM, SessionState.COOLING}),
-    SessionState.WARM: frozenset({SessionState.OPEN, SessionState.COOLING}),
+    SessionState.WARM: frozenset({SessionState.OPEN, SessionState.WARMING, SessionState.COOLING}),
     SessionState.COOLING: frozenset({SessionState.CLOSED}),
     SessionState.CLOSED: frozenset(),
 }

@@ -46,6 +46,7 @@ ONCE_FAILED: Mapping[int, str] = {
     1163: "a machine that a listing had lacked while it booted was booked no further than that listing",
     2801: "the bot was stopped by hand while the disk was full, and ended with a traceback before its machines did",
     2381: "one whose machine had run on while the bot was away was over their budget at somebody else's launch",
+    644: "a machine was lost at its first picture while a second one was on its way, which the table did not foresee",
     5004: "a listing that had lacked a machine was believed though it had painted since; "
     "where a card was that a busy database did not take was never written down, and its pictures were posted again",
 }
