@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from orchestrator.control.machine_agent import MODELS_FOLDER, MOST_FETCHED, Progress
+from orchestrator.control.machine_agent import MODELS_FOLDER, MOST_FETCHED, Event, OnEvent, Progress
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.job import Job, OwnLora
 from orchestrator.domain.workflows import TEXT_ENCODERS, Workflow, encoding_graph, fill
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 Waiting = Callable[[], Awaitable[Job | None]]
 """Says which job a machine is going to paint first, if it were ready now."""
 
-Fetch = Callable[[Mapping[str, object]], Awaitable[int]]
+Fetch = Callable[[Mapping[str, object], OnEvent], Awaitable[int]]
 """Asks the machine's agent for files; gives the bytes that it took."""
 
 
@@ -39,7 +39,8 @@ class Ahead:
 
     Attributes:
         limit: How long one of the two may take.
-        fetched: Bytes of LoRAs that the machine has downloaded.
+        came: Bytes of LoRAs so far: of the link, too, on which the models come.
+        fetched: Bytes of LoRAs that the machine has downloaded, when they are there.
     """
 
     host: Host
@@ -48,6 +49,7 @@ class Ahead:
     ids: Ids
     waiting: Waiting
     limit: timedelta
+    came: int = 0
     fetched: int = 0
     _is_fetching: asyncio.Event = field(default_factory=asyncio.Event)
     _encoders: asyncio.Event = field(default_factory=asyncio.Event)
@@ -65,22 +67,25 @@ class Ahead:
 
     async def fetch_lora(self, fetch: Fetch, silence: timedelta) -> bool:
         """
-        Fetch the LoRA of whoever waits. False where there was nothing to do, or it went wrong.
+        Fetch the LoRA of whoever waits, beside the models. False where there was nothing to do, or it went wrong.
 
-        It is asked for after the models: an agent that does one fetch after another must not have them wait for a link
-        that somebody has added.
+        It is asked for after them, so that they are promised their room on the disk first.
         """
         await self._is_fetching.wait()
         job = await self.waiting()
         if job is None or job.own_lora is None:
             return False
         try:
-            fetched = await fetch(lora_request(job.own_lora, silence))
+            fetched = await fetch(lora_request(job.own_lora, silence), self._note_lora)
         except OrchestratorError as error:
             log.info("the LoRA of job %s was not fetched ahead: %s", job.id, error)
             return False
         self.fetched += min(fetched, job.own_lora.size_bytes * MOST_FETCHED)
         return True
+
+    async def _note_lora(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.came = event.bytes_done
 
     async def encode(self, port: int) -> bool:
         """Have ComfyUI encode the prompt that waits, as soon as its text encoders are there; it keeps the result."""

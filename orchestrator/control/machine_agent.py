@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -56,6 +56,10 @@ class Progress:
     bytes_total: int
     rate_bps: int
     file: str = ""
+
+    def with_more(self, count: int) -> "Progress":
+        """With so many bytes beside it that have come by the same link."""
+        return replace(self, bytes_done=self.bytes_done + count, bytes_total=self.bytes_total + count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

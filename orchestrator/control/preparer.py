@@ -311,9 +311,9 @@ class _Machine:
             await self._watch.took(step, began)
 
     async def _fetch_lora(self) -> bool:
-        async def fetch(request: Mapping[str, object]) -> int:
-            agent = await self._running_agent()  # not asked again when it ends: the models go first, then, too
-            return count_of(await agent.work(Step.LORA, request, _nothing), "bytes")
+        async def fetch(request: Mapping[str, object], on_event: OnEvent) -> int:
+            agent = await self._running_agent()  # not asked again when it ends: the models go first, then
+            return count_of(await agent.work(Step.LORA, request, on_event), "bytes")
 
         return await self._ahead.fetch_lora(fetch, self._limits.link_silence)
 
@@ -368,7 +368,8 @@ class _Machine:
             if isinstance(event, Progress):
                 self._ahead.note(event)
                 await self._watch.progress(Step.MODELS, event)
-                verdicts = [floor.is_too_slow(loop.time(), event) for floor in floors]  # each takes note
+                seen = event.with_more(self._ahead.came)  # it is the link that may be too slow
+                verdicts = [floor.is_too_slow(loop.time(), seen) for floor in floors]  # each takes note
                 if any(verdicts):
                     raise PreparationFailed(f"{event.rate_bps} bytes/s", step=Step.MODELS, code="too_slow")
 

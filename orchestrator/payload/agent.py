@@ -39,7 +39,7 @@ import sys
 import threading
 import time
 import urllib.parse
-from typing import Any, Callable, Deque, Dict, Iterator, List, NoReturn, Optional, Set, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, NoReturn, Optional, Sequence, Set, Tuple
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -1280,11 +1280,11 @@ class Fetch:
             time.sleep(0.5)
         raise Failure("no_progress", f"nobody tells how long {path} is: {problems(sources)}")
 
-    def run(self, publish: Publish) -> Event:
+    def run(self, publish: Publish, beside: Sequence["Fetch"] = ()) -> Event:
         """Fetch until every file is there, or fail; follows the threads and reports."""
         try:
             self._open()
-            self._check_room()
+            self._check_room(sum(fetch.missing for fetch in beside))
             self._fetchers.allow(self._total() - self._done(), self._wanted_fetchers)
             self._start()
             self._follow(publish)
@@ -1307,13 +1307,16 @@ class Fetch:
         if self._volume is not None:
             self._volume.clear([download.journal for download in self.downloads if download.kept])
 
-    def _check_room(self) -> None:
-        """Say at once when it cannot fit, rather than after an hour."""
-        free = shutil.disk_usage(self._places.root).free
-        here = [download for download in self.downloads if download.kept is None]  # a volume was asked before
-        wanted = sum(download.size - download.done_bytes for download in here)
-        if wanted > free:
-            raise Failure("disk_full", f"{wanted} bytes to fetch, {free} free")
+    @property
+    def missing(self) -> int:
+        """Bytes that have still to come onto the machine's own disk; a volume was asked for room before."""
+        return sum(download.size - download.done_bytes for download in self.downloads if download.kept is None)
+
+    def _check_room(self, promised: int) -> None:
+        """Say at once when it cannot fit beside what others have been promised, rather than after an hour."""
+        free = shutil.disk_usage(self._places.root).free - promised
+        if self.missing > free:
+            raise Failure("disk_full", f"{self.missing} bytes to fetch, {free} free")
 
     def _start(self) -> None:
         for _ in range(HASHERS):
@@ -1851,8 +1854,9 @@ class Volume:
         if now is None:
             return
         for entry in os.scandir(self.folder):
+            is_left = ".part" in entry.name and f".{self._owner}." not in entry.name  # ours may be under way
             with contextlib.suppress(FileNotFoundError):
-                if ".part" in entry.name and entry.stat().st_mtime < now - LEFT_BEHIND_S:
+                if is_left and entry.stat().st_mtime < now - LEFT_BEHIND_S:
                     os.unlink(entry.path)
 
 
@@ -2270,6 +2274,31 @@ class Work:
                     return
 
 
+class Claims:
+    """Which files are being fetched: two manifests may name the same one, or two of the same bytes on a volume."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._taken: Set[str] = set()
+
+    @contextlib.contextmanager
+    def of(self, request: Event) -> Iterator[None]:
+        """Wait until nobody else has one of its files."""
+        dest = str(request["dest"])
+        names = {os.path.normpath(os.path.join(dest, entry["path"])) for entry in request["files"]}
+        if request.get("volume"):
+            names |= {entry["sha256"] for entry in request["files"] if entry.get("sha256")}
+        with self._changed:
+            self._changed.wait_for(lambda: not names & self._taken)
+            self._taken |= names
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= names
+                self._changed.notify_all()
+
+
 class Agent:
     """The daemon: answers callers on a Unix socket, and looks after what runs."""
 
@@ -2279,8 +2308,8 @@ class Agent:
         self.comfyui = ComfyUI(places)
         self._works: Dict[str, Work] = {}
         self._lock = threading.Lock()
-        self._fetching = threading.Lock()
-        self._fetch: Optional[Fetch] = None  # the newest
+        self._claims = Claims()
+        self._fetches: List[Fetch] = []  # that are under way
         self._callers = threading.BoundedSemaphore(CALLERS)
 
     def serve(self, listener: socket.socket) -> NoReturn:
@@ -2321,8 +2350,9 @@ class Agent:
             if work is None:
                 work = self._works[key] = Work()
                 threading.Thread(target=self._do, args=(key, work, request), daemon=True).start()
-            elif self._fetch is not None and request.get("op") == "fetch":
-                self._fetch.renew(request)
+            elif request.get("op") == "fetch":
+                for fetch in self._fetches:
+                    fetch.renew(request)
             return work
 
     def _do(self, key: str, work: Work, request: Event) -> None:
@@ -2351,9 +2381,17 @@ class Agent:
         return {"agent": self.version, "pid": os.getpid()}
 
     def fetch(self, request: Event, publish: Publish) -> Event:
-        with self._fetching:  # two manifests may name the same file
-            self._fetch = Fetch(self.places, request)
-            return self._fetch.run(publish)
+        """Side by side with other fetches, but for one of the same file."""
+        with self._claims.of(request):
+            fetch = Fetch(self.places, request)
+            with self._lock:
+                beside = list(self._fetches)
+                self._fetches.append(fetch)
+            try:
+                return fetch.run(publish, beside)
+            finally:
+                with self._lock:
+                    self._fetches.remove(fetch)
 
     def status(self) -> Event:
         comfyui = self.comfyui.running()

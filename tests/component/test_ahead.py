@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.system import RandomIds, SystemClock
@@ -15,8 +17,9 @@ from orchestrator.domain.job import Job, OwnLora
 from orchestrator.domain.stages import StageState, Step
 from orchestrator.domain.workflows import check_values, encoding_graph, fill
 from orchestrator.ports.host import Host
+from orchestrator.sandbox.mirror import mirror_app
 from orchestrator.sandbox.models import make_models
-from tests.component.preparing import Stagehand, stagehand
+from tests.component.preparing import FAST, Stagehand, stagehand
 from tests.contract.samples import a_job
 
 SLOWLY = 4_000_000
@@ -98,13 +101,19 @@ def let_comfyui_wait_for(stage: Stagehand, path: str) -> None:
     comfyui.chmod(0o755)
 
 
-async def test_lora_of_who_waits_is_fetched_beside(stage: Stagehand, host: Host) -> None:
-    own = lora_at(stage)
-    let_comfyui_wait_for(stage, own.path)
+async def test_lora_of_who_waits_is_fetched_beside_the_models(stage: Stagehand, host: Host, tmp_path: Path) -> None:
+    elsewhere = mirror_app(tmp_path / "models", bytes_per_s=FAST, bytes_per_s_per_connection=FAST)
+    async with TestServer(elsewhere) as server:
+        own = lora_at(stage, str(server.make_url(URL(lora_at(stage).url).path)))
+        let_comfyui_wait_for(stage, own.path)
 
-    prepared = await stage.prepare(host, waiting=with_waiting(job_of(stage, lora=own)))
+        prepared = await stage.prepare(host, waiting=with_waiting(job_of(stage, lora=own)))
 
-    assert stage.last(Step.LORA).state is StageState.DONE
+    lora, models = stage.last(Step.LORA), stage.last(Step.MODELS)
+    assert lora.state is StageState.DONE
+    assert lora.ended_at is not None
+    assert models.ended_at is not None
+    assert lora.ended_at < models.ended_at
     assert prepared.bytes_down >= own.size_bytes + sum(file.size_bytes for file in stage.workflow.files)
 
 
