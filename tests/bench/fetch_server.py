@@ -38,12 +38,18 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
+    children: list[int] = []
     for _ in range(int(processes) - 1):
-        if os.fork() == 0:
+        child = os.fork()
+        if child == 0:
+            children.clear()
             break
+        children.append(child)
     served = _opened(Path(name), pair)
     threading.Thread(target=_accept, args=(listener, served), daemon=True).start()
     sys.stdin.buffer.read()  # whoever started us holds the other end
+    for child in children:
+        os.waitpid(child, 0)  # so that what they took counts as ours
     os._exit(0)
 
 
