@@ -60,7 +60,8 @@ from orchestrator.control.loras import Loras
 from orchestrator.control.market import Market
 from orchestrator.control.newsroom import Newsroom
 from orchestrator.control.ordering import Ordering
-from orchestrator.control.preparer import PrepareLimits, Preparer
+from orchestrator.control.prepare_limits import PrepareLimits
+from orchestrator.control.preparer import Preparer
 from orchestrator.control.provisioner import Provisioner
 from orchestrator.control.reconciler import Reconciler
 from orchestrator.control.restarts import Restarts

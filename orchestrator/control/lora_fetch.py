@@ -23,7 +23,7 @@ from orchestrator.control.machine_agent import (
     count_of,
     start_agent,
 )
-from orchestrator.control.preparer import PrepareLimits
+from orchestrator.control.prepare_limits import PrepareLimits
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import GraphRejected, HostUnreachable, PreparationFailed
 from orchestrator.domain.ids import InstanceId

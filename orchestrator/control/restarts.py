@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from orchestrator.control.links import Links
 from orchestrator.control.machine_agent import count_of, start_agent
-from orchestrator.control.preparer import AGENT_AHEAD, PrepareLimits
+from orchestrator.control.preparation import AGENT_AHEAD
+from orchestrator.control.prepare_limits import PrepareLimits
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import OrchestratorError, PreparationFailed
 from orchestrator.domain.ids import InstanceId, PromptId

@@ -15,7 +15,7 @@ from orchestrator.api import Orchestrator
 from orchestrator.app import WORKFLOWS, Outside, run_on
 from orchestrator.control.experience import MARKET, Experience
 from orchestrator.control.identity import take_identity
-from orchestrator.control.preparer import PrepareLimits
+from orchestrator.control.prepare_limits import PrepareLimits
 from orchestrator.control.shared import Limits, Shared
 from orchestrator.domain.ids import CloudRef
 from orchestrator.domain.instance import Address

@@ -13,7 +13,8 @@ from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.system import RandomIds, SystemClock
 from orchestrator.adapters.workflow_files import FixedCatalog, read_workflow
 from orchestrator.control.ahead import Waiting, nobody
-from orchestrator.control.preparer import Prepared, PrepareLimits, Preparer
+from orchestrator.control.prepare_limits import PrepareLimits
+from orchestrator.control.preparer import Prepared, Preparer
 from orchestrator.domain.stages import Stage, StageState, Step
 from orchestrator.domain.workflows import ModelFile, Workflow
 from orchestrator.ports.host import Host

@@ -18,7 +18,7 @@ from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.system import RandomIds, SystemClock
 from orchestrator.control.ahead import Ahead, nobody
 from orchestrator.control.machine_agent import MOST_FETCHED
-from orchestrator.control.preparer import SIGNINGS, _Machine
+from orchestrator.control.preparation import SIGNINGS, Preparation
 from orchestrator.control.steps import run_steps
 from orchestrator.control.stopwatch import Stopwatch
 from orchestrator.domain.errors import HostUnreachable, PreparationFailed
@@ -498,7 +498,7 @@ class Signing(WorkflowCatalog):
 async def bytes_of_the_rest(stage: Stagehand, host: Host) -> int:
     """Bring up ComfyUI and the models alone; what the machine says that it has fetched."""
     ids = RandomIds(SystemClock())
-    machine = _Machine(
+    machine = Preparation(
         host,
         stage.workflow,
         Stopwatch(SystemClock(), stage.note, ()),

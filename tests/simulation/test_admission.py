@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from orchestrator.control.admission import ADMITTED_SHARE
-from orchestrator.control.preparer import PrepareLimits
+from orchestrator.control.prepare_limits import PrepareLimits
 from orchestrator.faults import Fault
 from orchestrator.sim.machine import SimMachine
 from orchestrator.sim.world import World

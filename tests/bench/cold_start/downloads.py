@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from orchestrator.control.preparer import entry_of
+from orchestrator.control.preparation import entry_of
 from orchestrator.domain.workflows import ModelFile, in_load_order
 from tests.adapters.agent.machine import AgentMachine
 

@@ -19,7 +19,7 @@ from orchestrator.api import JobRequest, Orchestrator, Stage, Succeeded, UserId
 from orchestrator.app import AGENT, Outside, run_on
 from orchestrator.control.experience import MARKET, Experience
 from orchestrator.control.identity import take_identity
-from orchestrator.control.preparer import PrepareLimits
+from orchestrator.control.prepare_limits import PrepareLimits
 from orchestrator.control.shared import Limits, Shared
 from orchestrator.domain.policy.by_name import policy_by_name
 from orchestrator.domain.policy.keeping import Keep

@@ -14,7 +14,7 @@ from orchestrator.control.bridges import Bridges
 from orchestrator.control.dispatcher import Dispatcher
 from orchestrator.control.links import Links
 from orchestrator.control.lora_fetch import LoraFetch
-from orchestrator.control.preparer import PrepareLimits
+from orchestrator.control.prepare_limits import PrepareLimits
 from orchestrator.control.restarts import Restarts
 from orchestrator.control.runner import Runner
 from orchestrator.domain.errors import InferenceError, InferenceFailed, PictureFiltered

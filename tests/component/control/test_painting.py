@@ -15,7 +15,7 @@ from orchestrator.adapters.blobs_local import LocalBlobs
 from orchestrator.control.links import Links
 from orchestrator.control.lora_fetch import LoraFetch
 from orchestrator.control.painting import MachineFailed, Painter
-from orchestrator.control.preparer import PrepareLimits
+from orchestrator.control.prepare_limits import PrepareLimits
 from orchestrator.control.restarts import DONE, FACT, Restarts
 from orchestrator.domain.errors import GraphRejected
 from orchestrator.domain.ids import PromptId

@@ -14,7 +14,8 @@ from orchestrator.control.loop import UNEXPECTED_TRIES, keep_doing
 from orchestrator.control.lora_fetch import LoraFetch
 from orchestrator.control.market import Market
 from orchestrator.control.ordering import Ordering
-from orchestrator.control.preparer import PrepareLimits, Preparer
+from orchestrator.control.prepare_limits import PrepareLimits
+from orchestrator.control.preparer import Preparer
 from orchestrator.control.provisioner import Provisioner
 from orchestrator.control.restarts import Restarts
 from orchestrator.control.runner import Runner
