@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8600
 
-.PHONY: help install run test coverage test-worlds test-fast check format bench bench-ack bench-bridge bench-cold-start bench-fetch chaos simulate simulate-mutants fuzz system lock env-example states card-pictures worker-image clean
+.PHONY: help install run test coverage test-worlds test-fast check format bench bench-ack bench-bridge bench-cold-start bench-fetch bench-memory chaos simulate simulate-mutants fuzz system lock env-example states card-pictures worker-image clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ bench-cold-start: .venv/.dev ## a cold start by the first user's script, by us, 
 
 bench-fetch: .venv/.dev ## the agent's throughput beside curl and aria2c, on a quiet computer; ends in one JSON line
 	@$(BIN)/python -m tests.bench.fetch $(ARGS)
+
+bench-memory: .venv/.dev ## what a file of 20 GB takes of memory on its way up and down; ends in one JSON line
+	@$(BIN)/python -W ignore -m tests.bench.memory $(ARGS)
 
 chaos: .venv/.dev ## kill, freeze and cut off the real bot KILLS times (20); ends in one JSON line
 	@$(BIN)/python -m tests.chaos --kills $${KILLS:-20} $(ARGS)
