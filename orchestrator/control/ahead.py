@@ -13,7 +13,7 @@ from datetime import timedelta
 from orchestrator.control.machine_agent import MODELS_FOLDER, MOST_FETCHED, Event, OnEvent, Progress
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.job import Job, OwnLora
-from orchestrator.domain.workflows import TEXT_ENCODERS, Workflow, encoding_graph, fill
+from orchestrator.domain.workflows import Workflow, encoding_graph, fill, is_text_encoder
 from orchestrator.ports.clock import Ids
 from orchestrator.ports.comfy import ComfyConnector
 from orchestrator.ports.host import Host
@@ -61,8 +61,7 @@ class Ahead:
         ComfyUI's order is that of the fetch, too: once another file is waited for, the text encoders are there.
         """
         self._is_fetching.set()
-        folder = progress.file.removeprefix(f"{MODELS_FOLDER}/").partition("/")[0]
-        if progress.file and folder not in TEXT_ENCODERS:
+        if progress.file and not is_text_encoder(progress.file.removeprefix(f"{MODELS_FOLDER}/")):
             self._encoders.set()
 
     async def fetch_lora(self, fetch: Fetch, silence: timedelta) -> bool:
@@ -88,7 +87,13 @@ class Ahead:
             self.came = event.bytes_done
 
     async def encode(self, port: int) -> bool:
-        """Have ComfyUI encode the prompt that waits, as soon as its text encoders are there; it keeps the result."""
+        """
+        Have ComfyUI encode the prompt that waits, as soon as its text encoders are there; it keeps the result.
+
+        False, too, where they are in one checkpoint with all the rest, and so are never there first.
+        """
+        if not any(is_text_encoder(file.path) for file in self.workflow.files):
+            return False
         await self._encoders.wait()
         job = await self.waiting()
         if job is None or job.workflow != self.workflow.name:

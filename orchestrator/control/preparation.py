@@ -203,8 +203,8 @@ class Preparation:
             patience.reschedule(loop.time() + silence)
             if isinstance(event, Progress):
                 self._ahead.note(event)
-                await self._watch.progress(Step.MODELS, event)
-                seen = event.with_more(self._ahead.came)  # it is the link that may be too slow
+                seen = event.with_more(self._ahead.came)  # it is the link that is measured, and may be too slow
+                await self._watch.progress(Step.MODELS, event, link=seen)
                 verdicts = [floor.is_too_slow(loop.time(), seen) for floor in floors]  # each takes note
                 if any(verdicts):
                     raise PreparationFailed(f"{event.rate_bps} bytes/s", step=Step.MODELS, code="too_slow")

@@ -47,11 +47,16 @@ class Stopwatch:
         began = known.started_at if known is not None and known.started_at else self._clock.now()
         await self._tell(Stage(step=step, state=StageState.RUNNING, started_at=began, bytes_total=bytes_total))
 
-    async def progress(self, step: Step, progress: Progress) -> None:
-        """Report how far it is, unless that was just done; the bytes never fall."""
+    async def progress(self, step: Step, progress: Progress, *, link: Progress | None = None) -> None:
+        """
+        Report how far it is, unless that was just done; the bytes never fall.
+
+        Args:
+            link: The same with all that has come by the link meanwhile, by which that is measured.
+        """
         now = asyncio.get_running_loop().time()
         stage = self._stages[step]
-        self._meters.setdefault(step, Meter()).note(now, progress)
+        self._meters.setdefault(step, Meter()).note(now, link or progress)
         if stage.state is StageState.DONE or now - self._told_at < REPORT_EVERY.total_seconds():
             return
         self._told_at = now

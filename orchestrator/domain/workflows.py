@@ -105,11 +105,13 @@ def are_whole(size: int, chunk: int, chunks: Collection[str]) -> bool:
 
 def in_load_order(files: Iterable[ModelFile]) -> tuple[ModelFile, ...]:
     """First what ComfyUI reads first: the prompt is encoded while everything else still comes."""
-    return tuple(sorted(files, key=lambda file: file.path.partition("/")[0] not in TEXT_ENCODERS))
+    return tuple(sorted(files, key=lambda file: not is_text_encoder(file.path)))
 
 
-TEXT_ENCODERS = frozenset({"clip", "text_encoders"})
-"""ComfyUI's folders for them."""
+def is_text_encoder(path: str) -> bool:
+    """Whether a model file, by its path below ComfyUI's models, is in one of its folders for text encoders."""
+    return path.partition("/")[0] in {"clip", "text_encoders"}
+
 
 ENCODES = "CLIPTextEncode"
 """How the names of ComfyUI's nodes begin that encode a prompt."""

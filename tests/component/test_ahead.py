@@ -12,7 +12,7 @@ from yarl import URL
 
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.system import RandomIds, SystemClock
-from orchestrator.control.ahead import Waiting
+from orchestrator.control.ahead import Ahead, Waiting
 from orchestrator.domain.job import Job, OwnLora
 from orchestrator.domain.stages import StageState, Step
 from orchestrator.domain.workflows import check_values, encoding_graph, fill
@@ -115,6 +115,19 @@ async def test_lora_of_who_waits_is_fetched_beside_the_models(stage: Stagehand, 
     assert models.ended_at is not None
     assert lora.ended_at < models.ended_at
     assert prepared.bytes_down >= own.size_bytes + sum(file.size_bytes for file in stage.workflow.files)
+
+
+async def test_nothing_is_encoded_where_one_checkpoint_has_everything(stage: Stagehand, host: Host) -> None:
+    ahead = Ahead(
+        host=host,
+        workflow=stage.workflow.as_variant("fp8"),
+        comfy=ComfyUiConnector(),
+        ids=RandomIds(SystemClock()),
+        waiting=with_waiting(job_of(stage)),
+        limit=SOON,
+    )
+
+    assert not await ahead.encode(port=1)
 
 
 async def test_lora_that_is_gone_costs_nothing(stage: Stagehand, host: Host) -> None:

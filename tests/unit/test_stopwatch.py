@@ -1,11 +1,13 @@
 """When a download counts as too slow, and what is believed of what a machine says about its steps."""
 
+import asyncio
 from datetime import timedelta
 
 from orchestrator.adapters.system import SystemClock
 from orchestrator.control.machine_agent import Progress
 from orchestrator.control.stopwatch import MOST_SEEN, Beginning, Floor, Meter, Stopwatch
 from orchestrator.domain.stages import Stage, Step
+from tests import virtual_time
 
 WINDOW = timedelta(seconds=10)
 TOTAL = 10_000
@@ -166,3 +168,20 @@ async def test_what_moved_nothing_measured_nothing() -> None:
     await told.watch.end(Step.MODELS)
 
     assert told.stages[-1].rate_bps == 0
+
+
+def test_what_came_beside_a_download_came_by_the_same_link() -> None:
+    told = Told()
+
+    async def download() -> None:
+        await told.watch.begin(Step.MODELS, bytes_total=TOTAL)
+        for done, beside in ((0, 0), (5_000, 2_000)):
+            progress = Progress(bytes_done=done, bytes_total=TOTAL, rate_bps=1)
+            await told.watch.progress(Step.MODELS, progress, link=progress.with_more(beside))
+            await asyncio.sleep(10)
+        await told.watch.end(Step.MODELS)
+
+    virtual_time.run(download())
+
+    assert told.stages[-1].rate_bps == 700
+    assert max(stage.bytes_done for stage in told.stages[:-1]) == 5_000
