@@ -134,7 +134,7 @@ class Settings(BaseSettings):
         "",
         alias="MODELS_BASE_URL",
         pattern=r"^(https?://[^\s\"'<>?#]+)?$",
-        description="Public address of a bucket that has the models in folders unet, vae, clip, loras; asked first.",
+        description="Public address of a bucket with the models in folders unet, vae, clip, checkpoints, loras.",
     )
     r2_endpoint: str = Field(
         "",

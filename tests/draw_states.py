@@ -45,7 +45,7 @@ MACHINES = (
     ),
     Machine(
         title="Session",
-        about="A person's stretch of activity; it owns at most one machine.",
+        about="A person's stretch of activity; it owns one machine at most, or two while neither has painted.",
         states=session.SessionState,
         moves=session.NEXT,
     ),

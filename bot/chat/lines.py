@@ -84,7 +84,7 @@ def _cold_start(view: JobView, cold: ColdStart, now: datetime, voice: Voice) -> 
 def _second(cold: ColdStart, now: datetime, voice: Voice) -> tuple[str, ...]:
     """That a second machine is on its way, or that it takes long and what happens then."""
     if cold.has_second:
-        return ("it takes long, so a second machine warms up as well; the first that is ready is yours",)
+        return ("it takes long, so a second machine warms up as well; the first that paints is yours",)
     return _late(cold.late, now, voice)
 
 

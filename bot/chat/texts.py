@@ -218,7 +218,7 @@ REASONS: Mapping[EndReason, str] = {
     EndReason.RELEASED: "The machine was given back",
     EndReason.NOT_NEEDED: "The machine was no longer needed",
     EndReason.NOT_ASKED: "The machine was started early and nobody asked for a picture",
-    EndReason.OVERTAKEN: "Another machine was ready first",
+    EndReason.OVERTAKEN: "Another machine painted first",
     EndReason.SHUTDOWN: "The bot was stopped and its machines were ended",
     EndReason.ADMIN: "An admin ended the machine",
     EndReason.OVER_BUDGET: "The budget is used up",

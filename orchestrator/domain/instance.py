@@ -50,7 +50,7 @@ class EndReason(StrEnum):
     RELEASED = "released"  # its person gave it back
     NOT_NEEDED = "not_needed"  # every job that wanted it ended first
     NOT_ASKED = "not_asked"  # it was started early, and nobody asked for anything
-    OVERTAKEN = "overtaken"  # a second machine was ready first
+    OVERTAKEN = "overtaken"  # another machine painted first
     SHUTDOWN = "shutdown"  # the bot was stopped by hand
     ADMIN = "admin"  # an admin ended it
     OVER_BUDGET = "over_budget"
