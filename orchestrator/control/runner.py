@@ -210,10 +210,11 @@ class Runner:
 
         They are there and paid for. Meanwhile the job stays RUNNING, so its machine is kept, too.
         """
+        came_at = self._shared.clock.now()
         for failures in count():
             try:
                 images = tuple([await self._blobs.put(picture) for picture in pictures])
-                await self._end(job, images, served)
+                await self._end(job, images, served, came_at=came_at)
             except StaleWrite:
                 raise
             except StoreError as error:
@@ -222,7 +223,7 @@ class Runner:
             else:
                 return
 
-    async def _end(self, job: Job, images: tuple[ImageKey, ...], served: Served) -> None:
+    async def _end(self, job: Job, images: tuple[ImageKey, ...], served: Served, *, came_at: datetime) -> None:
         now = self._shared.clock.now()
         async with self._shared.store.writing() as books:
             current = await books.jobs.get(job.id)
@@ -234,7 +235,7 @@ class Runner:
             if job.bridge:
                 await self._book_bridge(books, job, served.cost)
                 await self._note_bridged(books, job)
-            is_first = await self._prove(books, job, now)
+            is_first = await self._prove(books, job, came_at)
             await books.sessions.touch(job.session, now)
         self._shared.wakeups.notices.wake()
         if not job.bridge and not is_first:  # the first one waits for the weights to be read
@@ -248,12 +249,12 @@ class Runner:
             job.attempts,
         )
 
-    async def _prove(self, books: Books, job: Job, now: datetime) -> bool:
+    async def _prove(self, books: Books, job: Job, at: datetime) -> bool:
         """Note that its machine can paint; False when that was known."""
         machine = await books.instances.get(job.instance) if job.instance else None
         if machine is None or machine.proved_at is not None:
             return False
-        await books.instances.change(machine, replace(machine, proved_at=now), reason="made its first picture")
+        await books.instances.change(machine, replace(machine, proved_at=at), reason="made its first picture")
         return True
 
     async def _note_bridged(self, books: Books, job: Job) -> None:

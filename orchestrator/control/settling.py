@@ -86,10 +86,9 @@ class Settling:
                 await complain(books, row, now)
             case Vanished(instance=row):
                 log.warning("instance %s vanished from %s", row.id, row.cloud)
-                missed = replace(row, missed_at=self._sightings.missed_at(row, now))
-                await end_instance(books, missed, EndReason.VANISHED, now)
+                await end_instance(books, self._missed(row), EndReason.VANISHED, now)
             case Gone(instance=row):
-                await self._bury(row)
+                await self._bury(self._missed(row))
             case _:
                 await self._meet(finding)
 
@@ -118,6 +117,10 @@ class Settling:
     async def _pay(self, row: Instance) -> Instance:
         rental = self._rentals.get(row.ref) if row.ref else None
         return row if rental is None else await charge(self._books, row, rental.price)
+
+    def _missed(self, row: Instance) -> Instance:
+        """Twice not listed; it may have answered after the first time, which was none then."""
+        return row if row.missed_at is None else replace(row, missed_at=self._sightings.missed_at(row, self._now))
 
     async def _bury(self, row: Instance) -> None:
         """Twice not listed: the bill is closed."""

@@ -80,7 +80,7 @@ class Sightings:
                 self._seen[row.id] = asked_at
                 self._missed.pop(row.id, None)
             case Missed(instance=row) | Vanished(instance=row) | Gone(instance=row):
-                self._missed.setdefault(row.id, now)
+                self._missed[row.id] = self._unless_heard_since(self._missed.get(row.id), row) or now
             case _:
                 pass
 

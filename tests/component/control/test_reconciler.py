@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator.api import JobRequest
 from orchestrator.control.moves import end_instance
-from orchestrator.domain.errors import RequestError
-from orchestrator.domain.ids import InstallationId, InstanceId, launch_key
+from orchestrator.domain.errors import CloudUnavailable, RequestError
+from orchestrator.domain.ids import CloudRef, InstallationId, InstanceId, launch_key
 from orchestrator.domain.instance import EndReason, InstanceState
 from orchestrator.domain.money import MicroUsdPerHour, price_of
 from orchestrator.domain.offer import Requirements
@@ -98,6 +98,41 @@ def test_a_machine_that_the_cloud_cannot_be_asked_about_is_kept(tmp_path: Path) 
         assert row.state is InstanceState.READY
 
     watching(tmp_path, story)
+
+
+class Losing(Fleet):
+    """What it is told to end ends; its answer never comes."""
+
+    async def terminate(self, ref: CloudRef) -> bool:
+        await Fleet.terminate(self, ref)
+        raise CloudUnavailable(self.name, "the answer is lost")
+
+
+def test_a_machine_that_was_hidden_and_painted_since_is_paid_for_until_its_end(tmp_path: Path) -> None:
+    """One listing had lacked it, and the answer to its end was lost: only its pictures say how long it lived."""
+
+    async def story(watch: Watch) -> None:
+        ref = await watch.machine()
+        await watch.rounds(10 * MINUTE)
+        watch.fleet.hides = {ref}
+        await watch.rounds(MINUTE)
+        watch.stage.clock.time += 5 * MINUTE
+        (row,) = await watch.rows()
+        assert row.absences == 1
+        watch.stage.shared.board.note_heard(row.id, watch.stage.clock.now())
+        async with watch.stage.shared.store.writing() as books:
+            await end_instance(books, row, EndReason.IDLE, watch.stage.clock.now())
+
+        await watch.rounds(3 * MINUTE)
+
+        assert [row.state for row in await watch.rows()] == [InstanceState.TERMINATED]
+        assert await watch.booked() == pytest.approx(watch.fleet.bill(), abs=CENT / 10)
+
+    async def world() -> None:
+        async with a_watch(tmp_path, Losing(clock=HandClock())) as watch:
+            await story(watch)
+
+    virtual_time.run(world())
 
 
 def test_a_machine_that_comes_back_after_its_burial_is_ended_and_paid_for_once(tmp_path: Path) -> None:

@@ -116,6 +116,9 @@ def test_a_listing_that_lacked_a_machine_which_has_answered_since_has_lied(sight
 
     assert sightings.missed_at(machine, NOW) == NOW
 
+    sightings.note(Missed(instance=machine), NOW, NOW - timedelta(seconds=30))
+    assert sightings.missed_at(machine, NOW) == NOW - timedelta(seconds=30)
+
 
 async def test_what_an_earlier_lifes_last_listing_lacked_was_not_seen_by_it(store: Store, board: Board) -> None:
     async with store.writing() as books:
