@@ -169,7 +169,7 @@ class Service(Orchestrator):
     async def rebind(self, job: JobId, origin: str) -> None:
         async with self._shared.store.writing() as books:
             current = await books.jobs.get(job)
-            if current is not None:
+            if current is not None and not current.forgotten_at:
                 await books.jobs.change(current, replace(current, origin=origin), reason="rebound")
 
     def updates(self) -> AsyncIterator[JobView]:

@@ -158,7 +158,8 @@ class _Look:
         """
         if len(self._snapshot.ready) + len(self._snapshot.warming) < 2 or not self._snapshot.ready:
             return
-        if self._snapshot.jobs and not any(each.proved_at for each in self._snapshot.ready):
+        waits = any(not job.bridge for job in self._snapshot.jobs)
+        if waits and not any(each.proved_at for each in self._snapshot.ready):
             return
         painting = {job.instance for job in self._snapshot.running}
         kept = min(

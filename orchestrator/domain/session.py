@@ -38,7 +38,7 @@ class Session:
         last_request_at: The idle timeout counts from here.
         keep_until: The person asked to keep the machine at least until then.
         due_at: When the sessions loop must look again; None when only an event can change anything.
-        tries: Machines given up in a row since one was last ready.
+        tries: Machines given up in a row since one last painted.
         released_at: The person gave the machine back: it goes as soon as nothing is unfinished.
         idle_since: When the last unfinished job ended; None while there is one.
         bridged_job: The last one that a managed API made while no machine was ready: its person goes on waiting for
