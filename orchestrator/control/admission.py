@@ -35,12 +35,13 @@ def check_driver(cuda: float, seen: Answer) -> None:
         raise PreparationFailed(said, step=Step.AGENT, code="old_driver")
 
 
-def check_space(seen: Answer, *, spare: int) -> None:
-    """Whether what is missing fits, and *spare* bytes beside it."""
+def check_space(seen: Answer, *, spare: int) -> int:
+    """Whether what is missing fits, and *spare* bytes beside it; the bytes that are free beyond that."""
     free, missing = count_of(seen, "disk_free"), count_of(seen, "missing")
     if free < missing + spare:
         said = f"{free // MIB} MiB free, {missing // MIB} MiB to fetch"
         raise PreparationFailed(said, step=Step.AGENT, code="disk_full")
+    return free - missing - spare
 
 
 def check_disk(seen: Answer, *, floor_bps: int) -> None:

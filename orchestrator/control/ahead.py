@@ -39,7 +39,8 @@ class Ahead:
 
     Attributes:
         limit: How long one of the two may take.
-        came: Bytes of LoRAs so far: of the link, too, on which the models come.
+        room: Bytes that a LoRA may take of the disk.
+        came: Bytes of it so far, by the link on which the models come, too.
         fetched: Bytes of LoRAs that the machine has downloaded, when they are there.
     """
 
@@ -49,8 +50,10 @@ class Ahead:
     ids: Ids
     waiting: Waiting
     limit: timedelta
+    room: int = 0
     came: int = 0
     fetched: int = 0
+    _there: int | None = None
     _is_fetching: asyncio.Event = field(default_factory=asyncio.Event)
     _encoders: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -72,7 +75,7 @@ class Ahead:
         """
         await self._is_fetching.wait()
         job = await self.waiting()
-        if job is None or job.own_lora is None:
+        if job is None or job.own_lora is None or job.own_lora.size_bytes > self.room:
             return False
         try:
             fetched = await fetch(lora_request(job.own_lora, silence), self._note_lora)
@@ -83,8 +86,11 @@ class Ahead:
         return True
 
     async def _note_lora(self, event: Event) -> None:
+        """What was on the disk before has not come; nor does what has come go, when it has the wrong checksum."""
         if isinstance(event, Progress):
-            self.came = event.bytes_done
+            before = event.bytes_done if self._there is None else self._there
+            self.came += max(0, event.bytes_done - before)
+            self._there = event.bytes_done
 
     async def encode(self, port: int) -> bool:
         """

@@ -104,7 +104,7 @@ class Preparation:
             floor = self._limits.floor_bps
             check_gpu(ordered, seen)
             check_driver(self._workflow.requirements.cuda, seen)
-            check_space(seen, spare=self._spare())
+            self._ahead.room = check_space(seen, spare=self._spare())
             check_disk(seen, floor_bps=floor)
             left = until - loop.time()
             if has_slow_link(seen, floor_bps=floor) and left >= LEAST_SAMPLE.total_seconds():

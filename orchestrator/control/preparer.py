@@ -11,9 +11,7 @@ no_python agent_failed agent_gone too_slow timed_out out_of_vram graph_rejected 
 import zlib
 from dataclasses import dataclass
 
-from orchestrator.control.admission import (
-    Ordered,
-)
+from orchestrator.control.admission import Ordered
 from orchestrator.control.ahead import Ahead, Waiting, nobody
 from orchestrator.control.preparation import Preparation, timed
 from orchestrator.control.prepare_limits import PrepareLimits

@@ -1,7 +1,7 @@
 """What a cold start does ahead for the person who waits, on a machine that is real but for its GPU."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from yarl import URL
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.system import RandomIds, SystemClock
 from orchestrator.control.ahead import Ahead, Waiting
+from orchestrator.control.machine_agent import OnEvent, Progress
 from orchestrator.domain.job import Job, OwnLora
 from orchestrator.domain.stages import StageState, Step
 from orchestrator.domain.workflows import check_values, encoding_graph, fill
@@ -92,6 +93,19 @@ def lora_at(stage: Stagehand, url: str = "") -> OwnLora:
     )
 
 
+def ahead_of(stage: Stagehand, host: Host, *, room: int = 0) -> Ahead:
+    """For a person who waits with a LoRA of theirs."""
+    return Ahead(
+        host=host,
+        workflow=stage.workflow,
+        comfy=ComfyUiConnector(),
+        ids=RandomIds(SystemClock()),
+        waiting=with_waiting(job_of(stage, lora=lora_at(stage))),
+        limit=SOON,
+        room=room,
+    )
+
+
 def let_comfyui_wait_for(stage: Stagehand, path: str) -> None:
     """Have the machine's ComfyUI answer only when that model is there."""
     comfyui = stage.machine.programs / "comfyui"
@@ -118,16 +132,36 @@ async def test_lora_of_who_waits_is_fetched_beside_the_models(stage: Stagehand, 
 
 
 async def test_nothing_is_encoded_where_one_checkpoint_has_everything(stage: Stagehand, host: Host) -> None:
-    ahead = Ahead(
-        host=host,
-        workflow=stage.workflow.as_variant("fp8"),
-        comfy=ComfyUiConnector(),
-        ids=RandomIds(SystemClock()),
-        waiting=with_waiting(job_of(stage)),
-        limit=SOON,
-    )
+    ahead = ahead_of(stage, host)
+    ahead.workflow = stage.workflow.as_variant("fp8")
 
     assert not await ahead.encode(port=1)
+
+
+async def test_only_what_came_of_a_lora_came_by_the_link(stage: Stagehand, host: Host) -> None:
+    """Some of it was there before, and some came twice, since it had the wrong checksum."""
+    ahead = ahead_of(stage, host, room=2**30)
+
+    async def fetch(_: Mapping[str, object], on_event: OnEvent) -> int:
+        for done in (100, 130, 110, 150):
+            await on_event(Progress(bytes_done=done, bytes_total=150, rate_bps=1))
+        return 70
+
+    ahead.note(Progress(bytes_done=0, bytes_total=1, rate_bps=0))
+
+    assert await ahead.fetch_lora(fetch, SOON)
+    assert ahead.came == ahead.fetched == 70
+
+
+async def test_no_lora_takes_the_room_that_a_machine_needs(stage: Stagehand, host: Host) -> None:
+    ahead = ahead_of(stage, host, room=lora_at(stage).size_bytes - 1)
+
+    async def fetch(_: Mapping[str, object], on_event: OnEvent) -> int:
+        raise AssertionError("it was asked for")
+
+    ahead.note(Progress(bytes_done=0, bytes_total=1, rate_bps=0))
+
+    assert not await ahead.fetch_lora(fetch, SOON)
 
 
 async def test_lora_that_is_gone_costs_nothing(stage: Stagehand, host: Host) -> None:
