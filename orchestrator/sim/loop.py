@@ -94,6 +94,8 @@ class SimLoop(asyncio.BaseEventLoop):
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - it was killed on purpose
                 _close_quietly(task)
+            elif not task.cancelled():
+                task.exception()  # nobody is left who would have asked for it
         self._tasks.clear()
         self._ready.clear()
         self._scheduled.clear()
