@@ -171,7 +171,7 @@ class Reconciler:
 
     async def _end(self, cloud: CloudProvider, row: Instance, ref: CloudRef) -> None:
         await self._links.drop(row.id)
-        if row.end_reason is EndReason.LAUNCH_LOST:
+        if row.running_at is None:
             row = await self._priced(cloud, row, ref)
         try:
             was_there = await cloud.terminate(ref)
@@ -187,7 +187,7 @@ class Reconciler:
         self._ended_at.pop(row.id, None)
 
     async def _priced(self, cloud: CloudProvider, row: Instance, ref: CloudRef) -> Instance:
-        """Learn what a machine costs that was ordered and never looked at: once it is gone nobody can."""
+        """Learn what a machine costs that was perhaps never looked at since its order: once it is gone nobody can."""
         try:
             rental = await cloud.rental(ref)
         except CloudError as error:

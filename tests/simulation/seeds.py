@@ -47,6 +47,8 @@ ONCE_FAILED: Mapping[int, str] = {
     2801: "the bot was stopped by hand while the disk was full, and ended with a traceback before its machines did",
     2381: "one whose machine had run on while the bot was away was over their budget at somebody else's launch",
     644: "a machine was lost at its first picture while a second one was on its way, which the table did not foresee",
+    2112: "a step that had failed in the moment in which the bot was killed was told of in a later life",
+    2600: "a machine that was not needed any more was ended before anybody had seen what it costs",
     5004: "a listing that had lacked a machine was believed though it had painted since; "
     "where a card was that a busy database did not take was never written down, and its pictures were posted again",
 }

@@ -140,7 +140,7 @@ class Watch:
             offer=replace(an_offer(), tariff=Tariff(running=PRICE)),
             ref=ref,
             ordered_at=now,
-            running_at=now,
+            running_at=None if state is InstanceState.BOOTING else now,
             host_key="ssh-ed25519 AAAA",
         )
         async with self.stage.shared.store.writing() as books:

@@ -56,7 +56,10 @@ def test_nothing_is_on_offer_before_a_cloud_was_listed_completely(tmp_path: Path
     watching(tmp_path, story)
 
 
-def test_a_machine_whose_order_failed_is_booked_at_what_it_really_costs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reason", [EndReason.LAUNCH_LOST, EndReason.NOT_NEEDED])
+def test_a_machine_that_is_ended_before_it_was_seen_is_booked_at_what_it_really_costs(
+    tmp_path: Path, reason: EndReason
+) -> None:
     """Nobody has looked at it before it is ended, and nobody can afterwards."""
 
     async def story(watch: Watch) -> None:
@@ -65,7 +68,7 @@ def test_a_machine_whose_order_failed_is_booked_at_what_it_really_costs(tmp_path
         watch.stage.clock.time += MINUTE
         (row,) = await watch.rows()
         async with watch.stage.shared.store.writing() as books:
-            await end_instance(books, row, EndReason.LAUNCH_LOST, watch.stage.clock.now())
+            await end_instance(books, row, reason, watch.stage.clock.now())
 
         await watch.rounds(3 * MINUTE)
 
