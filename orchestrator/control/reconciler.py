@@ -74,6 +74,7 @@ class Reconciler:
         self._last_round: dict[CloudName, float] = {}
         self._untaken: dict[CloudName, dict[CloudRef, tuple[Rental, datetime | None]]] = {}
         self._ended_at: dict[InstanceId, datetime] = {}  # ends that were agreed to, and not yet written down
+        self._doubted: set[InstanceId] = set()  # ends that were agreed to, and that a listing denies
 
     async def step(self) -> timedelta | None:
         """One round over all clouds; then as soon as something is to go, else each minute, also in quiet."""
@@ -165,7 +166,8 @@ class Reconciler:
         async with self._shared.store.reading() as books:
             rows = await books.instances.of_cloud(cloud.name)
         for row in rows:
-            is_due = row.state is InstanceState.TERMINATING and row.ended_at is None and not row.is_left_alone
+            is_agreed = row.ended_at is not None and row.id not in self._doubted
+            is_due = row.state is InstanceState.TERMINATING and not is_agreed and not row.is_left_alone
             if is_due and row.ref is not None:
                 await self._end(cloud, row, row.ref)
 
@@ -183,8 +185,9 @@ class Reconciler:
             self._ended_at[row.id] = self._shared.clock.now()
         async with self._shared.store.writing() as books:
             settling = await self._settling(books, cloud)
-            await settling.accept(row, ended_at=self._ended_at.get(row.id), was_there=was_there)
+            await settling.accept(row, ended_at=self._ended_at.get(row.id, row.ended_at), was_there=was_there)
         self._ended_at.pop(row.id, None)
+        self._doubted.discard(row.id)
 
     async def _priced(self, cloud: CloudProvider, row: Instance, ref: CloudRef) -> Instance:
         """Learn what a machine costs that was perhaps never looked at since its order: once it is gone nobody can."""
@@ -211,8 +214,7 @@ class Reconciler:
             for rental, missed_at in self._gone_unwritten(cloud.name, findings, by_ref):
                 await settling.take_in_late(rental, missed_at)
             for finding in sorted(findings, key=lambda finding: not isinstance(finding, Rival)):
-                # One that we use is not given up while its cloud tells nothing; two listings prove an end we wanted.
-                if not (isinstance(finding, Vanished) and finding.instance.id in untold):
+                if not self._waits(finding, untold):
                     await settling.act(finding)
             unknown = sum(isinstance(finding, Unknown) for finding in findings)
             rows = await books.instances.of_cloud(cloud.name)
@@ -223,6 +225,21 @@ class Reconciler:
         health = self._shared.board.cloud(cloud.name)
         self._shared.board.put_cloud(cloud.name, replace(health, unknown_machines=unknown, listed_at=asked_at))
         return findings
+
+    def _waits(self, finding: Finding, untold: frozenset[InstanceId]) -> bool:
+        """
+        Whether nothing follows from it yet, since its cloud tells nothing of this machine by itself.
+
+        One that we use is not given up; two listings prove an end that we wanted. One that a listing shows although the
+        cloud had agreed to end it is ended again, and its bill stays closed until it is known to have been there.
+        """
+        match finding:
+            case Vanished(instance=row):
+                return row.id in untold
+            case StillThere(instance=row) if row.id in untold:
+                self._doubted.add(row.id)
+                return True
+        return False
 
     def _gone_unwritten(
         self, cloud: CloudName, findings: tuple[Finding, ...], there: Mapping[CloudRef, Rental]
@@ -279,7 +296,7 @@ class Reconciler:
                 rental = await cloud.rental(ref)
             except CloudError as error:
                 log.info("asking about machine %s: %s", ref, error)
-                untold.update({finding.instance.id} if isinstance(finding, Gone | Vanished) else ())
+                untold.update({finding.instance.id} if isinstance(finding, Gone | Vanished | StillThere) else ())
                 continue
             if (rental is None) == (ref in there):
                 log.warning("the listing of %s lies about machine %s", cloud.name, ref)

@@ -36,6 +36,7 @@ class Fleet(CloudProvider):
         cannot_be_asked: It lists its machines and tells nothing about a single one.
         hides: Machines that its listings leave out.
         denies: Machines that it does not know when it is asked by name.
+        ghosts: Machines that have ended, and that its listings still show.
         deaf: How many orders to end a machine it accepts without doing anything.
     """
 
@@ -44,6 +45,7 @@ class Fleet(CloudProvider):
     ended: dict[CloudRef, datetime] = field(default_factory=dict)
     hides: set[CloudRef] = field(default_factory=set)
     denies: set[CloudRef] = field(default_factory=set)
+    ghosts: set[CloudRef] = field(default_factory=set)
     is_up: bool = True
     cannot_be_asked: bool = False
     deaf: int = 0
@@ -84,7 +86,7 @@ class Fleet(CloudProvider):
         self.listings += 1
         if not self.is_up:
             raise CloudUnavailable(self.name, "it does not answer")
-        return tuple(self.machines[ref] for ref in sorted(self.living - self.hides))
+        return tuple(self.machines[ref] for ref in sorted((self.living - self.hides) | self.ghosts))
 
     async def rental(self, ref: CloudRef) -> Rental | None:
         if not self.is_up or self.cannot_be_asked:

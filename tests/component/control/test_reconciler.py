@@ -103,6 +103,42 @@ def test_a_machine_that_the_cloud_cannot_be_asked_about_is_kept(tmp_path: Path) 
     watching(tmp_path, story)
 
 
+def test_an_old_listing_opens_no_closed_bill_while_nobody_can_be_asked(tmp_path: Path) -> None:
+    async def story(watch: Watch) -> None:
+        ref = await watch.machine()
+        await watch.rounds(10 * MINUTE)
+        (row,) = await watch.rows()
+        async with watch.stage.shared.store.writing() as books:
+            await end_instance(books, row, EndReason.IDLE, watch.stage.clock.now())
+        await watch.rounds(MINUTE)
+        watch.fleet.ghosts, watch.fleet.cannot_be_asked = {ref}, True
+        await watch.rounds(5 * MINUTE)
+        watch.fleet.ghosts, watch.fleet.cannot_be_asked = set(), False
+        await watch.rounds(3 * MINUTE)
+
+        assert [row.state for row in await watch.rows()] == [InstanceState.TERMINATED]
+        assert await watch.booked() == pytest.approx(watch.fleet.bill(), abs=CENT / 10)
+
+    watching(tmp_path, story)
+
+
+def test_a_machine_that_a_listing_shows_after_its_end_is_ended_again_while_nobody_can_be_asked(tmp_path: Path) -> None:
+    async def story(watch: Watch) -> None:
+        await watch.machine()
+        await watch.rounds(10 * MINUTE)
+        (row,) = await watch.rows()
+        watch.fleet.deaf, watch.fleet.cannot_be_asked = 1, True
+        async with watch.stage.shared.store.writing() as books:
+            await end_instance(books, row, EndReason.IDLE, watch.stage.clock.now())
+        await watch.rounds(6 * MINUTE)
+
+        assert watch.fleet.living == set()
+        assert [row.state for row in await watch.rows()] == [InstanceState.TERMINATED]
+        assert await watch.booked() == pytest.approx(watch.fleet.bill(), abs=CENT / 10)
+
+    watching(tmp_path, story)
+
+
 class Losing(Fleet):
     """What it is told to end ends; its answer never comes."""
 
