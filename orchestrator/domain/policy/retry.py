@@ -18,6 +18,7 @@ NOT_THE_MACHINE = frozenset(
         EndReason.ACCOUNT,
         EndReason.CLOUD_UNAVAILABLE,
         EndReason.LAUNCH_LOST,
+        EndReason.OVER_BUDGET,
     },
 )
 """Ends that another machine at once would meet again."""
@@ -70,6 +71,7 @@ def next_machine_at(reason: EndReason | None, tries: int, ended: datetime, jitte
     """
     When a session may try its next machine after one ended for *reason*.
 
-    A machine that failed is replaced at once; a cloud that has nothing or does not answer is asked ever more slowly.
+    A machine that failed is replaced at once; a cloud that has nothing or does not answer, and a budget that allows
+    none, are asked ever more slowly.
     """
     return ended + pause(tries + 1, jitter) if reason in NOT_THE_MACHINE else ended

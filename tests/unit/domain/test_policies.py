@@ -147,9 +147,13 @@ def test_a_pause_is_never_longer_than_a_minute_nor_shorter_than_half_a_second(at
     assert timedelta(seconds=0.5) <= pause(attempt, jitter) <= timedelta(minutes=1)
 
 
-def test_a_failed_machine_is_replaced_at_once_and_an_empty_market_is_asked_ever_more_slowly() -> None:
+def test_a_failed_machine_is_replaced_at_once() -> None:
     assert next_machine_at(EndReason.VANISHED, 3, NOW, 1.0) == NOW
-    first, second = (next_machine_at(EndReason.NO_OFFER, tries, NOW, 1.0) for tries in (1, 2))
+
+
+@pytest.mark.parametrize("reason", [EndReason.NO_OFFER, EndReason.OVER_BUDGET])
+def test_an_empty_market_and_a_used_up_budget_are_asked_ever_more_slowly(reason: EndReason) -> None:
+    first, second = (next_machine_at(reason, tries, NOW, 1.0) for tries in (1, 2))
     assert NOW < first < second
 
 
