@@ -57,8 +57,8 @@ async def test_an_answer_that_was_lost_is_asked_for_with_the_same_key(bot: FakeB
     await page.fill("#text", "/help")
     await page.keyboard.press("Enter")
     await expect(page.locator("#composer-error")).to_contain_text("cannot be reached")
-    await page.keyboard.press("Enter")
-    await page.wait_for_event("requestfailed")
+    async with page.expect_event("requestfailed"):  # looked out for before it can happen
+        await page.keyboard.press("Enter")
 
     assert len(keys) == 2
     assert keys[0] == keys[1]
