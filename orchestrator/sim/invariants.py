@@ -39,7 +39,6 @@ MOST_UNOWNED_S = 1500.0
 
 CENT = 10_000
 CLOCKS = frozenset({WorldFault.CLOCK_BACK, WorldFault.CLOCK_FORWARD})
-NOT_AGREED = "SELECT ref FROM instance WHERE state = 'TERMINATING' AND ended_at IS NULL AND ref IS NOT NULL"
 BOOKED_FOR = """
     SELECT coalesce(sum(amount), 0) FROM booking WHERE instance_id IN (SELECT id FROM instance WHERE ref = ?)
 """
@@ -220,17 +219,11 @@ class Watch:
                 self.fail("moves", f"{kind} {subject} is {state}, and no event says so")
 
     def _note_unwatched(self) -> None:
-        """
-        Count what is spent whatever the cap.
-
-        A machine that cannot end itself costs money for as long as the bot is away; one that is to end, for as long as
-        its cloud does not agree.
-        """
-        machines = [machine for account in self._world.accounts for machine in account.live()]
-        refused = {ref for (ref,) in self._rows(NOT_AGREED)}
-        is_away = self._world.is_up_since is None
-        unended = [each for each in machines if (is_away and each.dead_man is None) or each.ref in refused]
-        self._unwatched += sum(_price(machine, 60.0) for machine in unended)
+        """A machine that cannot end itself costs money for as long as the bot is away, whatever the cap."""
+        if self._world.is_up_since is None:
+            machines = [machine for account in self._world.accounts for machine in account.ours()]
+            alone = [machine for machine in machines if machine.ended_at is None and machine.dead_man is None]
+            self._unwatched += sum(_price(machine, 60.0) for machine in alone)
 
     def _within_budget(self) -> None:
         ticks = self._world.around.rules.limits.max_machines * 800_000 // 30
