@@ -5,7 +5,8 @@ One large file of random bytes on loopback, over HTTP and over HTTPS, from the s
 its sha256, by ``curl`` and ``sha256sum`` after it, by ``aria2c -x16 -s16`` with its own checksum, and by ``aria2c`` and
 ``sha256sum`` after it. They take turns, and medians count. The bound is what one core hashes, since the sha256 of one
 file cannot be shared out; or, where that is less, what all cores bring together if each byte costs them what it costs
-``curl``, ``sha256sum`` and the server. It needs a quiet computer.
+``curl``, ``sha256sum`` and the server. Both are printed, and the goal is held to sha256 alone. It needs a quiet
+computer.
 """
 
 import argparse
@@ -247,7 +248,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         plain, secure = asyncio.run(report(Path(folder), size=given.size_mb * MEGABYTE, rounds=given.rounds))
     print(json.dumps({**plain, "https": secure}))
-    is_fast = plain["share_of_bound"] >= GOAL_SHARE and plain["agent_mb_s"] >= plain["aria2c_mb_s"]
+    is_fast = plain["share_of_sha256"] >= GOAL_SHARE and plain["agent_mb_s"] >= plain["aria2c_mb_s"]
     return int(not is_fast)
 
 
