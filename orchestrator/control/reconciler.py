@@ -8,7 +8,7 @@ machine has cost is booked on the way.
 import asyncio
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -40,7 +40,7 @@ from orchestrator.domain.errors import CloudError, StaleWrite, StoreError, Volum
 from orchestrator.domain.ids import CloudName, CloudRef, InstanceId
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
-from orchestrator.domain.policy.spend import UNCAPPED, Caps, broken_cap
+from orchestrator.domain.policy.spend import UNCAPPED, Caps, broken_cap, once_given_up
 from orchestrator.ports.cloud import CloudProvider, Rental
 from orchestrator.ports.store import Books
 
@@ -321,20 +321,21 @@ class Reconciler:
             live = await books.instances.in_states(*sorted(ORDERED - {InstanceState.LAUNCHING}))
             if live:
                 await note_time(books, self._shared.clock)
-            for row in live:
-                booked = await book_due(books, row, self._sightings.booked_until(row, now))
-                if caps == UNCAPPED:
-                    continue
+            rows = [await book_due(books, row, self._sightings.booked_until(row, now)) for row in live]
+            for place, row in enumerate(rows if caps != UNCAPPED else ()):
                 await news.budgets(books, self._shared, row.user, now)
-                if not booked.is_over and await self._is_far_over_budget(books, booked, caps, now):
-                    await end_instance(books, booked, EndReason.OVER_BUDGET, now)
+                if not row.is_over and await self._is_far_over_budget(books, row, rows, caps, now):
+                    rows[place] = await end_instance(books, row, EndReason.OVER_BUDGET, now)
         self._shared.board.booked_at = asyncio.get_running_loop().time()
 
-    async def _is_far_over_budget(self, books: Books, row: Instance, caps: Caps, now: datetime) -> bool:
+    async def _is_far_over_budget(
+        self, books: Books, row: Instance, live: Sequence[Instance], caps: Caps, now: datetime
+    ) -> bool:
+        """The last minutes count from the start: once its cloud does not answer it is too late to keep them free."""
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         spent = await books.ledger.spent(row.user, day=day, month=day.replace(day=1))
-        reserved = max(row.reserved - row.booked, 0)
-        return broken_cap(caps, spent, MicroUsd(-reserved), share=1.2) is not None
+        at_most = once_given_up(spent, row, live, self._sightings.alone_for)
+        return broken_cap(caps, at_most, MicroUsd(0), share=1.2) is not None
 
     def _ring(self) -> None:
         for wakeup in (

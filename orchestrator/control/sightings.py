@@ -8,7 +8,7 @@ last heard of. Once it is heard of again, it is booked until now.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from orchestrator.control.board import Board
@@ -110,8 +110,12 @@ class Sightings:
             row.proved_at,
         )
         last_known = max((at for at in signs if at is not None), default=row.created_at)
-        silent = self._limits.dead_man if row.host_key else self._limits.dead_man + self._limits.boot_at(row.cloud)
-        return min(now, last_known + silent, self._unless_heard_since(self._missed.get(row.id), row) or now)
+        missed_at = self._unless_heard_since(self._missed.get(row.id), row)
+        return min(now, last_known + self.alone_for(row), missed_at or now)
+
+    def alone_for(self, row: Instance) -> timedelta:
+        """How long its dead-man's switch lets it live after the last we heard of it."""
+        return self._limits.dead_man if row.host_key else self._limits.dead_man + self._limits.boot_at(row.cloud)
 
     def missed_at(self, row: Instance, now: datetime) -> datetime:
         """When it had gone at the latest, by the first listing that lacked it, in an earlier life too."""

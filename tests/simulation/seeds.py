@@ -50,6 +50,7 @@ ONCE_FAILED: Mapping[int, str] = {
     2112: "a step that had failed in the moment in which the bot was killed was told of in a later life",
     2600: "a machine that was not needed any more was ended before anybody had seen what it costs",
     3671: "an old listing opened the bill of a machine again that had ended, while nobody could be asked about it",
+    3873: "machines of a cloud that did not answer were ended at 1.2 times the cap, and cost ten minutes more",
     5004: "a listing that had lacked a machine was believed though it had painted since; "
     "where a card was that a busy database did not take was never written down, and its pictures were posted again",
 }

@@ -1,9 +1,12 @@
 """Caps on money: booked plus worst case must fit before anything is ordered."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
-from orchestrator.domain.money import MicroUsd
+from orchestrator.domain.instance import Instance
+from orchestrator.domain.money import MicroUsd, price_of
 
 
 class Cap(StrEnum):
@@ -56,3 +59,26 @@ def broken_cap(caps: Caps, spent: Spent, extra: MicroUsd, *, share: float = 1.0)
         (Cap.MONTH, caps.month, spent.month),
     )
     return next((cap for cap, limit, so_far in checks if limit is not None and so_far + extra > limit * share), None)
+
+
+def once_given_up(
+    spent: Spent, row: Instance, live: Iterable[Instance], alone_for: Callable[[Instance], timedelta]
+) -> Spent:
+    """
+    What *spent* comes to at most if *row* is given up now, and from now on no cloud can be told to end a machine.
+
+    Each of those that *live* then costs money until its dead-man's switch ends it, *alone_for* after us. One that is
+    given up frees what was reserved for it beyond that; one that goes on working keeps it.
+    """
+    of_person = of_all = 0
+    for each in live:
+        reserved = max(each.reserved - each.booked, 0)
+        at_least = -reserved if each.is_over or each.id == row.id else 0
+        more = max(price_of(each.price, alone_for(each)) - reserved, at_least)
+        of_all += more
+        of_person += more if each.user == row.user else 0
+    return Spent(
+        person_day=MicroUsd(spent.person_day + of_person),
+        day=MicroUsd(spent.day + of_all),
+        month=MicroUsd(spent.month + of_all),
+    )

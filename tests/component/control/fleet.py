@@ -100,6 +100,8 @@ class Fleet(CloudProvider):
         return self.rent(key)
 
     async def terminate(self, ref: CloudRef) -> bool:
+        if not self.is_up:
+            raise CloudUnavailable(self.name, "it does not answer")
         was_there = ref in self.living
         if self.deaf:
             self.deaf -= 1

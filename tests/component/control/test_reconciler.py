@@ -13,7 +13,7 @@ from orchestrator.control.moves import end_instance
 from orchestrator.domain.errors import CloudUnavailable, RequestError
 from orchestrator.domain.ids import CloudRef, InstallationId, InstanceId, launch_key
 from orchestrator.domain.instance import EndReason, InstanceState
-from orchestrator.domain.money import MicroUsdPerHour, price_of
+from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, price_of
 from orchestrator.domain.offer import Requirements
 from tests import virtual_time
 from tests.component.control.fleet import PRICE, US, Fleet, Watch, a_watch
@@ -250,6 +250,27 @@ def test_a_machine_that_ended_itself_while_we_were_away_is_not_booked_until_toda
 
         assert [row.state for row in await watch.rows()] == [InstanceState.TERMINATED]
         assert await watch.booked() == pytest.approx(watch.fleet.bill(), abs=CENT)
+
+    watching(tmp_path, story)
+
+
+def test_a_budget_holds_while_the_cloud_does_not_answer(tmp_path: Path) -> None:
+    """Its last ten minutes, until its switch ends it, are kept free from the start."""
+
+    async def story(watch: Watch) -> None:
+        await watch.stage.service.set_cap("day", MicroUsd(100_000))
+        await watch.machine()
+        await watch.rounds(2 * MINUTE)
+        watch.fleet.is_up = False
+        for _ in range(40):
+            (row,) = await watch.rows()
+            if row.state is InstanceState.READY:  # heartbeats go out to it until then
+                watch.stage.shared.board.note_heard(row.id, watch.stage.clock.now())
+            await watch.rounds(MINUTE)
+
+        (row,) = await watch.rows()
+        assert row.end_reason is EndReason.OVER_BUDGET
+        assert 100_000 < await watch.booked() <= 120_000 + price_of(PRICE, MINUTE)
 
     watching(tmp_path, story)
 

@@ -18,14 +18,15 @@ from orchestrator.domain.errors import (
 )
 from orchestrator.domain.estimates import REAL_CLOUD, SANDBOX, cold_start_left, slow_step
 from orchestrator.domain.ids import CloudName, HostId, MachineId, OfferId
-from orchestrator.domain.instance import EndReason
+from orchestrator.domain.instance import EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, micro_usd_per_hour, price_of
 from orchestrator.domain.offer import Offer, Requirements, Tariff
 from orchestrator.domain.policy.placement import Taken, rank_offers
 from orchestrator.domain.policy.quota import Quota, check_quota
 from orchestrator.domain.policy.retry import NextOffer, RetryAt, Stop, Verdict, after, next_machine_at, pause
-from orchestrator.domain.policy.spend import Cap, Caps, Spent, broken_cap
+from orchestrator.domain.policy.spend import Cap, Caps, Spent, broken_cap, once_given_up
 from orchestrator.domain.stages import Stage, StageState, Step
+from tests.contract.samples import BOB, an_instance
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VAST = CloudName("vast")
@@ -49,6 +50,12 @@ def an_offer(name: str, usd: float, **changes: object) -> Offer:
         compute_capability=8.9,
     )
     return replace(offer, **changes)  # type: ignore[arg-type]
+
+
+def a_machine(name: str, *, booked: int, **changes: object) -> Instance:
+    """One for 36 cents an hour, of which an hour was reserved."""
+    offer = an_offer(name, 0.36)
+    return an_instance(name, offer=offer, reserved=MicroUsd(360_000), booked=MicroUsd(booked), **changes)
 
 
 def ranked(*offers: Offer, taken: tuple[Taken, ...] = ()) -> list[str]:
@@ -105,6 +112,22 @@ def test_a_cap_counts_what_is_reserved_before_anything_is_ordered() -> None:
     assert broken_cap(caps, spent, MicroUsd(200_000)) is Cap.DAY
     assert broken_cap(caps, spent, MicroUsd(600_000)) is Cap.PERSON_DAY
     assert broken_cap(caps, spent, MicroUsd(200_000), share=1.2) is None
+
+
+def test_a_machine_that_is_given_up_frees_what_was_reserved_beyond_its_last_minutes() -> None:
+    spent = Spent(person_day=MicroUsd(900_000), day=MicroUsd(2_000_000), month=MicroUsd(5_000_000))
+    begun, overrun = a_machine("begun", booked=0), a_machine("overrun", booked=450_000)
+    of_another = a_machine("of another", booked=450_000, user=BOB)
+    ending = a_machine("ending", booked=100_000, state=InstanceState.TERMINATING)
+    live = (begun, overrun, of_another, ending)
+
+    def more_than_spent(row: Instance) -> tuple[int, int, int]:
+        at_most = once_given_up(spent, row, live, lambda _: timedelta(minutes=10))
+        return at_most.person_day - 900_000, at_most.day - 2_000_000, at_most.month - 5_000_000
+
+    last = 60_000
+    assert more_than_spent(begun) == (last - 360_000 + last + last - 260_000, *(3 * last - 620_000 + last,) * 2)
+    assert more_than_spent(overrun) == (2 * last - 260_000, *(3 * last - 260_000,) * 2)
 
 
 def test_a_price_is_rounded_up_to_the_micro_dollar() -> None:
