@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 
 from orchestrator.control.budgets import caps_in_force
 from orchestrator.control.market import Market
@@ -88,11 +89,12 @@ class Ordering:
             wire = await self._wire(books, sorted({offer.cloud for offer in offers}), now)
             taken = await self._taken(books)
 
-        def size_of(offer: Offer) -> int:
-            """Of the best files that fit its card: that a slow link would be given lighter ones is no merit."""
-            return moved(choose(workflow, offer.vram_mib, 0.0, limits.variants) or workflow)
+        @cache  # many offers have the same card
+        def size_for(vram_mib: int) -> int:
+            """Of the best files that fit a card: that a slow link would be given lighter ones is no merit."""
+            return moved(choose(workflow, vram_mib, 0.0, limits.variants) or workflow)
 
-        wait = Wait(wire=wire, size_of=size_of, price=limits.wait_price)
+        wait = Wait(wire=wire, size_of=lambda offer: size_for(offer.vram_mib), price=limits.wait_price)
         ranked = rank_offers(
             offers,
             asked,
