@@ -63,6 +63,8 @@ class Watch:
 
     Attributes:
         ended: When each job came to its end.
+        has_news: Whether an event was written since the last look, perhaps not for good.
+        commits: Whether it was committed in this step.
     """
 
     def __init__(self, world: "World") -> None:
@@ -75,6 +77,7 @@ class Watch:
         self._two_warm: dict[str, float] = {}
         self.violations: list[Violation] = []
         self.ended: dict[str, float] = {}
+        self.has_news = False
         self.commits = False
 
     def fail(self, invariant: str, text: str) -> None:
@@ -92,10 +95,10 @@ class Watch:
     # After a step.
 
     def after_step(self) -> None:
-        """Cheap when nothing was committed."""
+        """Cheap when no event was committed."""
         if not self.commits:
             return
-        self.commits = False
+        self.has_news = self.commits = False
         for row in self._rows(
             "SELECT id, kind, subject, before, after, reason, details FROM event WHERE id > ?", self._last_event
         ):

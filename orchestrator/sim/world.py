@@ -344,6 +344,7 @@ class World:
     async def _before_statement(self, statement: Statement) -> None:
         """Where a real database would make its caller wait, others run on."""
         if not statement.sql.startswith(EDGES):
+            self.watch.has_news |= "INTO event" in statement.sql
             return
         sky, now = self.weather, self.timeline.now
         await asyncio.sleep(0)
@@ -354,7 +355,7 @@ class World:
         if statement.sql == "COMMIT":
             if sky.is_on(WorldFault.STORE_FULL, now):
                 raise DiskFull("the disk is full; make room")
-            self.watch.commits = self.is_up_since is not None
+            self.watch.commits = self.watch.has_news and self.is_up_since is not None
 
     def _result(self) -> Result:
         return Result(
