@@ -17,7 +17,7 @@ import aiohttp
 from bot.settings import BotSettings
 from orchestrator.settings import Settings
 
-START_LIMIT = 40
+START_LIMIT = 80
 END_LIMIT = 40
 KEY = "test-key-of-the-sandbox"
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import aiohttp
 
+from tests.processes import START_LIMIT
+
 ROOT = Path(__file__).parents[2]
-START_LIMIT_S = 30
 END_LIMIT_S = 40
 
 
@@ -70,7 +71,7 @@ async def running_bot(data: Path, *, idle_timeout_s: int, bridge: str = "none") 
 
 async def _until_ready(bot: RunningBot, data: Path) -> None:
     try:
-        async with asyncio.timeout(START_LIMIT_S):
+        async with asyncio.timeout(START_LIMIT):
             while bot.process.returncode is None and not await _is_ready(bot):
                 await asyncio.sleep(0.1)
     except TimeoutError:

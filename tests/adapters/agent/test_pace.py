@@ -34,9 +34,9 @@ async def one(big: Path) -> AsyncIterator[Mirrors]:
         await server.close()
 
 
-def hurried(request: Event) -> Event:
+def hurried(request: Event, *, window_s: float = 0.5) -> Event:
     """Decides from shorter windows, for what comes is as even as a token bucket gives it."""
-    return request | {"window_s": 0.5}
+    return request | {"window_s": window_s}
 
 
 async def test_connections_are_added_until_the_mirror_gives_all_it_can(machine: AgentMachine, one: Mirrors) -> None:
@@ -55,7 +55,7 @@ async def test_connections_that_bring_no_more_are_given_back(machine: AgentMachi
     """The first ones have its total already: one trial shows it."""
     await one.add(bytes_per_s=BEGIN * EACH, per_connection=2 * EACH)
 
-    await machine.call(hurried(one.chunked(LESS)))
+    await machine.call(hurried(one.chunked(BIG), window_s=1.0))  # a busy computer's buckets are filled in jerks
 
     said = (machine.root / "glowplug" / "agent.log").read_text()
     assert f"; {BEGIN} stay" in said
