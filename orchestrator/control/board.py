@@ -52,6 +52,7 @@ class Board:
         self._heard: dict[InstanceId, datetime] = {}
         self._unguarded: set[InstanceId] = set()
         self._clouds: dict[CloudName, CloudHealth] = {}
+        self._doubted: set[CloudName] = set()
         self.booked_at: float | None = None
         """When the books last took in what machines cost, on the loop's clock; None until they have."""
 
@@ -118,6 +119,16 @@ class Board:
 
     def put_cloud(self, cloud: CloudName, health: CloudHealth) -> None:
         self._clouds[cloud] = health
+
+    def doubt(self, cloud: CloudName) -> None:
+        """A machine of ours there seems to be gone: its next listing is awaited."""
+        self._doubted.add(cloud)
+
+    def is_doubted(self, cloud: CloudName) -> bool:
+        return cloud in self._doubted
+
+    def trust(self, cloud: CloudName) -> None:
+        self._doubted.discard(cloud)
 
     def cloud(self, cloud: CloudName) -> CloudHealth:
         return self._clouds.get(cloud, CloudHealth())

@@ -136,7 +136,7 @@ class Painter:
         await self._links.drop(instance.id)
         if what is not Mend.AGAIN:
             raise MachineFailed(instance, reason_of(error), str(error))
-        self._shared.wakeups.reconciler.wake()
+        self._shared.doubt(instance.cloud)
         await asyncio.sleep(trial.tries)
 
     async def _try(self, job: Job, workflow: Workflow, instance: Instance, trial: _Trial) -> tuple[bytes, ...]:

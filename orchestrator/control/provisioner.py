@@ -85,7 +85,7 @@ class Provisioner:
         while instance is not None and instance.state in WARMING:
             before, instance = instance, await self._next(instance)
             if instance != before:
-                self._ring()
+                self._ring(instance)
 
     async def _next(self, instance: Instance) -> Instance:
         workflow = self._shared.catalog.find(instance.workflow)
@@ -159,7 +159,7 @@ class Provisioner:
             await self._pause(error)
             return None
         if rental is None:
-            self._shared.wakeups.reconciler.wake()
+            self._shared.doubt(instance.cloud)
         return rental
 
     async def _running(self, instance: Instance, rental: Rental) -> Instance:
@@ -194,7 +194,7 @@ class Provisioner:
                 if attempt == PREPARE_TRIES or instance.host_key is None:
                     break
                 await self._links.drop(instance.id)
-                self._shared.wakeups.reconciler.wake()
+                self._shared.doubt(instance.cloud)
                 await asyncio.sleep(attempt)
         reason = await self._why_out_of_reach(instance)
         return await self._give_up(await self._reload(instance), reason)
@@ -327,17 +327,17 @@ class Provisioner:
         """Whatever it is about this machine, another one may not have it."""
         instance = await self._load(InstanceId(name))
         if instance is not None:
-            await self._give_up(instance, EndReason.UNEXPECTED)
-            self._ring()
+            self._ring(await self._give_up(instance, EndReason.UNEXPECTED))
 
     async def _pause(self, error: CloudError) -> None:
         wait = error.retry_after if isinstance(error, RateLimited) else 2 * POLL
         await asyncio.sleep(wait.total_seconds())
 
-    def _ring(self) -> None:
+    def _ring(self, instance: Instance) -> None:
         self._shared.wakeups.sessions.wake()
         self._shared.wakeups.dispatcher.wake()
-        self._shared.wakeups.reconciler.wake()
+        if instance.is_over:
+            self._shared.wakeups.reconciler.wake()
         self._shared.wakeups.newsroom.wake()
         self._shared.wakeups.heartbeat.wake()
 

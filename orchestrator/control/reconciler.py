@@ -8,8 +8,8 @@ machine has cost is booked on the way.
 import asyncio
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -19,6 +19,7 @@ from orchestrator.control.health import note_cloud
 from orchestrator.control.links import Links
 from orchestrator.control.market import Market
 from orchestrator.control.moves import book_due, charge, end_instance
+from orchestrator.control.rounds import Rounds
 from orchestrator.control.settling import Settling, complain
 from orchestrator.control.shared import Shared
 from orchestrator.control.sightings import Sightings, last_listed, note_listing
@@ -46,9 +47,6 @@ from orchestrator.ports.store import Books
 
 log = logging.getLogger(__name__)
 
-ENDING = timedelta(seconds=2)
-"""While a machine is to go, its cloud is listed this often; adapters space calls further where their cloud demands."""
-
 BOOK_EVERY = timedelta(seconds=5)
 """Beside each minute: while a machine is to go, rounds follow one another faster than the ledger has to grow."""
 
@@ -57,6 +55,15 @@ LOW_BALANCE = MicroUsd(5_000_000)
 """A day of one machine at a usual price."""
 
 NOTHING: Mapping[CloudRef, Rental] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What *cloud* answered to a question *asked_at* then."""
+
+    cloud: CloudProvider
+    rentals: tuple[Rental, ...]
+    asked_at: datetime
 
 
 class Reconciler:
@@ -71,57 +78,44 @@ class Reconciler:
         self._links = links
         self._sightings = Sightings(shared.limits, shared.board)
         self._balance_at: dict[CloudName, float] = {}
-        self._last_round: dict[CloudName, float] = {}
+        self._rounds = Rounds(shared.limits, shared.board, clouds)
         self._untaken: dict[CloudName, dict[CloudRef, tuple[Rental, datetime | None]]] = {}
         self._ended_at: dict[InstanceId, datetime] = {}  # ends that were agreed to, and not yet written down
         self._doubted: set[InstanceId] = set()  # ends that were agreed to, and that a listing denies
 
     async def step(self) -> timedelta | None:
-        """One round over all clouds; then as soon as something is to go, else each minute, also in quiet."""
-        too_soon = await self._rounds()
-        if too_soon is not None:
-            return too_soon
+        """A round over each cloud that is due; then as soon as something is to go, else each minute, also in quiet."""
+        async with self._shared.store.reading() as books:
+            rows = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
+            is_wanted = await books.jobs.count_unfinished(None) > 0
+        live = [row for row in rows if row.state is not InstanceState.PLANNED]
+        if not live and not is_wanted:
+            self._shared.clock.follow()
+        self._rounds.look(live, is_wanted=is_wanted or len(live) < len(rows))
+        await self._look_around(live)
         if self._is_booking_due():
             await self._book_all()
-        async with self._shared.store.reading() as books:
-            live = await books.instances.in_states(*sorted(ORDERED))
-            waiting = await books.jobs.count_unfinished(None)
-        if any(row.state is InstanceState.TERMINATING and not row.is_left_alone for row in live):
-            return ENDING
-        unlisted = any(self._shared.board.cloud(name).listed_at is None for name in self._clouds)
-        if unlisted and waiting:
-            return ENDING
-        limits = self._shared.limits
-        if not live and not waiting:
-            self._shared.clock.follow()
-        if not self._clouds:
-            return None
-        return limits.look_every if live or waiting else limits.quiet_look_every
+        return self._rounds.wait(asyncio.get_running_loop().time())
 
-    async def _rounds(self) -> timedelta | None:
-        """A round over each cloud, at least two seconds after its last one; else how long to wait."""
+    async def _look_around(self, live: Iterable[Instance]) -> None:
+        """Look at all clouds that are due, at once."""
         now = asyncio.get_running_loop().time()
-        ready_at = {name: self._last_round.get(name, -math.inf) + ENDING.total_seconds() for name in self._clouds}
-        due = [cloud for name, cloud in sorted(self._clouds.items()) if ready_at[name] <= now]
-        if not due and ready_at:
-            return timedelta(seconds=min(ready_at.values()) - now)
         async with asyncio.TaskGroup() as group:
-            for cloud in due:
-                self._last_round[cloud.name] = now
-                group.create_task(self._try_round(cloud))
-        return None
+            for name in self._rounds.due(now):
+                self._rounds.begin(name, now)
+                group.create_task(self._try_round(self._clouds[name], [row for row in live if row.cloud == name]))
 
-    async def _try_round(self, cloud: CloudProvider) -> None:
+    async def _try_round(self, cloud: CloudProvider, live: Iterable[Instance]) -> None:
         """One cloud's round; what cannot be written down now is found again by the next."""
         try:
-            await self._round(cloud)
+            await self._round(cloud, live)
         except StaleWrite:
-            self._shared.wakeups.reconciler.wake()
+            self._shared.doubt(cloud.name)
         except StoreError as error:
             log.warning("the round over %s: %s", cloud.name, error)
 
-    async def _round(self, cloud: CloudProvider) -> None:
-        await self._end_what_must_go(cloud)
+    async def _round(self, cloud: CloudProvider, live: Iterable[Instance]) -> None:
+        await self._end_what_must_go(cloud, live)
         asked_at = self._shared.clock.now()
         try:
             rentals = await cloud.rentals()
@@ -133,7 +127,7 @@ class Reconciler:
         await self._market.answered(cloud.name)
         if rentals or cloud.name not in self._balance_at:
             await self._look_at_balance(cloud)
-        findings = await self._settle(cloud, rentals, asked_at)
+        findings = await self._settle(_Listing(cloud, rentals, asked_at))
         if any(not isinstance(finding, Seen) for finding in findings):
             self._ring()
 
@@ -161,11 +155,9 @@ class Reconciler:
                 await news.low_balance(books, cloud.name, balance, self._shared.clock.now())
             self._shared.wakeups.notices.wake()
 
-    async def _end_what_must_go(self, cloud: CloudProvider) -> None:
+    async def _end_what_must_go(self, cloud: CloudProvider, live: Iterable[Instance]) -> None:
         """Tell the cloud to end every TERMINATING machine that it has not yet agreed to end."""
-        async with self._shared.store.reading() as books:
-            rows = await books.instances.of_cloud(cloud.name)
-        for row in rows:
+        for row in live:
             is_agreed = row.ended_at is not None and row.id not in self._doubted
             is_due = row.state is InstanceState.TERMINATING and not is_agreed and not row.is_left_alone
             if is_due and row.ref is not None:
@@ -201,30 +193,46 @@ class Reconciler:
         async with self._shared.store.writing() as books:
             return await charge(books, row, rental.price)
 
-    async def _settle(
-        self, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime
-    ) -> tuple[Finding, ...]:
-        there, untold = await self._ask_witnesses(cloud, rentals, asked_at)
-        by_ref = {rental.ref: rental for rental in there}
+    async def _settle(self, listing: _Listing) -> tuple[Finding, ...]:
+        """Act on what a listing shows; on what cannot be taken back, only once each machine was asked for by name."""
         async with self._shared.store.writing() as books:
-            findings = await self._compare(books, cloud, there, asked_at)
-            for finding in findings:
-                self._sightings.note(finding, asked_at, self._shared.clock.now())
-            settling = await self._settling(books, cloud, by_ref)
-            for rental, missed_at in self._gone_unwritten(cloud.name, findings, by_ref):
-                await settling.take_in_late(rental, missed_at)
-            for finding in sorted(findings, key=lambda finding: not isinstance(finding, Rival)):
-                if not self._waits(finding, untold):
-                    await settling.act(finding)
-            unknown = sum(isinstance(finding, Unknown) for finding in findings)
-            rows = await books.instances.of_cloud(cloud.name)
-            unlisted = {row.id: self._sightings.listed_at(row) for row in rows if row.ref not in by_ref}
-            await note_listing(books, cloud.name, asked_at, unknown=unknown, unlisted=unlisted)
-            await note_cloud(books, cloud.name, self._shared.board.cloud(cloud.name))
-        del self._untaken[cloud.name]
-        health = self._shared.board.cloud(cloud.name)
-        self._shared.board.put_cloud(cloud.name, replace(health, unknown_machines=unknown, listed_at=asked_at))
+            findings = await self._compare(books, listing)
+            is_sure = all(_doubtful(finding) is None for finding in findings)
+            if is_sure:
+                await self._act(books, listing, findings)
+        if not is_sure:
+            listing, untold = await self._ask_witnesses(listing, findings)
+            async with self._shared.store.writing() as books:
+                findings = await self._compare(books, listing)
+                await self._act(books, listing, findings, untold)
+        name = listing.cloud.name
+        del self._untaken[name]
+        health = self._shared.board.cloud(name)
+        known = replace(health, unknown_machines=_unknown(findings), listed_at=listing.asked_at)
+        self._shared.board.put_cloud(name, known)
         return findings
+
+    async def _act(
+        self,
+        books: Books,
+        listing: _Listing,
+        findings: tuple[Finding, ...],
+        untold: frozenset[InstanceId] = frozenset(),
+    ) -> None:
+        cloud, asked_at = listing.cloud, listing.asked_at
+        by_ref = {rental.ref: rental for rental in listing.rentals}
+        for finding in findings:
+            self._sightings.note(finding, asked_at, self._shared.clock.now())
+        settling = await self._settling(books, cloud, by_ref)
+        for rental, missed_at in self._gone_unwritten(cloud.name, findings, by_ref):
+            await settling.take_in_late(rental, missed_at)
+        for finding in sorted(findings, key=lambda finding: not isinstance(finding, Rival)):
+            if not self._waits(finding, untold):
+                await settling.act(finding)
+        rows = await books.instances.of_cloud(cloud.name)
+        unlisted = {row.id: self._sightings.listed_at(row) for row in rows if row.ref not in by_ref}
+        await note_listing(books, cloud.name, asked_at, unknown=_unknown(findings), unlisted=unlisted)
+        await note_cloud(books, cloud.name, self._shared.board.cloud(cloud.name))
 
     def _waits(self, finding: Finding, untold: frozenset[InstanceId]) -> bool:
         """
@@ -264,29 +272,26 @@ class Reconciler:
         before = await last_listed(books, cloud.name)
         return Settling(self._shared, books, there, sightings=self._sightings, listed_before=before)
 
-    async def _compare(
-        self, books: Books, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime
-    ) -> tuple[Finding, ...]:
+    async def _compare(self, books: Books, listing: _Listing) -> tuple[Finding, ...]:
         shared = self._shared
         return compare(
-            await books.instances.of_cloud(cloud.name),
-            [Listed(ref=rental.ref, label=rental.label) for rental in rentals],
+            await books.instances.of_cloud(listing.cloud.name),
+            [Listed(ref=rental.ref, label=rental.label) for rental in listing.rentals],
             names=Names(installation=shared.installation, epoch=shared.epoch, former=shared.former),
-            asked_at=asked_at,
+            asked_at=listing.asked_at,
             late_machine=shared.limits.late_machine,
         )
 
     async def _ask_witnesses(
-        self, cloud: CloudProvider, rentals: tuple[Rental, ...], asked_at: datetime
-    ) -> tuple[tuple[Rental, ...], frozenset[InstanceId]]:
+        self, listing: _Listing, findings: tuple[Finding, ...]
+    ) -> tuple[_Listing, frozenset[InstanceId]]:
         """
         Before machines are believed to be gone, or to be back, ask for each by its name: a listing may lie or be old.
 
-        Returns the rentals that there really are, and the rows of those about which the cloud told nothing.
+        Returns the listing as it should have been, and the rows of machines about which the cloud told nothing.
         """
-        async with self._shared.store.reading() as books:
-            findings = await self._compare(books, cloud, rentals, asked_at)
-        there = {rental.ref: rental for rental in rentals}
+        cloud = listing.cloud
+        there = {rental.ref: rental for rental in listing.rentals}
         untold: set[InstanceId] = set()
         for finding in findings:
             ref = _doubtful(finding)
@@ -302,7 +307,7 @@ class Reconciler:
                 log.warning("the listing of %s lies about machine %s", cloud.name, ref)
             there.pop(ref, None)
             there.update({} if rental is None else {ref: rental})
-        return tuple(there.values()), frozenset(untold)
+        return replace(listing, rentals=tuple(there.values())), frozenset(untold)
 
     async def _complain(self, row: Instance) -> None:
         async with self._shared.store.writing() as books:
@@ -326,6 +331,7 @@ class Reconciler:
                 await news.budgets(books, self._shared, row.user, now)
                 if not row.is_over and await self._is_far_over_budget(books, row, rows, caps, now):
                     rows[place] = await end_instance(books, row, EndReason.OVER_BUDGET, now)
+                    self._shared.wakeups.reconciler.wake()
         self._shared.board.booked_at = asyncio.get_running_loop().time()
 
     async def _is_far_over_budget(
@@ -344,8 +350,14 @@ class Reconciler:
             self._shared.wakeups.runner,
             self._shared.wakeups.newsroom,
             self._shared.wakeups.notices,
+            self._shared.wakeups.reconciler,  # a machine that vanished is to be ended, too
         ):
             wakeup.wake()
+
+
+def _unknown(findings: Iterable[Finding]) -> int:
+    """How many machines with our label no book of ours knew."""
+    return sum(isinstance(finding, Unknown) for finding in findings)
 
 
 def _doubtful(finding: Finding) -> CloudRef | None:

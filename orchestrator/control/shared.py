@@ -133,3 +133,9 @@ class Shared:
     board: Board = field(default_factory=Board)
     gate: Gate = field(default_factory=Gate)
     former: tuple[InstallationId, ...] = ()
+
+    def doubt(self, cloud: CloudName | None) -> None:
+        """A machine of ours at *cloud* does not answer: let the reconciler look there as soon as may be."""
+        if cloud is not None:
+            self.board.doubt(cloud)
+            self.wakeups.reconciler.wake()
