@@ -41,6 +41,7 @@ from orchestrator.domain.errors import CloudError, StaleWrite, StoreError, Volum
 from orchestrator.domain.ids import CloudName, CloudRef, InstanceId
 from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceState
 from orchestrator.domain.money import MicroUsd
+from orchestrator.domain.offer import is_dearer
 from orchestrator.domain.policy.spend import UNCAPPED, Caps, broken_cap, once_given_up
 from orchestrator.ports.cloud import CloudProvider, Rental
 from orchestrator.ports.store import Books
@@ -53,6 +54,9 @@ BOOK_EVERY = timedelta(seconds=5)
 BALANCE_EVERY = timedelta(hours=1)
 LOW_BALANCE = MicroUsd(5_000_000)
 """A day of one machine at a usual price."""
+
+WRITES = 3
+"""Tries to write down an end before the cloud is told of it again."""
 
 NOTHING: Mapping[CloudRef, Rental] = MappingProxyType({})
 
@@ -99,11 +103,14 @@ class Reconciler:
 
     async def _look_around(self, live: Iterable[Instance]) -> None:
         """Look at all clouds that are due, at once."""
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        due = self._rounds.due(loop.time())
         async with asyncio.TaskGroup() as group:
-            for name in self._rounds.due(now):
-                self._rounds.begin(name, now)
+            for name in due:
+                self._rounds.begin(name)
                 group.create_task(self._try_round(self._clouds[name], [row for row in live if row.cloud == name]))
+        for name in due:
+            self._rounds.end(name, loop.time())
 
     async def _try_round(self, cloud: CloudProvider, live: Iterable[Instance]) -> None:
         """One cloud's round; what cannot be written down now is found again by the next."""
@@ -175,11 +182,22 @@ class Reconciler:
             return
         if was_there:
             self._ended_at[row.id] = self._shared.clock.now()
-        async with self._shared.store.writing() as books:
-            settling = await self._settling(books, cloud)
-            await settling.accept(row, ended_at=self._ended_at.get(row.id, row.ended_at), was_there=was_there)
+        await self._write_down(cloud, row, was_there=was_there)
         self._ended_at.pop(row.id, None)
         self._doubted.discard(row.id)
+
+    async def _write_down(self, cloud: CloudProvider, row: Instance, *, was_there: bool) -> None:
+        """A busy database is tried again at once: until it is written down, only this process knows when it ended."""
+        for last in (False,) * (WRITES - 1) + (True,):
+            try:
+                async with self._shared.store.writing() as books:
+                    settling = await self._settling(books, cloud)
+                    await settling.accept(row, ended_at=self._ended_at.get(row.id, row.ended_at), was_there=was_there)
+            except StoreError as error:
+                if last or isinstance(error, StaleWrite):
+                    raise
+            else:
+                return
 
     async def _priced(self, cloud: CloudProvider, row: Instance, ref: CloudRef) -> Instance:
         """Learn what a machine costs that was perhaps never looked at since its order: once it is gone nobody can."""
@@ -188,7 +206,7 @@ class Reconciler:
         except CloudError as error:
             log.info("the price of machine %s is not known: %s", ref, error)
             return row
-        if rental is None:
+        if rental is None or row.offer is None or not is_dearer(row.offer, rental.price):
             return row
         async with self._shared.store.writing() as books:
             return await charge(books, row, rental.price)

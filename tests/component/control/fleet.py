@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from orchestrator.adapters.comfyui import ComfyUiConnector
+from orchestrator.adapters.database.inline_db import BeforeStatement, at_once
 from orchestrator.control.identity import take_identity
 from orchestrator.control.links import Links
 from orchestrator.control.market import Market
@@ -165,14 +166,16 @@ class Watch:
 
 
 @asynccontextmanager
-async def a_watch(folder: Path, fleet: Fleet | None = None, *, home: str = "") -> AsyncIterator[Watch]:
+async def a_watch(
+    folder: Path, fleet: Fleet | None = None, *, home: str = "", before_statement: BeforeStatement = at_once
+) -> AsyncIterator[Watch]:
     """
     A bot's reconciler on the books in *folder*.
 
     Args:
         home: Where the books say that they lie; a life of its own begins there unless it is empty.
     """
-    async with a_stage(folder) as stage, asyncio.TaskGroup() as group:
+    async with a_stage(folder, before_statement=before_statement) as stage, asyncio.TaskGroup() as group:
         if fleet is None:
             fleet = Fleet(clock=stage.clock)
         else:

@@ -17,6 +17,7 @@ from orchestrator.domain.money import MicroUsd, MicroUsdPerHour, price_of
 from orchestrator.domain.offer import Requirements
 from tests import virtual_time
 from tests.component.control.fleet import PRICE, US, Fleet, Watch, a_watch
+from tests.component.control.test_stopping import Disk
 from tests.contract.samples import ADA, VAST, HandClock
 
 MINUTE = timedelta(minutes=1)
@@ -252,6 +253,29 @@ def test_a_machine_that_ended_itself_while_we_were_away_is_not_booked_until_toda
         assert await watch.booked() == pytest.approx(watch.fleet.bill(), abs=CENT)
 
     watching(tmp_path, story)
+
+
+def test_an_end_is_written_down_at_once_by_a_database_that_was_busy(tmp_path: Path) -> None:
+    """The process may be killed before its next round, and nobody else knows when the machine ended."""
+
+    async def story(watch: Watch, disk: Disk) -> None:
+        await watch.machine()
+        await watch.rounds(2 * MINUTE)
+        (row,) = await watch.rows()
+        async with watch.stage.shared.store.writing() as books:
+            await end_instance(books, row, EndReason.IDLE, watch.stage.clock.now())
+        disk.refusals = 2
+        await watch.reconciler.step()
+
+        assert disk.refusals == 0
+        assert [row.ended_at for row in await watch.rows()] == [watch.stage.clock.now()]
+
+    async def world() -> None:
+        disk = Disk()
+        async with a_watch(tmp_path, before_statement=disk.before_statement) as watch:
+            await story(watch, disk)
+
+    virtual_time.run(world())
 
 
 def test_a_budget_holds_while_the_cloud_does_not_answer(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def both_listed_at_zero() -> tuple[Rounds, Board]:
     board = Board()
     rounds = Rounds(Limits(quiet_look_every=QUIET), board, [VAST, OTHER])
     for name in (VAST, OTHER):
-        rounds.begin(name, 0.0)
+        rounds.end(name, 0.0)
         board.put_cloud(name, CloudHealth(listed_at=NOW))
     return rounds, board
 
@@ -54,7 +54,8 @@ def test_a_doubt_is_answered_by_one_listing() -> None:
     rounds.look([a_machine(InstanceState.READY)], is_wanted=False)
     assert rounds.due(2.0) == [VAST]
 
-    rounds.begin(VAST, 2.0)
+    rounds.begin(VAST)
+    rounds.end(VAST, 2.0)
     rounds.look([a_machine(InstanceState.READY)], is_wanted=False)
     assert rounds.due(59.9) == []
 
