@@ -153,7 +153,8 @@ class Ordering:
     ) -> Instance | None:
         """Write the intent; None when this offer clashes with a machine that was ordered meanwhile."""
         shared, now = self._shared, self._shared.clock.now()
-        worst = offer.tariff.worst_case(shared.limits.worst_case, bytes_down=moved(workflow))
+        alone = shared.limits.boot_at(offer.cloud) + shared.limits.dead_man  # it may cost that once nobody reaches it
+        worst = offer.tariff.worst_case(max(shared.limits.worst_case, alone), bytes_down=moved(workflow))
         async with shared.store.writing() as books:
             taken = await self._taken(books)
             if not offer.is_kind and any(

@@ -89,17 +89,23 @@ class Reconciler:
 
     async def step(self) -> timedelta | None:
         """A round over each cloud that is due; then as soon as something is to go, else each minute, also in quiet."""
-        async with self._shared.store.reading() as books:
-            rows = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
-            is_wanted = await books.jobs.count_unfinished(None) > 0
-        live = [row for row in rows if row.state is not InstanceState.PLANNED]
-        if not live and not is_wanted:
+        live, is_quiet = await self._look()
+        if is_quiet:
             self._shared.clock.follow()
-        self._rounds.look(live, is_wanted=is_wanted or len(live) < len(rows))
         await self._look_around(live)
         if self._is_booking_due():
             await self._book_all()
+        await self._look()
         return self._rounds.wait(asyncio.get_running_loop().time())
+
+    async def _look(self) -> tuple[tuple[Instance, ...], bool]:
+        """Take in what is to be done where: machines that are ordered, and whether there is neither one nor a job."""
+        async with self._shared.store.reading() as books:
+            rows = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
+            is_wanted = await books.jobs.count_unfinished(None) > 0
+        live = tuple(row for row in rows if row.state is not InstanceState.PLANNED)
+        self._rounds.look(live, is_wanted=is_wanted or len(live) < len(rows))
+        return live, not live and not is_wanted
 
     async def _look_around(self, live: Iterable[Instance]) -> None:
         """Look at all clouds that are due, at once."""
@@ -107,23 +113,23 @@ class Reconciler:
         due = self._rounds.due(loop.time())
         async with asyncio.TaskGroup() as group:
             for name in due:
-                self._rounds.begin(name)
                 group.create_task(self._try_round(self._clouds[name], [row for row in live if row.cloud == name]))
         for name in due:
             self._rounds.end(name, loop.time())
 
-    async def _try_round(self, cloud: CloudProvider, live: Iterable[Instance]) -> None:
-        """One cloud's round; what cannot be written down now is found again by the next."""
+    async def _try_round(self, cloud: CloudProvider, live: Sequence[Instance]) -> None:
+        """One cloud's round; what cannot be written down now is found again by the next, as soon as may be."""
         try:
             await self._round(cloud, live)
-        except StaleWrite:
-            self._shared.doubt(cloud.name)
         except StoreError as error:
-            log.warning("the round over %s: %s", cloud.name, error)
+            self._shared.board.doubt(cloud.name)
+            if not isinstance(error, StaleWrite):
+                log.warning("the round over %s: %s", cloud.name, error)
 
-    async def _round(self, cloud: CloudProvider, live: Iterable[Instance]) -> None:
+    async def _round(self, cloud: CloudProvider, live: Sequence[Instance]) -> None:
         await self._end_what_must_go(cloud, live)
         asked_at = self._shared.clock.now()
+        self._shared.board.trust(cloud.name)  # this listing answers every doubt so far
         try:
             rentals = await cloud.rentals()
         except CloudError as error:
@@ -134,7 +140,7 @@ class Reconciler:
         await self._market.answered(cloud.name)
         if rentals or cloud.name not in self._balance_at:
             await self._look_at_balance(cloud)
-        findings = await self._settle(_Listing(cloud, rentals, asked_at))
+        findings = await self._settle(_Listing(cloud, rentals, asked_at), live)
         if any(not isinstance(finding, Seen) for finding in findings):
             self._ring()
 
@@ -164,11 +170,17 @@ class Reconciler:
 
     async def _end_what_must_go(self, cloud: CloudProvider, live: Iterable[Instance]) -> None:
         """Tell the cloud to end every TERMINATING machine that it has not yet agreed to end."""
+        unwritten: StoreError | None = None
         for row in live:
             is_agreed = row.ended_at is not None and row.id not in self._doubted
             is_due = row.state is InstanceState.TERMINATING and not is_agreed and not row.is_left_alone
             if is_due and row.ref is not None:
-                await self._end(cloud, row, row.ref)
+                try:
+                    await self._end(cloud, row, row.ref)
+                except StoreError as error:  # the others are to end all the same
+                    unwritten = error
+        if unwritten is not None:
+            raise unwritten
 
     async def _end(self, cloud: CloudProvider, row: Instance, ref: CloudRef) -> None:
         await self._links.drop(row.id)
@@ -211,46 +223,31 @@ class Reconciler:
         async with self._shared.store.writing() as books:
             return await charge(books, row, rental.price)
 
-    async def _settle(self, listing: _Listing) -> tuple[Finding, ...]:
-        """Act on what a listing shows; on what cannot be taken back, only once each machine was asked for by name."""
+    async def _settle(self, listing: _Listing, live: Sequence[Instance]) -> tuple[Finding, ...]:
+        untold: frozenset[InstanceId] = frozenset()
+        if live or listing.rentals:
+            listing, untold = await self._ask_witnesses(listing)
+        name, asked_at = listing.cloud.name, listing.asked_at
+        by_ref = {rental.ref: rental for rental in listing.rentals}
         async with self._shared.store.writing() as books:
             findings = await self._compare(books, listing)
-            is_sure = all(_doubtful(finding) is None for finding in findings)
-            if is_sure:
-                await self._act(books, listing, findings)
-        if not is_sure:
-            listing, untold = await self._ask_witnesses(listing, findings)
-            async with self._shared.store.writing() as books:
-                findings = await self._compare(books, listing)
-                await self._act(books, listing, findings, untold)
-        name = listing.cloud.name
+            for finding in findings:
+                self._sightings.note(finding, asked_at, self._shared.clock.now())
+            settling = await self._settling(books, listing.cloud, by_ref)
+            for rental, missed_at in self._gone_unwritten(name, findings, by_ref):
+                await settling.take_in_late(rental, missed_at)
+            for finding in sorted(findings, key=lambda finding: not isinstance(finding, Rival)):
+                if not self._waits(finding, untold):
+                    await settling.act(finding)
+            unknown = sum(isinstance(finding, Unknown) for finding in findings)
+            rows = await books.instances.of_cloud(name)
+            unlisted = {row.id: self._sightings.listed_at(row) for row in rows if row.ref not in by_ref}
+            await note_listing(books, name, asked_at, unknown=unknown, unlisted=unlisted)
+            await note_cloud(books, name, self._shared.board.cloud(name))
         del self._untaken[name]
         health = self._shared.board.cloud(name)
-        known = replace(health, unknown_machines=_unknown(findings), listed_at=listing.asked_at)
-        self._shared.board.put_cloud(name, known)
+        self._shared.board.put_cloud(name, replace(health, unknown_machines=unknown, listed_at=asked_at))
         return findings
-
-    async def _act(
-        self,
-        books: Books,
-        listing: _Listing,
-        findings: tuple[Finding, ...],
-        untold: frozenset[InstanceId] = frozenset(),
-    ) -> None:
-        cloud, asked_at = listing.cloud, listing.asked_at
-        by_ref = {rental.ref: rental for rental in listing.rentals}
-        for finding in findings:
-            self._sightings.note(finding, asked_at, self._shared.clock.now())
-        settling = await self._settling(books, cloud, by_ref)
-        for rental, missed_at in self._gone_unwritten(cloud.name, findings, by_ref):
-            await settling.take_in_late(rental, missed_at)
-        for finding in sorted(findings, key=lambda finding: not isinstance(finding, Rival)):
-            if not self._waits(finding, untold):
-                await settling.act(finding)
-        rows = await books.instances.of_cloud(cloud.name)
-        unlisted = {row.id: self._sightings.listed_at(row) for row in rows if row.ref not in by_ref}
-        await note_listing(books, cloud.name, asked_at, unknown=_unknown(findings), unlisted=unlisted)
-        await note_cloud(books, cloud.name, self._shared.board.cloud(cloud.name))
 
     def _waits(self, finding: Finding, untold: frozenset[InstanceId]) -> bool:
         """
@@ -300,15 +297,15 @@ class Reconciler:
             late_machine=shared.limits.late_machine,
         )
 
-    async def _ask_witnesses(
-        self, listing: _Listing, findings: tuple[Finding, ...]
-    ) -> tuple[_Listing, frozenset[InstanceId]]:
+    async def _ask_witnesses(self, listing: _Listing) -> tuple[_Listing, frozenset[InstanceId]]:
         """
         Before machines are believed to be gone, or to be back, ask for each by its name: a listing may lie or be old.
 
         Returns the listing as it should have been, and the rows of machines about which the cloud told nothing.
         """
         cloud = listing.cloud
+        async with self._shared.store.reading() as books:
+            findings = await self._compare(books, listing)
         there = {rental.ref: rental for rental in listing.rentals}
         untold: set[InstanceId] = set()
         for finding in findings:
@@ -349,7 +346,6 @@ class Reconciler:
                 await news.budgets(books, self._shared, row.user, now)
                 if not row.is_over and await self._is_far_over_budget(books, row, rows, caps, now):
                     rows[place] = await end_instance(books, row, EndReason.OVER_BUDGET, now)
-                    self._shared.wakeups.reconciler.wake()
         self._shared.board.booked_at = asyncio.get_running_loop().time()
 
     async def _is_far_over_budget(
@@ -368,14 +364,8 @@ class Reconciler:
             self._shared.wakeups.runner,
             self._shared.wakeups.newsroom,
             self._shared.wakeups.notices,
-            self._shared.wakeups.reconciler,  # a machine that vanished is to be ended, too
         ):
             wakeup.wake()
-
-
-def _unknown(findings: Iterable[Finding]) -> int:
-    """How many machines with our label no book of ours knew."""
-    return sum(isinstance(finding, Unknown) for finding in findings)
 
 
 def _doubtful(finding: Finding) -> CloudRef | None:

@@ -45,10 +45,6 @@ class Rounds:
     def due(self, now: float) -> list[CloudName]:
         return [name for name, every in self._every.items() if now - self._last[name] >= every.total_seconds()]
 
-    def begin(self, name: CloudName) -> None:
-        """Its listing is asked for now, which answers every doubt so far."""
-        self._board.trust(name)
-
     def end(self, name: CloudName, now: float) -> None:
         """One that takes long to answer is left in peace for as long as another."""
         self._last[name] = now

@@ -74,7 +74,8 @@ def once_given_up(
     for each in live:
         reserved = max(each.reserved - each.booked, 0)
         at_least = -reserved if each.is_over or each.id == row.id else 0
-        more = max(price_of(each.price, alone_for(each)) - reserved, at_least)
+        last = price_of(each.price, alone_for(each)) if each.ended_at is None else 0  # its cloud has agreed
+        more = max(last - reserved, at_least)
         of_all += more
         of_person += more if each.user == row.user else 0
     return Spent(

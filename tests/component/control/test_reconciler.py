@@ -10,6 +10,8 @@ import pytest
 
 from orchestrator.api import JobRequest
 from orchestrator.control.moves import end_instance
+from orchestrator.control.reconciler import WRITES
+from orchestrator.control.rounds import ENDING
 from orchestrator.domain.errors import CloudUnavailable, RequestError
 from orchestrator.domain.ids import CloudRef, InstallationId, InstanceId, launch_key
 from orchestrator.domain.instance import EndReason, InstanceState
@@ -28,6 +30,15 @@ def watching(folder: Path, story: Callable[[Watch], Awaitable[None]]) -> None:
     async def world() -> None:
         async with a_watch(folder) as watch:
             await story(watch)
+
+    virtual_time.run(world())
+
+
+def watching_on_a_disk(folder: Path, story: Callable[[Watch, Disk], Awaitable[None]]) -> None:
+    async def world() -> None:
+        disk = Disk()
+        async with a_watch(folder, before_statement=disk.before_statement) as watch:
+            await story(watch, disk)
 
     virtual_time.run(world())
 
@@ -270,12 +281,23 @@ def test_an_end_is_written_down_at_once_by_a_database_that_was_busy(tmp_path: Pa
         assert disk.refusals == 0
         assert [row.ended_at for row in await watch.rows()] == [watch.stage.clock.now()]
 
-    async def world() -> None:
-        disk = Disk()
-        async with a_watch(tmp_path, before_statement=disk.before_statement) as watch:
-            await story(watch, disk)
+    watching_on_a_disk(tmp_path, story)
 
-    virtual_time.run(world())
+
+def test_an_end_that_cannot_be_written_down_keeps_no_other_machine_alive(tmp_path: Path) -> None:
+    async def story(watch: Watch, disk: Disk) -> None:
+        await watch.machine(name="i1")
+        await watch.machine(name="i2")
+        async with watch.stage.shared.store.writing() as books:
+            for row in await books.instances.in_states(InstanceState.READY):
+                await end_instance(books, row, EndReason.IDLE, watch.stage.clock.now())
+        disk.refusals = WRITES
+        assert await watch.reconciler.step() == ENDING
+
+        assert watch.fleet.living == set()
+        assert sum(row.ended_at is None for row in await watch.rows()) == 1
+
+    watching_on_a_disk(tmp_path, story)
 
 
 def test_a_budget_holds_while_the_cloud_does_not_answer(tmp_path: Path) -> None:

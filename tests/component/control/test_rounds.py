@@ -54,7 +54,7 @@ def test_a_doubt_is_answered_by_one_listing() -> None:
     rounds.look([a_machine(InstanceState.READY)], is_wanted=False)
     assert rounds.due(2.0) == [VAST]
 
-    rounds.begin(VAST)
+    board.trust(VAST)
     rounds.end(VAST, 2.0)
     rounds.look([a_machine(InstanceState.READY)], is_wanted=False)
     assert rounds.due(59.9) == []
