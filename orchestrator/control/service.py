@@ -402,7 +402,10 @@ class Service(Orchestrator):
             log.warning("the machines cannot be given up yet: %s", error)
 
     def _ring(self) -> None:
+        """Somebody has done something by hand: what is shown to them next is to be as things are now."""
         wakeups = self._shared.wakeups
+        for cloud in self._shared.clouds:
+            self._shared.board.doubt(cloud)
         for wakeup in (
             wakeups.ends,
             wakeups.sessions,
