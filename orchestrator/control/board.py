@@ -121,7 +121,7 @@ class Board:
         self._clouds[cloud] = health
 
     def doubt(self, cloud: CloudName) -> None:
-        """A machine of ours there seems to be gone: its next listing is awaited."""
+        """What we know of our machines there may be wrong or old: its next listing is awaited."""
         self._doubted.add(cloud)
 
     def is_doubted(self, cloud: CloudName) -> bool:

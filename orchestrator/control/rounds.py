@@ -1,5 +1,5 @@
 """
-When each cloud is listed: every minute, and as soon as may be where a machine of ours is to go or is missed.
+When each cloud is listed: every minute, and as soon as may be where a machine is to go or what we know is in doubt.
 
 What happens at one cloud is no reason to list another: each has limits of its own on how often it may be asked.
 """

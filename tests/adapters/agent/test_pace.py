@@ -10,8 +10,7 @@ from orchestrator.payload.agent import Pace
 from tests.adapters.agent.conftest import Mirrors
 from tests.adapters.agent.machine import AgentMachine, Event
 
-SIZES = {"unet/big.safetensors": 12_000_000, "clip/less.safetensors": 5_000_000}
-BIG, LESS = SIZES
+BIG, SIZE = "unet/big.safetensors", 12_000_000
 EACH = 50_000
 """Bytes per second of one connection."""
 BEGIN, MOST = 16, 64
@@ -20,9 +19,8 @@ BEGIN, MOST = 16, 64
 @pytest.fixture(scope="module")
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("big")
-    for path, size in SIZES.items():
-        (folder / path).parent.mkdir()
-        (folder / path).write_bytes(random.Random(path).randbytes(size))
+    (folder / BIG).parent.mkdir()
+    (folder / BIG).write_bytes(random.Random(BIG).randbytes(SIZE))
     return folder
 
 
