@@ -3,8 +3,9 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.control.lookups import HISTORY
 from orchestrator.control.shared import Shared
-from orchestrator.control.views import HISTORY, prior_of
+from orchestrator.control.views import prior_of
 from orchestrator.domain.estimates import cold_start_left
 from orchestrator.domain.ids import InstanceId
 from orchestrator.domain.instance import Instance, InstanceState

@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from orchestrator.api import ColdStart, JobView, Succeeded
+from orchestrator.control.lookups import Lookups
 from orchestrator.control.shared import Shared
 from orchestrator.control.views import Views
 from orchestrator.domain.ids import JobId
 from orchestrator.domain.notices import Notice
-from orchestrator.ports.store import Books
 
 PACE = timedelta(milliseconds=100)
 """Between two rounds: progress is for people."""
@@ -71,25 +71,25 @@ class Newsroom:
         """Of everything that is unfinished, or ended without its person knowing, what looks different now."""
         views: list[JobView] = []
         async with self._shared.store.reading() as books:
-            watched = dict(await books.sessions.bridged())
+            look, watched = Lookups(books), dict(await books.sessions.bridged())
             for session in dict.fromkeys((*await books.sessions.busy(), *watched)):
-                scene = await self._views.scene(books, session)
+                scene = await self._views.scene(look, session)
                 jobs = scene.snapshot.jobs if scene else ()
-                views += [await self._views.job(books, job, scene) for job in jobs]
+                views += [await self._views.job(look, job, scene) for job in jobs]
                 if session in watched and (job := await books.jobs.get(watched[session])):
-                    views.append(await self._views.job(books, job, scene))
+                    views.append(await self._views.job(look, job, scene))
             ends = [job for job in await books.jobs.unacknowledged() if job.id not in watched.values()]
-            views += [await self._views.job(books, job, None) for job in ends]
-            views += await self._no_longer_watched(books, {view.id for view in views})
+            views += [await self._views.job(look, job, None) for job in ends]
+            views += await self._no_longer_watched(look, {view.id for view in views})
         changed = [view for view in views if self._is_news(view)]
         self._published = {view.id: view for view in views}
         return changed
 
-    async def _no_longer_watched(self, books: Books, seen: set[JobId]) -> list[JobView]:
+    async def _no_longer_watched(self, look: Lookups, seen: set[JobId]) -> list[JobView]:
         """Cards that showed a machine getting warm do so no more: that is told once."""
         gone = [view.id for view in self._published.values() if view.id not in seen and _is_warming(view)]
-        jobs = [await books.jobs.get(name) for name in gone]
-        return [await self._views.job(books, job, None) for job in jobs if job is not None and job.is_over]
+        jobs = [await look.books.jobs.get(name) for name in gone]
+        return [await self._views.job(look, job, None) for job in jobs if job is not None and job.is_over]
 
     def _is_news(self, view: JobView) -> bool:
         return self._published.get(view.id) != view

@@ -35,6 +35,7 @@ from orchestrator.control.decisions import decision_of
 from orchestrator.control.expecting import Expecting
 from orchestrator.control.health import runway
 from orchestrator.control.intake import DRAINING, Intake
+from orchestrator.control.lookups import Lookups
 from orchestrator.control.loras import Loras
 from orchestrator.control.moves import end_instance
 from orchestrator.control.newsroom import Newsroom
@@ -128,33 +129,34 @@ class Service(Orchestrator):
 
     async def _spent_on(self, books: Books, job: Job) -> Served:
         """What a job has cost until now: machines that were lost, the cold start, the time it was painted."""
-        now = self._shared.clock.now()
+        now, look = self._shared.clock.now(), Lookups(books)
         snapshot = await books.sessions.snapshot(job.session)
         machine = current_machine(snapshot) if snapshot else None
         if machine is not None and machine.state is not InstanceState.READY:
-            cost = MicroUsd(machine.cost(now) + await self._views.lost(books, job))
+            cost = MicroUsd(machine.cost(now) + await self._views.lost(look, job))
         elif machine is not None and job.started_at is not None:
-            cost = MicroUsd(price_of(machine.price, now - job.started_at) + await self._views.waited(books, job))
+            cost = MicroUsd(price_of(machine.price, now - job.started_at) + await self._views.waited(look, job))
         else:
-            cost = await self._views.waited(books, job)
+            cost = await self._views.waited(look, job)
         return Served(by="", seconds=(now - job.submitted_at).total_seconds(), cost=cost)
 
     async def job(self, job: JobId) -> JobView | None:
         async with self._shared.store.reading() as books:
             found = await books.jobs.get(job)
-            return None if found is None or found.forgotten_at else await self._view(books, found)
+            return None if found is None or found.forgotten_at else await self._view(Lookups(books), found)
 
     async def jobs(
         self, *, user: UserId | None = None, before: JobId | None = None, limit: int = 50
     ) -> tuple[JobView, ...]:
         async with self._shared.store.reading() as books:
             page = await books.jobs.page(user=user, before=before, limit=limit)
-            return tuple([await self._view(books, job) for job in page])
+            look = Lookups(books)
+            return tuple([await self._view(look, job) for job in page])
 
-    async def _view(self, books: Books, job: Job) -> JobView:
+    async def _view(self, look: Lookups, job: Job) -> JobView:
         if job.is_over and not job.bridge:
-            return await self._views.job(books, job, None)
-        return await self._views.job(books, job, await self._views.scene(books, job.session))
+            return await self._views.job(look, job, None)
+        return await self._views.job(look, job, await self._views.scene(look, job.session))
 
     async def why(self, job: JobId) -> Decision | None:
         async with self._shared.store.reading() as books:

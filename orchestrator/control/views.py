@@ -22,6 +22,7 @@ from orchestrator.api import (
     Trouble,
     Warming,
 )
+from orchestrator.control.lookups import Lookups
 from orchestrator.control.naming import variant_title, your_machine
 from orchestrator.control.shared import Shared
 from orchestrator.domain.errors import IllegalTransitionError
@@ -34,13 +35,9 @@ from orchestrator.domain.policy import keepalive
 from orchestrator.domain.session import ACTIVE, Session
 from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.domain.stages import OPTIONAL, Stage, StageState, Step
-from orchestrator.ports.store import Books
 
 NOT_LOST = BLAMELESS - {EndReason.OVERTAKEN}
 """Ends of machines whose cost no card has to show: their work was done, or nobody waited for it."""
-
-HISTORY = 20
-"""Machines whose stage times make the estimates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,20 +79,20 @@ class Views:
         self._shared = shared
         self._revisions = count(shared.epoch * 1_000_000)
 
-    async def scene(self, books: Books, session: SessionId) -> Scene | None:
-        snapshot = await books.sessions.snapshot(session)
+    async def scene(self, look: Lookups, session: SessionId) -> Scene | None:
+        snapshot = await look.books.sessions.snapshot(session)
         if snapshot is None:
             return None
         snapshot = self._shared.experience.seen(snapshot)
         now = self._shared.clock.now()
         since = min((job.submitted_at for job in snapshot.jobs), default=now)
-        given_up = await books.instances.given_up(session, since)
+        given_up = await look.given_up(session, since)
         machine = current_machine(snapshot)
         if machine is None or machine.state is InstanceState.READY:
             return Scene(snapshot=snapshot, given_up=given_up, stages={}, warmup=None, now=now)
         told = (machine, *given_up[-1:], *([snapshot.last_end] if snapshot.last_end else []))
-        stages = {name: await books.instances.stages(name) for name in dict.fromkeys(each.id for each in told)}
-        history = await books.instances.stage_seconds(machine.cloud, HISTORY) if machine.cloud else {}
+        stages = {name: await look.stages(name) for name in dict.fromkeys(each.id for each in told)}
+        history = await look.stage_seconds(machine.cloud) if machine.cloud else {}
         warmup = self._warmup(machine, stages[machine.id], history, now)
         return Scene(snapshot=snapshot, given_up=given_up, stages=stages, warmup=warmup, now=now)
 
@@ -110,16 +107,16 @@ class Views:
             late=self._late(machine, slow_step(stages, history, prior, now)),
         )
 
-    async def job(self, books: Books, job: Job, scene: Scene | None) -> JobView:
+    async def job(self, look: Lookups, job: Job, scene: Scene | None) -> JobView:
         """*scene* is needed for unfinished jobs, and for one whose person waits for a machine all the same."""
         status = self._status(job, scene)
-        waited_for = await self._waited_for(books, job)
+        waited_for = await self._waited_for(look, job)
         if isinstance(status, ColdStart):
             stages = status.stages
         elif isinstance(status, Succeeded) and status.warming is not None:
             stages = status.warming.stages
         else:
-            stages = await books.instances.stages(waited_for.id) if waited_for else ()
+            stages = await look.stages(waited_for.id) if waited_for else ()
         return JobView(
             id=job.id,
             user=job.user,
@@ -133,27 +130,27 @@ class Views:
             ended_at=job.ended_at,
             status=status,
             stages=stages,
-            cost=_cost(status, waited=_cold_start_cost(waited_for), lost=await self.lost(books, job, scene)),
+            cost=_cost(status, waited=_cold_start_cost(waited_for), lost=await self.lost(look, job, scene)),
             acknowledged=job.acknowledged_at is not None,
             revision=next(self._revisions),
         )
 
-    async def waited(self, books: Books, job: Job) -> MicroUsd:
+    async def waited(self, look: Lookups, job: Job) -> MicroUsd:
         """What it cost until a machine was ready for *job*: those that were lost, and the cold start of its own."""
-        return MicroUsd(_cold_start_cost(await self._waited_for(books, job)) + await self.lost(books, job))
+        return MicroUsd(_cold_start_cost(await self._waited_for(look, job)) + await self.lost(look, job))
 
-    async def lost(self, books: Books, job: Job, scene: Scene | None = None) -> MicroUsd:
+    async def lost(self, look: Lookups, job: Job, scene: Scene | None = None) -> MicroUsd:
         """What the machines cost that were ordered, and lost between the submission of *job* and its end."""
-        given_up = scene.given_up if scene else await books.instances.given_up(job.session, job.submitted_at)
+        given_up = scene.given_up if scene else await look.given_up(job.session, job.submitted_at)
         until = job.ended_at or self._shared.clock.now()
         lost = [machine for machine in lived_through(given_up, job) if machine.end_reason not in NOT_LOST]
         return MicroUsd(sum(_share(machine, job, until) for machine in lost))
 
-    async def _waited_for(self, books: Books, job: Job) -> Instance | None:
+    async def _waited_for(self, look: Lookups, job: Job) -> Instance | None:
         """The machine of this job, if its cold start was this job's."""
         if job.instance is None:
             return None
-        instance = await books.instances.get(job.instance)
+        instance = await look.machine(job.instance)
         if instance is None or instance.ready_at is None:
             return None
         return None if _is_warm_already(instance, job) else instance

@@ -68,7 +68,7 @@ MUTANTS = (
         invariant="lost",
         why="ends that nobody was told of are told no more after a restart",
         file="orchestrator/control/newsroom.py",
-        before="views += [await self._views.job(books, job, None) for job in ends]",
+        before="views += [await self._views.job(look, job, None) for job in ends]",
         after="pass",
         seed=1,
     ),
