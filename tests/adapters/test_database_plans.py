@@ -38,6 +38,7 @@ WHOLE_INDEX = {
     "sessions.NOT_CLOSED": "session_not_closed",
     "sessions.BUSY": "job_unfinished",
     "sessions.BRIDGED": "session_bridged",
+    "instances.LIVE": "instance_reserved",
     "instances.STAGE_TIMES": "ready",  # the few machines that its inner query has chosen
     "instances.START_TIMES": "ready",  # the same
     "ledger.RESERVED": "instance_reserved",

@@ -598,11 +598,14 @@ class TestInstances:
             an_instance("i3", state=InstanceState.BOOTING),
             an_instance("i2", state=InstanceState.READY),
             an_instance("i0"),
+            an_instance("i4", state=InstanceState.TERMINATED, created_at=NOW - seconds(1)),
         )
 
         async with store.reading() as books:
             found = await books.instances.in_states(InstanceState.READY, InstanceState.BOOTING)
             assert names(found) == ["i2", "i3", "i1"]
+            found = await books.instances.in_states(InstanceState.READY, InstanceState.TERMINATED)
+            assert names(found) == ["i4", "i2", "i1"]
             assert await books.instances.in_states() == ()
 
     async def test_of_cloud_are_those_that_may_exist_there(self, store: Store) -> None:
