@@ -193,6 +193,6 @@ async def test_mirror_whose_certificate_nobody_trusts_gets_nothing_done(
     await secure.add()
     await bare_machine.start()
 
-    failed = await bare_machine.last(by_two(secure.chunked(UNET)) | {"no_progress_s": 3})
+    failed = await bare_machine.last(by_two(secure.chunked(UNET)) | {"no_progress_s": 8})
 
     assert (failed["code"], "certificate verify failed" in failed["detail"]) == ("no_progress", True)
