@@ -7,10 +7,11 @@ process: nothing is cancelled, nothing is cleaned up.
 
 import asyncio
 import contextlib
+import gc
 import heapq
 import itertools
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -154,6 +155,22 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def _write_to_self(self) -> None:
         """Nobody else could wake this loop."""
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """
+    Keep Python's collector out: it closes generators that were left in circles, which are steps of the loop.
+
+    When it runs depends on all that the process did before, other worlds included, and not on the seed.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _close_quietly(task: SimTask) -> None:

@@ -33,7 +33,7 @@ from orchestrator.sim.blobs import SimBlobs
 from orchestrator.sim.inference import SimInference
 from orchestrator.sim.invariants import Violation, Watch
 from orchestrator.sim.life import Life, Rules, Surroundings
-from orchestrator.sim.loop import Killed, SimLoop
+from orchestrator.sim.loop import Killed, SimLoop, uncollected
 from orchestrator.sim.machine import SimMachine
 from orchestrator.sim.market import SimMarket
 from orchestrator.sim.names import SimIds, SimWall
@@ -226,8 +226,9 @@ class World:
             account.admit_strangers()
         self.timeline.after(MINUTE, self._each_minute)
         self._arrange_faults()
-        while not self._is_over:
-            self._one_life()
+        with uncollected():
+            while not self._is_over:
+                self._one_life()
         self.watch.at_end()
         return self._result()
 

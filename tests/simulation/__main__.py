@@ -3,7 +3,6 @@ Many worlds, one a seed: ``make simulate SEEDS=5000``; ``make simulate SEED=17``
 """
 
 import argparse
-import gc
 import json
 import sys
 import time
@@ -17,11 +16,7 @@ from tests.simulation.report import Report, summary, told_failure
 EACH_TAKES = 4
 """Worlds that a process is given at once; few, so that a failing one is told soon."""
 
-
-def collect_rarely() -> None:
-    """Worlds leave little garbage in circles; looking for it as often as usual takes a twentieth of their time."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+TELL_EVERY = 250
 
 
 def measured(seed: int) -> tuple[Result, float]:
@@ -34,7 +29,7 @@ def _played(seeds: range, processes: int) -> Iterator[tuple[Result, float]]:
     if processes == 1:
         yield from map(measured, seeds)
         return
-    with ProcessPoolExecutor(max_workers=processes, initializer=collect_rarely) as pool:
+    with ProcessPoolExecutor(max_workers=processes) as pool:
         yield from pool.map(measured, seeds, chunksize=EACH_TAKES)
 
 
@@ -58,11 +53,18 @@ def run_many(seeds: range, *, processes: int, as_json: bool) -> int:
         report.add(result, cpu_s=cpu_s)
         if result.violations:
             print(told_failure(result), file=sys.stderr, flush=True)
-        elif sys.stderr.isatty():
-            print(f"\r{report.everything.worlds} of {len(seeds)} worlds", end="\r", file=sys.stderr, flush=True)
+        _tell_how_far(report.everything.worlds, len(seeds), time.monotonic() - began)
     wall_s = time.monotonic() - began
     print(json.dumps(report.as_json(wall_s=wall_s)) if as_json else summary(report, wall_s=wall_s))
     return int(bool(report.bad))
+
+
+def _tell_how_far(worlds: int, of: int, seconds: float) -> None:
+    """On one line of a terminal; in a file a line now and then, since a run may take an hour."""
+    if sys.stderr.isatty():
+        print(f"\r{worlds} of {of} worlds", end="\r", file=sys.stderr, flush=True)
+    elif worlds % TELL_EVERY == 0:
+        print(f"{worlds} of {of} worlds after {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
 def main() -> int:

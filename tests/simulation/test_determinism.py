@@ -1,5 +1,6 @@
 """The same seed gives the same world, byte for byte, in whatever process."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from orchestrator.faults import WorldFault
 from orchestrator.sim import weather
+from tests.simulation.play import play
 
 CRASHES = {WorldFault.CRASH, WorldFault.CRASH_TWICE, WorldFault.CRASH_IN_RECOVERY, WorldFault.DOWN_FOR_HOURS}
 CRASHING = [seed for seed in range(1, 200) if len(weather.draw(seed, 1.0).faults & CRASHES) > 1][:2]
@@ -38,6 +40,20 @@ def test_two_processes_with_other_hashes_tell_the_same_world(seed: int) -> None:
 
     assert len(one.splitlines()) > 200
     assert sha256(one).digest() == sha256(other).digest(), first_difference(one, other)
+
+
+@pytest.mark.timeout(300)
+def test_when_python_collects_its_garbage_changes_no_step() -> None:
+    """In this world a mirror breaks off: generators are left in circles, and closing them takes steps."""
+    often, usual = (60, 5, 5), gc.get_threshold()
+    try:
+        one = play(4)
+        gc.set_threshold(*often)
+        other = play(4)
+    finally:
+        gc.set_threshold(*usual)
+
+    assert (one.steps, one.log) == (other.steps, other.log)
 
 
 def test_a_world_that_crashes_is_among_them() -> None:
