@@ -71,14 +71,15 @@ class Newsroom:
         """Of everything that is unfinished, or ended without its person knowing, what looks different now."""
         views: list[JobView] = []
         async with self._shared.store.reading() as books:
-            look, watched = Lookups(books), dict(await books.sessions.bridged())
+            look, watched = Lookups(books), {job.session: job for job in await books.sessions.bridged()}
             for session in dict.fromkeys((*await books.sessions.busy(), *watched)):
                 scene = await self._views.scene(look, session)
                 jobs = scene.snapshot.jobs if scene else ()
                 views += [await self._views.job(look, job, scene) for job in jobs]
-                if session in watched and (job := await books.jobs.get(watched[session])):
-                    views.append(await self._views.job(look, job, scene))
-            ends = [job for job in await books.jobs.unacknowledged() if job.id not in watched.values()]
+                if session in watched:
+                    views.append(await self._views.job(look, watched[session], scene))
+            shown = {job.id for job in watched.values()}
+            ends = [job for job in await books.jobs.unacknowledged() if job.id not in shown]
             views += [await self._views.job(look, job, None) for job in ends]
             views += await self._no_longer_watched(look, {view.id for view in views})
         changed = [view for view in views if self._is_news(view)]

@@ -159,8 +159,8 @@ class Sessions(Protocol):
         """Those with an unfinished job."""
         ...
 
-    async def bridged(self) -> tuple[tuple[SessionId, JobId], ...]:
-        """Those not CLOSED that wait for a machine beside a picture that an API made, with its job."""
+    async def bridged(self) -> tuple[Job, ...]:
+        """Jobs whose picture an API made, and beside which a session that is not CLOSED waits for its machine."""
         ...
 
     async def due(self, now: datetime, limit: int) -> tuple[Session, ...]:

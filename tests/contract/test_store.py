@@ -272,11 +272,13 @@ class TestJobs:
         self, store: Store
     ) -> None:
         waiting, closed = a_session(bridged_job=JobId("j1")), a_session("s2", user=BOB, bridged_job=JobId("j2"))
+        painted, told = a_job("j1"), a_job("j2", user=BOB, session=SessionId("s2"))
         await put(store, waiting, replace(closed, state=SessionState.CLOSED), a_session("s3", user=UserId("web:cyd")))
+        await put(store, painted, told)
 
         async with store.reading() as books:
             assert await books.sessions.get(SessionId("s1")) == waiting
-            assert await books.sessions.bridged() == (("s1", "j1"),)
+            assert await books.sessions.bridged() == (painted,)
 
     async def test_a_job_that_runs_over_a_bridge_does_not_keep_the_machine_busy(self, store: Store) -> None:
         machine = an_instance(state=InstanceState.READY, ready_at=NOW)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.adapters.database.database import Rows, Statement, Transaction
-from orchestrator.adapters.database.instance_rows import instance_from
+from orchestrator.adapters.database.instance_rows import read_instance
 from orchestrator.adapters.database.moves import Chronicle
 from orchestrator.adapters.database.rows import JOB_COLUMNS, event_from, from_micros, job_from, job_row, to_micros
 from orchestrator.adapters.database.statements import change_row, compare_and_set, insert_into, record
@@ -126,7 +126,7 @@ class SqlJobs(Jobs):
         )
         pairs: dict[JobId, tuple[Job, Instance]] = {}
         for job_columns, instance_columns in zip(jobs, instances, strict=True):
-            pairs.setdefault(job_columns["id"], (job_from(job_columns), instance_from(instance_columns)))
+            pairs.setdefault(job_columns["id"], (job_from(job_columns), read_instance(instance_columns)))
         return tuple(pairs.values())
 
     async def bridgeable(self, limit: int) -> tuple[Job, ...]:

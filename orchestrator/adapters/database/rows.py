@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from orchestrator.adapters.database.database import Row, SqlValue
@@ -141,6 +142,16 @@ def session_from(row: Row) -> Session:
         idle_since=time_or_none(row["idle_since"]),
         bridged_job=None if row["bridged_job"] is None else JobId(row["bridged_job"]),
     )
+
+
+@lru_cache(maxsize=128)
+def read_session(row: Row) -> Session:
+    """
+    The same for a row of SQLite's own, which is compared by all that is in it; most are read again unchanged.
+
+    Not so for jobs: words that a person had forgotten would stay in memory.
+    """
+    return session_from(row)
 
 
 def job_row(job: Job) -> SqlRow:

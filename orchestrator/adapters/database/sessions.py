@@ -10,13 +10,14 @@ from orchestrator.adapters.database.moves import Chronicle
 from orchestrator.adapters.database.rows import (
     SESSION_COLUMNS,
     job_from,
-    session_from,
+    read_session,
     session_row,
     time_or_none,
     to_micros,
 )
 from orchestrator.adapters.database.statements import change_row, compare_and_set, insert_into, record
-from orchestrator.domain.ids import JobId, SessionId, UserId
+from orchestrator.domain.ids import SessionId, UserId
+from orchestrator.domain.job import Job
 from orchestrator.domain.session import Session
 from orchestrator.domain.snapshot import SessionSnapshot
 from orchestrator.ports.clock import Clock
@@ -28,7 +29,11 @@ GET = "SELECT * FROM session WHERE id = :session"
 ACTIVE_OF = "SELECT * FROM session WHERE user_id = :user AND state IN ('OPEN', 'WARMING', 'WARM')"
 NOT_CLOSED = "SELECT * FROM session WHERE state <> 'CLOSED' ORDER BY opened_at, id"
 BUSY = "SELECT DISTINCT session_id FROM job WHERE state IN ('QUEUED', 'RUNNING') ORDER BY session_id"
-BRIDGED = "SELECT id, bridged_job FROM session WHERE bridged_job IS NOT NULL AND state <> 'CLOSED' ORDER BY id"
+BRIDGED = """
+    SELECT job.* FROM session JOIN job ON job.id = session.bridged_job
+    WHERE session.bridged_job IS NOT NULL AND session.state <> 'CLOSED'
+    ORDER BY session.id
+"""
 DUE = "SELECT * FROM session WHERE state <> 'CLOSED' AND due_at <= :now ORDER BY due_at, id LIMIT :limit"
 NEXT_DUE = "SELECT MIN(due_at) AS at FROM session WHERE state <> 'CLOSED'"
 TOUCH = "UPDATE session SET due_at = :due_at WHERE id = :id AND (due_at IS NULL OR due_at > :due_at)"
@@ -58,9 +63,8 @@ class SqlSessions(Sessions):
     async def not_closed(self) -> tuple[Session, ...]:
         return _all(await self._sql.rows(NOT_CLOSED))
 
-    async def bridged(self) -> tuple[tuple[SessionId, JobId], ...]:
-        rows = await self._sql.rows(BRIDGED)
-        return tuple((SessionId(row["id"]), JobId(row["bridged_job"])) for row in rows)
+    async def bridged(self) -> tuple[Job, ...]:
+        return tuple(job_from(row) for row in await self._sql.rows(BRIDGED))
 
     async def busy(self) -> tuple[SessionId, ...]:
         return tuple(SessionId(row["session_id"]) for row in await self._sql.rows(BUSY))
@@ -86,7 +90,7 @@ class SqlSessions(Sessions):
             return None
         unfinished, live, ended = rest
         return SessionSnapshot(
-            session=session_from(found[0]),
+            session=read_session(found[0]),
             jobs=tuple(job_from(row) for row in unfinished),
             instances=tuple(read_instance(row) for row in live),
             last_end=read_instance(ended[0]) if ended else None,
@@ -94,8 +98,8 @@ class SqlSessions(Sessions):
 
 
 def _first(rows: Rows) -> Session | None:
-    return session_from(rows[0]) if rows else None
+    return read_session(rows[0]) if rows else None
 
 
 def _all(rows: Rows) -> tuple[Session, ...]:
-    return tuple(session_from(row) for row in rows)
+    return tuple(read_session(row) for row in rows)
