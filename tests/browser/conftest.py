@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.fake_bot import FakeBot
 
@@ -24,11 +24,15 @@ SCREENSHOTS = Path(__file__).parents[2] / "var" / "screenshots"
 DESKTOP = (1280, 860)
 PHONE = (390, 844)
 
+LIMIT_MS = 20_000
+"""For whatever a test waits for on a page: on a loaded computer it takes seconds to paint and show one picture."""
+
 OpenPage = Callable[..., Awaitable[Page]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
+    expect.set_options(timeout=LIMIT_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
         yield browser
@@ -65,7 +69,7 @@ async def open_page(chromium: Browser, address: str) -> AsyncIterator[OpenPage]:
         )
         contexts.append(context)
         page = await context.new_page()
-        page.set_default_timeout(8000)
+        page.set_default_timeout(LIMIT_MS)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on(
             "console",
