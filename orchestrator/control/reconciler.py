@@ -244,6 +244,8 @@ class Reconciler:
             unlisted = {row.id: self._sightings.listed_at(row) for row in rows if row.ref not in by_ref}
             await note_listing(books, name, asked_at, unknown=unknown, unlisted=unlisted)
             await note_cloud(books, name, self._shared.board.cloud(name))
+        if any(row.ref and row.ref not in by_ref and row.state_since > asked_at for row in rows):
+            self._shared.board.doubt(name)  # it moved meanwhile: this listing says nothing of it, the next one may
         del self._untaken[name]
         health = self._shared.board.cloud(name)
         self._shared.board.put_cloud(name, replace(health, unknown_machines=unknown, listed_at=asked_at))

@@ -51,6 +51,7 @@ ONCE_FAILED: Mapping[int, str] = {
     2600: "a machine that was not needed any more was ended before anybody had seen what it costs",
     3671: "an old listing opened the bill of a machine again that had ended, while nobody could be asked about it",
     3873: "machines of a cloud that did not answer were ended at 1.2 times the cap, and cost ten minutes more",
+    1776: "a listing that came too soon to say that a machine had gone was followed by none for a minute",
     5004: "a listing that had lacked a machine was believed though it had painted since; "
     "where a card was that a busy database did not take was never written down, and its pictures were posted again",
 }

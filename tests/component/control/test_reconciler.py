@@ -266,6 +266,29 @@ def test_a_machine_that_ended_itself_while_we_were_away_is_not_booked_until_toda
     watching(tmp_path, story)
 
 
+def test_a_machine_that_goes_while_it_moves_on_is_missed_by_the_next_listing_and_not_a_minute_later(
+    tmp_path: Path,
+) -> None:
+    """A listing that was asked for before a row moved says nothing of it; until the next one it is booked."""
+
+    async def story(watch: Watch) -> None:
+        ref = await watch.machine(InstanceState.PREPARING)
+        await watch.rounds(2 * MINUTE)
+        now = watch.fleet.ended[ref] = watch.stage.clock.now()
+        (row,) = await watch.rows()
+        async with watch.stage.shared.store.writing() as books:
+            moved = replace(row, state_since=now + timedelta(milliseconds=1))  # while the cloud was answering
+            await books.instances.change(row, moved, reason="test")
+        watch.stage.shared.board.doubt(VAST)
+        assert await watch.reconciler.step() == ENDING
+
+        await watch.rounds(2 * ENDING, every=ENDING)
+        await watch.rounds(3 * MINUTE)
+        assert await watch.booked() == pytest.approx(watch.fleet.bill(), abs=price_of(PRICE, ENDING))
+
+    watching(tmp_path, story)
+
+
 def test_an_end_is_written_down_at_once_by_a_database_that_was_busy(tmp_path: Path) -> None:
     """The process may be killed before its next round, and nobody else knows when the machine ended."""
 
