@@ -61,7 +61,7 @@ class Scene:
     What the views of one session's jobs are built from, read in one transaction.
 
     Attributes:
-        given_up: Machines that were ordered and given up since the oldest unfinished job was submitted.
+        given_up: At least the machines that were ordered and given up since the oldest unfinished job was submitted.
         stages: Of the machine that warms up, and of those that were given up last before it.
     """
 
@@ -130,7 +130,7 @@ class Views:
             ended_at=job.ended_at,
             status=status,
             stages=stages,
-            cost=_cost(status, waited=_cold_start_cost(waited_for), lost=await self.lost(look, job, scene)),
+            cost=_cost(status, waited=_cold_start_cost(waited_for), lost=await self.lost(look, job)),
             acknowledged=job.acknowledged_at is not None,
             revision=next(self._revisions),
         )
@@ -139,9 +139,9 @@ class Views:
         """What it cost until a machine was ready for *job*: those that were lost, and the cold start of its own."""
         return MicroUsd(_cold_start_cost(await self._waited_for(look, job)) + await self.lost(look, job))
 
-    async def lost(self, look: Lookups, job: Job, scene: Scene | None = None) -> MicroUsd:
+    async def lost(self, look: Lookups, job: Job) -> MicroUsd:
         """What the machines cost that were ordered, and lost between the submission of *job* and its end."""
-        given_up = scene.given_up if scene else await look.given_up(job.session, job.submitted_at)
+        given_up = await look.given_up(job.session, job.submitted_at)
         until = job.ended_at or self._shared.clock.now()
         lost = [machine for machine in lived_through(given_up, job) if machine.end_reason not in NOT_LOST]
         return MicroUsd(sum(_share(machine, job, until) for machine in lost))

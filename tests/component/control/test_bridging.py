@@ -20,7 +20,7 @@ from orchestrator.control.runner import Runner
 from orchestrator.domain.errors import InferenceError, InferenceFailed, PictureFiltered
 from orchestrator.domain.inference import Capabilities, Price
 from orchestrator.domain.job import Job, JobState, Preference
-from orchestrator.domain.money import MicroUsd
+from orchestrator.domain.money import MicroUsd, price_of
 from orchestrator.domain.policy.auto import Auto
 from orchestrator.domain.policy.renting import FirstUser, RentingPolicy
 from orchestrator.ports.inference import Attempt, InferenceApi, Made
@@ -31,6 +31,7 @@ from tests.contract.samples import ADA
 
 PRICE = MicroUsd(3_000)
 TAKES_S = 5.0
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,3 +155,22 @@ async def behind(folder: Path, first: int) -> list[str]:
 @pytest.mark.parametrize(("first", "by"), [(1, ""), (10, "quick")])
 async def test_behind_a_long_queue_an_api_makes_it_for_who_waits(tmp_path: Path, first: int, by: str) -> None:
     assert await behind(tmp_path, first) == [by, ""]
+
+
+async def test_a_machine_that_was_lost_before_the_picture_is_in_its_cost_while_the_next_one_gets_warm(
+    tmp_path: Path,
+) -> None:
+    async with a_stage(tmp_path, bridge=Quick(), policy=FirstUser(idle_timeout=IDLE)) as stage:
+        job = await stage.ask()
+        lost = await stage.order()
+        await stage.look(3 * MINUTE)
+        await stage.lose(lost)
+        async with asyncio.TaskGroup() as group:
+            await a_dispatcher(stage, tmp_path, group).step()
+        await stage.look(MINUTE)
+        await stage.order()
+
+        view = await stage.view(job)
+        assert isinstance(view.status, Succeeded)
+        assert view.status.warming is not None
+        assert view.cost == view.status.served.cost + price_of(lost.price, 3 * MINUTE)
