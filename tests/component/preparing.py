@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from aiohttp.test_utils import BaseTestServer, TestServer
+from yarl import URL
 
 from orchestrator.adapters.comfyui import ComfyUiConnector
 from orchestrator.adapters.system import RandomIds, SystemClock
@@ -16,17 +17,18 @@ from orchestrator.control.ahead import Waiting, nobody
 from orchestrator.control.prepare_limits import PrepareLimits
 from orchestrator.control.preparer import Prepared, Preparer
 from orchestrator.domain.stages import Stage, StageState, Step
-from orchestrator.domain.workflows import ModelFile, Workflow
+from orchestrator.domain.workflows import ModelFile, Workflow, is_text_encoder
 from orchestrator.ports.host import Host
 from orchestrator.ports.workflows import WorkflowCatalog
 from orchestrator.sandbox.image import install_comfyui
-from orchestrator.sandbox.mirror import MIRROR_FAULTS, MirrorFault, MirrorFaults, mirror_app
+from orchestrator.sandbox.mirror import MIRROR_FAULTS, Bucket, MirrorFault, MirrorFaults, mirror_app
 from orchestrator.sandbox.models import make_models
 from tests.contract.machines import Machine, sandbox_machine
 
 PACKAGE = Path(__file__).parents[2] / "orchestrator"
 AGENT_SOURCE = (PACKAGE / "payload" / "agent.py").read_bytes()
 FAST = 2**31
+TRICKLE = 100_000
 LIMITS = PrepareLimits(
     agent=timedelta(seconds=20),
     install=timedelta(seconds=60),
@@ -51,11 +53,13 @@ class Stagehand:
     Everything around one preparation.
 
     Attributes:
+        models: The folder of the mirror's files.
         told: Every stage that was reported, in order.
         fault_file: What the painter suffers from: ``oom``, ``hangs`` or ``dies``.
     """
 
     machine: Machine
+    models: Path
     mirror_faults: MirrorFaults
     workflow: Workflow
     fault_file: Path
@@ -127,10 +131,31 @@ async def stagehand(
         await asyncio.to_thread(install_comfyui, machine.programs, settings=pace)
         yield Stagehand(
             machine=machine,
+            models=models,
             mirror_faults=app[MIRROR_FAULTS],
             workflow=served_by(mirror, models, workflow),
             fault_file=fault_file,
         )
+
+
+@asynccontextmanager
+async def models_that_wait_for(stage: Stagehand, step: Step) -> AsyncIterator[None]:
+    """Have all models but the text encoders trickle until that step is done: they are not there before, at any load."""
+    wire = Bucket(TRICKLE)
+
+    def hurry(told: Stage) -> None:
+        if told.step is step and told.state is StageState.DONE:
+            wire.rate, wire.free_at = FAST, 0.0
+
+    app = mirror_app(stage.models, bytes_per_s=FAST, bytes_per_s_per_connection=FAST, wire=wire)
+    async with TestServer(app) as server:
+
+        def elsewhere(file: ModelFile) -> ModelFile:
+            return replace(file, urls=(str(server.make_url(URL(file.urls[0]).path)),))
+
+        stage.workflow = stage.workflow.with_files(lambda file: file if is_text_encoder(file.path) else elsewhere(file))
+        stage.on_stage = hurry
+        yield
 
 
 def served_by(mirror: BaseTestServer, models: Path, name: str) -> Workflow:

@@ -20,17 +20,16 @@ from orchestrator.domain.workflows import check_values, encoding_graph, fill
 from orchestrator.ports.host import Host
 from orchestrator.sandbox.mirror import mirror_app
 from orchestrator.sandbox.models import make_models
-from tests.component.preparing import FAST, Stagehand, stagehand
+from tests.component.preparing import FAST, Stagehand, models_that_wait_for, stagehand
 from tests.contract.samples import a_job
 
-SLOWLY = 4_000_000
 SOON = timedelta(seconds=5)
 
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stagehand]:
     make_models(tmp_path / "models")
-    async with stagehand(tmp_path, tmp_path / "models", bytes_per_s=SLOWLY) as stage:
+    async with stagehand(tmp_path, tmp_path / "models") as stage:
         yield stage
 
 
@@ -63,7 +62,8 @@ async def test_prompt_is_encoded_while_the_larger_models_come_and_not_again_for_
     stage: Stagehand, host: Host
 ) -> None:
     job = job_of(stage)
-    prepared = await stage.prepare(host, waiting=with_waiting(job))
+    async with models_that_wait_for(stage, Step.ENCODE):
+        prepared = await stage.prepare(host, waiting=with_waiting(job))
 
     encoded, models = stage.last(Step.ENCODE), stage.last(Step.MODELS)
     assert encoded.state is StageState.DONE
@@ -115,9 +115,9 @@ def let_comfyui_wait_for(stage: Stagehand, path: str) -> None:
     comfyui.chmod(0o755)
 
 
-async def test_lora_of_who_waits_is_fetched_beside_the_models(stage: Stagehand, host: Host, tmp_path: Path) -> None:
-    elsewhere = mirror_app(tmp_path / "models", bytes_per_s=FAST, bytes_per_s_per_connection=FAST)
-    async with TestServer(elsewhere) as server:
+async def test_lora_of_who_waits_is_fetched_beside_the_models(stage: Stagehand, host: Host) -> None:
+    elsewhere = mirror_app(stage.models, bytes_per_s=FAST, bytes_per_s_per_connection=FAST)
+    async with TestServer(elsewhere) as server, models_that_wait_for(stage, Step.LORA):
         own = lora_at(stage, str(server.make_url(URL(lora_at(stage).url).path)))
         let_comfyui_wait_for(stage, own.path)
 

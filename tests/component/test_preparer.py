@@ -31,7 +31,7 @@ from orchestrator.sandbox.image import install_programs
 from orchestrator.sandbox.mirror import MirrorFault
 from orchestrator.sandbox.models import make_models
 from tests.adapters.agent.test_install import git
-from tests.component.preparing import AGENT_SOURCE, LIMITS, Stagehand, stagehand
+from tests.component.preparing import AGENT_SOURCE, LIMITS, Stagehand, models_that_wait_for, stagehand
 
 STEPS = (Step.AGENT, Step.COMFYUI, Step.MODELS, Step.SMOKE)
 INSTALLED = (Step.CLONE, Step.TORCH, Step.REQUIREMENTS)
@@ -134,12 +134,11 @@ async def test_downloads_are_told_in_bytes_that_only_grow(slow_stage: Stagehand)
     assert ROUGHLY_THREE_SECONDS / 4 < told[-1].rate_bps < 2 * ROUGHLY_THREE_SECONDS  # what it was measured at
 
 
-async def test_comfyui_starts_while_the_models_come(slow_stage: Stagehand) -> None:
-    host = await slow_stage.login()
-    await slow_stage.prepare(host)
-    await host.close()
+async def test_comfyui_starts_while_the_models_come(stage: Stagehand, host: Host) -> None:
+    async with models_that_wait_for(stage, Step.COMFYUI):
+        await stage.prepare(host)
 
-    comfyui, models = slow_stage.last(Step.COMFYUI), slow_stage.last(Step.MODELS)
+    comfyui, models = stage.last(Step.COMFYUI), stage.last(Step.MODELS)
     assert comfyui.ended_at is not None
     assert models.ended_at is not None
     assert models.started_at is not None
