@@ -35,8 +35,6 @@ class Stuck(Exception):
 class SimTask(asyncio.Task[Any]):
     """Hashed by a running number, so that sets of tasks have the same order in every run."""
 
-    _numbers = itertools.count()
-
     def __init__(self, coro: Coroutine[Any, Any, Any], *, number: int, **options: Any) -> None:
         self._number = number
         super().__init__(coro, **options)
@@ -105,10 +103,8 @@ class SimLoop(asyncio.BaseEventLoop):
     def run_in_executor(self, *_: Any) -> Any:  # type: ignore[override]
         raise RuntimeError("there are no threads in a simulated world")
 
-    def _new_task(
-        self, loop: asyncio.AbstractEventLoop, coro: Any, *, context: Context | None = None
-    ) -> asyncio.Task[Any]:
-        task = SimTask(coro, number=next(self._numbers), loop=loop, context=context)
+    def _new_task(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        task = SimTask(coro, number=next(self._numbers), loop=loop, **options)  # since Python 3.14 with a name, too
         self._tasks.append(task)
         if len(self._tasks) > 2000:
             self._tasks = [each for each in self._tasks if not each.done()]
