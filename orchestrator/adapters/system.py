@@ -72,8 +72,13 @@ class SystemClock(Clock):
     def mark(self) -> Mark:
         return Mark(at=self.now(), boot=self._boot, steady=self._steady())
 
+    def date_of(self, mark: Mark) -> datetime:
+        if not self._can_count_from(mark):
+            return mark.at
+        return self._began + timedelta(seconds=mark.steady - self._since)
+
     def go_on_from(self, mark: Mark) -> None:
-        if mark.boot and mark.boot == self._boot:
+        if self._can_count_from(mark):
             began, since = mark.at, mark.steady
         else:
             began, since = max(mark.at, self.now()), self._steady()
@@ -82,6 +87,9 @@ class SystemClock(Clock):
         wrong_by = before - self.now()
         if abs(wrong_by) > WORTH_TELLING:
             log.warning("the computer's clock was set by %.0f s; not followed yet", wrong_by.total_seconds())
+
+    def _can_count_from(self, mark: Mark) -> bool:
+        return bool(mark.boot) and mark.boot == self._boot
 
 
 class RandomIds(Ids):

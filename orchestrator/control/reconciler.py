@@ -43,6 +43,7 @@ from orchestrator.domain.instance import ORDERED, EndReason, Instance, InstanceS
 from orchestrator.domain.money import MicroUsd
 from orchestrator.domain.offer import is_dearer
 from orchestrator.domain.policy.spend import UNCAPPED, Caps, broken_cap, once_given_up
+from orchestrator.ports.clock import Mark
 from orchestrator.ports.cloud import CloudProvider, Rental
 from orchestrator.ports.store import Books
 
@@ -63,11 +64,15 @@ NOTHING: Mapping[CloudRef, Rental] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What *cloud* answered to a question *asked_at* then."""
+    """What *cloud* answered to a question *asked* then."""
 
     cloud: CloudProvider
     rentals: tuple[Rental, ...]
-    asked_at: datetime
+    asked: Mark
+
+    @property
+    def asked_at(self) -> datetime:
+        return self.asked.at
 
 
 class Reconciler:
@@ -80,7 +85,7 @@ class Reconciler:
         self._clouds = clouds
         self._market = market
         self._links = links
-        self._sightings = Sightings(shared.limits, shared.board)
+        self._sightings = Sightings(shared.limits, shared.board, shared.clock)
         self._balance_at: dict[CloudName, float] = {}
         self._rounds = Rounds(shared.limits, shared.board, clouds)
         self._untaken: dict[CloudName, dict[CloudRef, tuple[Rental, datetime | None]]] = {}
@@ -128,7 +133,7 @@ class Reconciler:
 
     async def _round(self, cloud: CloudProvider, live: Sequence[Instance]) -> None:
         await self._end_what_must_go(cloud, live)
-        asked_at = self._shared.clock.now()
+        asked = self._shared.clock.mark()
         self._shared.board.trust(cloud.name)  # this listing answers every doubt so far
         try:
             rentals = await cloud.rentals()
@@ -140,7 +145,7 @@ class Reconciler:
         await self._market.answered(cloud.name)
         if rentals or cloud.name not in self._balance_at:
             await self._look_at_balance(cloud)
-        findings = await self._settle(_Listing(cloud, rentals, asked_at), live)
+        findings = await self._settle(_Listing(cloud, rentals, asked), live)
         if any(not isinstance(finding, Seen) for finding in findings):
             self._ring()
 
@@ -242,7 +247,7 @@ class Reconciler:
             unknown = sum(isinstance(finding, Unknown) for finding in findings)
             rows = await books.instances.of_cloud(name)
             unlisted = {row.id: self._sightings.listed_at(row) for row in rows if row.ref not in by_ref}
-            await note_listing(books, name, asked_at, unknown=unknown, unlisted=unlisted)
+            await note_listing(books, name, listing.asked, unknown=unknown, unlisted=unlisted)
             await note_cloud(books, name, self._shared.board.cloud(name))
         if any(row.ref and row.ref not in by_ref and row.state_since > asked_at for row in rows):
             self._shared.board.doubt(name)  # it moved meanwhile: this listing says nothing of it, the next one may
@@ -286,7 +291,7 @@ class Reconciler:
         self, books: Books, cloud: CloudProvider, there: Mapping[CloudRef, Rental] = NOTHING
     ) -> Settling:
         await self._sightings.begin(books, cloud.name)
-        before = await last_listed(books, cloud.name)
+        before = await last_listed(books, cloud.name, self._shared.clock)
         return Settling(self._shared, books, there, sightings=self._sightings, listed_before=before)
 
     async def _compare(self, books: Books, listing: _Listing) -> tuple[Finding, ...]:

@@ -13,25 +13,32 @@ from types import MappingProxyType
 
 from orchestrator.control.board import Board
 from orchestrator.control.shared import Limits
+from orchestrator.control.timekeeping import as_json, from_json
 from orchestrator.domain.books import Finding, Found, Gone, Missed, Seen, StillThere, Vanished
 from orchestrator.domain.ids import CloudName, InstanceId
 from orchestrator.domain.instance import Instance
+from orchestrator.ports.clock import Clock, Mark
 from orchestrator.ports.store import Books
 
 LISTING = "listing:"
 """The facts that say when each cloud was last listed, and how many machines nobody knew."""
 
 
-async def last_listed(books: Books, cloud: CloudName) -> datetime | None:
-    """When the last complete listing of *cloud* was asked for, whoever of us asked."""
+async def last_listed(books: Books, cloud: CloudName, clock: Clock) -> datetime | None:
+    """When the last complete listing of *cloud* was asked for, whoever of us asked, by *clock* as it is set now."""
+    asked = await _last_asked(books, cloud)
+    return None if asked is None else clock.date_of(asked)
+
+
+async def _last_asked(books: Books, cloud: CloudName) -> Mark | None:
     fact = await books.fact(LISTING + cloud)
-    return datetime.fromtimestamp(json.loads(fact)["at"], UTC) if fact else None
+    return from_json(json.loads(fact)) if fact else None
 
 
 async def note_listing(
     books: Books,
     cloud: CloudName,
-    asked_at: datetime,
+    asked: Mark,
     *,
     unknown: int,
     unlisted: Mapping[InstanceId, datetime | None] = MappingProxyType({}),
@@ -43,7 +50,7 @@ async def note_listing(
         unlisted: Machines of our books that it did not show, and when one did last.
     """
     lacks = {name: at and at.timestamp() for name, at in unlisted.items()}
-    await books.set_fact(LISTING + cloud, json.dumps({"at": asked_at.timestamp(), "unknown": unknown, "lacks": lacks}))
+    await books.set_fact(LISTING + cloud, json.dumps(as_json(asked) | {"unknown": unknown, "lacks": lacks}))
 
 
 async def _unlisted(books: Books, cloud: CloudName) -> dict[InstanceId, datetime | None]:
@@ -59,18 +66,19 @@ class Sightings:
     Before them an earlier life's last listing has shown it, unless that one says otherwise.
     """
 
-    def __init__(self, limits: Limits, board: Board) -> None:
+    def __init__(self, limits: Limits, board: Board, clock: Clock) -> None:
         self._limits = limits
         self._board = board
+        self._clock = clock
         self._seen: dict[InstanceId, datetime] = {}
         self._missed: dict[InstanceId, datetime] = {}  # first absences, also those that could not be written down
-        self._before: dict[CloudName, datetime | None] = {}
+        self._before: dict[CloudName, Mark | None] = {}
         self._unlisted: dict[InstanceId, datetime | None] = {}  # by an earlier life's last listing
 
     async def begin(self, books: Books, cloud: CloudName) -> None:
         """Call it before the first listing of *cloud* is noted."""
         if cloud not in self._before:
-            self._before[cloud] = await last_listed(books, cloud)
+            self._before[cloud] = await _last_asked(books, cloud)
             self._unlisted.update(await _unlisted(books, cloud))
 
     def note(self, finding: Finding, asked_at: datetime, now: datetime) -> None:
@@ -92,7 +100,10 @@ class Sightings:
         """When a listing last showed it."""
         if row.id in self._seen or row.cloud is None:
             return self._seen.get(row.id)
-        return self._unlisted[row.id] if row.id in self._unlisted else self._before.get(row.cloud)
+        if row.id in self._unlisted:
+            return self._unlisted[row.id]
+        before = self._before.get(row.cloud)
+        return None if before is None else self._clock.date_of(before)
 
     def booked_until(self, row: Instance, now: datetime) -> datetime:
         """Now, while we hear of it often enough; one without a switch goes on costing money, whatever we hear."""

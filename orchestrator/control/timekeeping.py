@@ -7,7 +7,9 @@ machine alive goes on from there.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from orchestrator.domain.instance import ORDERED
 from orchestrator.ports.clock import Clock, Mark
@@ -18,9 +20,7 @@ FACT = "clock"
 
 async def note_time(books: Books, clock: Clock) -> None:
     """Write down how the clock stands."""
-    mark = clock.mark()
-    value = {"at": mark.at.timestamp(), "boot": mark.boot, "steady": mark.steady}
-    await books.set_fact(FACT, json.dumps(value))
+    await books.set_fact(FACT, json.dumps(as_json(clock.mark())))
 
 
 async def go_on(store: Store, clock: Clock) -> None:
@@ -29,6 +29,14 @@ async def go_on(store: Store, clock: Clock) -> None:
         fact = await books.fact(FACT)
         if fact is None or not await books.instances.in_states(*sorted(ORDERED)):
             return
-    value = json.loads(fact)
+    clock.go_on_from(from_json(json.loads(fact)))
+
+
+def as_json(mark: Mark) -> dict[str, Any]:
+    return {"at": mark.at.timestamp(), "boot": mark.boot, "steady": mark.steady}
+
+
+def from_json(value: Mapping[str, Any]) -> Mark:
+    """Read what :func:`as_json` wrote, or a bare ``at`` of an earlier version: nobody can count from that."""
     at = datetime.fromtimestamp(value["at"], UTC)
-    clock.go_on_from(Mark(at=at, boot=value["boot"], steady=value["steady"]))
+    return Mark(at=at, boot=value.get("boot", ""), steady=value.get("steady", 0.0))

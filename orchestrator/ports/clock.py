@@ -34,6 +34,14 @@ class Clock(Protocol):
 
     def mark(self) -> Mark: ...
 
+    def date_of(self, mark: Mark) -> datetime:
+        """
+        What this clock would have shown at the moment of *mark*, had it always been set as it is now.
+
+        After a start of the computer nobody knows that; then what the clock of *mark* showed.
+        """
+        ...
+
     def go_on_from(self, mark: Mark) -> None:
         """
         Show, until the next :meth:`follow`, what the clock of *mark* would show now.

@@ -102,6 +102,30 @@ def test_the_next_process_goes_on_as_if_the_clock_had_not_been_set(
     assert clock.now() == watch.shown
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_how_long_ago_a_moment_was_does_not_change_when_the_clock_is_set(hours: int) -> None:
+    watch = Watch()
+    watch.wait(timedelta(minutes=5))
+    mark = watch.clock.mark()
+
+    watch.shown += timedelta(hours=hours)
+    watch.clock.follow()
+    watch.wait(timedelta(minutes=5))
+
+    assert watch.clock.now() - watch.clock.date_of(mark) == timedelta(minutes=5)
+    assert watch.restarted().date_of(mark) == watch.clock.date_of(mark)
+
+
+@pytest.mark.parametrize(("before", "boot"), [("first", "second"), ("", "")])
+def test_after_a_start_of_the_computer_a_moment_is_dated_as_it_was_then(before: str, boot: str) -> None:
+    watch = Watch()
+    mark = replace(watch.clock.mark(), boot=before)
+
+    watch.boot, watch.passed, watch.shown = boot, 3.0, NOW + timedelta(hours=1)
+
+    assert watch.restarted().date_of(mark) == NOW
+
+
 @pytest.mark.parametrize(("before", "boot"), [("first", "second"), ("", "")])
 def test_after_a_start_of_the_computer_no_clock_goes_on_before_what_it_showed(before: str, boot: str) -> None:
     watch = Watch()

@@ -28,17 +28,33 @@ VAST, OTHER_CLOUD = CloudName("vast"), CloudName("static")
 
 
 class HandClock(Clock):
+    """
+    Attributes:
+        time: What it shows; to be moved on as time passes.
+        set_by: By how much the computer's clock was set, which it has not followed yet.
+    """
+
     def __init__(self, now: datetime = NOW) -> None:
         self.time = now
+        self.set_by = timedelta()
+        self._followed = timedelta()
 
     def now(self) -> datetime:
         return self.time
 
     def follow(self) -> None:
-        """Its hand is ours alone."""
+        self.time += self.set_by
+        self._followed += self.set_by
+        self.set_by = timedelta()
 
     def mark(self) -> Mark:
-        return Mark(at=self.time, boot="", steady=0.0)
+        return Mark(at=self.time, boot="this one", steady=self._steady())
+
+    def _steady(self) -> float:
+        return (self.time - self._followed).timestamp()
+
+    def date_of(self, mark: Mark) -> datetime:
+        return self.time + timedelta(seconds=mark.steady - self._steady())
 
     def go_on_from(self, mark: Mark) -> None:
         self.time = max(self.time, mark.at)

@@ -237,6 +237,25 @@ def test_a_machine_ordered_since_the_backup_is_ended_and_paid_for_from_its_order
     watching(tmp_path, story)
 
 
+def test_a_clock_set_forward_puts_no_hour_on_the_bill_of_a_machine_that_turns_up(tmp_path: Path) -> None:
+    """It is billed from the last listing that lacked it; how long ago that was no setting of the clock changes."""
+
+    async def story(watch: Watch) -> None:
+        await watch.rounds(2 * MINUTE)
+        lacked_at, forward = watch.stage.clock.now() - MINUTE, timedelta(hours=1)
+        late = watch.fleet.rent(launch_key(US, 1, InstanceId("late")))
+        watch.stage.clock.set_by = forward
+        watch.fleet.is_up = False
+        await watch.rounds(2 * MINUTE)
+        watch.fleet.is_up = True
+        await watch.rounds(5 * MINUTE)
+
+        since_then = watch.fleet.ended[late] - lacked_at - forward
+        assert await watch.booked() == price_of(PRICE, since_then)
+
+    watching(tmp_path, story)
+
+
 def test_an_offer_sold_twice_is_paid_for_twice(tmp_path: Path) -> None:
     async def story(watch: Watch) -> None:
         ref = await watch.machine()

@@ -38,10 +38,10 @@ def board() -> Board:
 async def sightings(store: Store, board: Board) -> Sightings:
     """Of a life that begins hours after the last listing of the one before."""
     async with store.writing() as books:
-        await note_listing(books, VAST, LISTED_AT, unknown=0)
-        found = Sightings(LIMITS, board)
+        await note_listing(books, VAST, HandClock(LISTED_AT).mark(), unknown=0)
+        found = Sightings(LIMITS, board, HandClock())
         await found.begin(books, VAST)
-        await note_listing(books, VAST, NOW, unknown=0)
+        await note_listing(books, VAST, HandClock().mark(), unknown=0)
         await found.begin(books, VAST)
     return found
 
@@ -120,10 +120,27 @@ def test_a_listing_that_lacked_a_machine_which_has_answered_since_has_lied(sight
     assert sightings.missed_at(machine, NOW) == NOW - timedelta(seconds=30)
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_how_long_ago_a_listing_was_does_not_change_when_the_clock_is_set(
+    store: Store, board: Board, hours: int
+) -> None:
+    clock = HandClock(LISTED_AT)
+    async with store.writing() as books:
+        await note_listing(books, VAST, clock.mark(), unknown=0)
+        sightings = Sightings(LIMITS, board, clock)
+        await sightings.begin(books, VAST)
+
+    clock.set_by = timedelta(hours=hours)
+    clock.follow()
+    clock.time += timedelta(minutes=5)
+
+    assert sightings.listed_at(a_machine("key")) == clock.now() - timedelta(minutes=5)
+
+
 async def test_what_an_earlier_lifes_last_listing_lacked_was_not_seen_by_it(store: Store, board: Board) -> None:
     async with store.writing() as books:
-        await note_listing(books, VAST, NOW, unknown=0, unlisted={a_machine("key").id: LISTED_AT})
-        later = Sightings(LIMITS, board)
+        await note_listing(books, VAST, HandClock().mark(), unknown=0, unlisted={a_machine("key").id: LISTED_AT})
+        later = Sightings(LIMITS, board, HandClock())
         await later.begin(books, VAST)
 
     assert later.gone_by(a_machine("key"), NOW) == LISTED_AT + LIMITS.dead_man
