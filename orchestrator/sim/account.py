@@ -180,7 +180,7 @@ class SimAccount:
         )
 
     def forget_what_was_told(self, since: float) -> None:
-        """The bot was killed, and has perhaps not written down what it heard last."""
+        """The bot was killed, and has perhaps not written down that a machine was gone, if it heard so *since* then."""
         for machine in self.machines.values():
             if machine.missed_at is not None and machine.missed_at >= since:
                 machine.missed_at = None

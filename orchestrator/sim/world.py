@@ -48,7 +48,7 @@ JOB_DEADLINE = timedelta(minutes=30)
 """Half of the default: whoever waits in a bad market for longer sees nothing new."""
 
 WRITES_DOWN_WITHIN_S = 5.0
-"""What the bot heard so shortly before it was killed may be lost with it."""
+"""What the bot heard so shortly before it was killed, or before its disk was full, may be lost with it."""
 
 MINUTE = 60.0
 POLICIES = "first-user", "first-user", "auto", "auto", "fixed(2,600,120)", "bridge-only", "always-on(6-10)"
@@ -245,7 +245,7 @@ class World:
         except Killed:
             self.note("life is killed")
             for account in self.accounts:
-                account.forget_what_was_told(self.timeline.now - WRITES_DOWN_WITHIN_S)
+                account.forget_what_was_told(self._unwritten_since())
         except StoreError as error:
             self.note(f"life cannot begin: {error}")
         except Exception as error:  # noqa: BLE001 - whatever gets out of a life would end the bot with a traceback
@@ -357,6 +357,16 @@ class World:
             if sky.is_on(WorldFault.STORE_FULL, now):
                 raise DiskFull("the disk is full; make room")
             self.watch.commits = self.watch.has_news and self.is_up_since is not None
+
+    def _unwritten_since(self) -> float:
+        """From when on the bot of now may have kept what it heard in memory alone."""
+        now = self.timeline.now
+        since = now - WRITES_DOWN_WITHIN_S
+        full = self.weather.windows.get(WorldFault.STORE_FULL, ())
+        for window in sorted(full, key=lambda window: window.begin, reverse=True):
+            if window.begin <= now and since < window.end:
+                since = min(since, window.begin - WRITES_DOWN_WITHIN_S)
+        return since
 
     def _result(self) -> Result:
         return Result(

@@ -52,6 +52,8 @@ ONCE_FAILED: Mapping[int, str] = {
     3671: "an old listing opened the bill of a machine again that had ended, while nobody could be asked about it",
     3873: "machines of a cloud that did not answer were ended at 1.2 times the cap, and cost ten minutes more",
     1776: "a listing that came too soon to say that a machine had gone was followed by none for a minute",
+    4718: "a clock set forward since the last listing put an hour on the bill of a machine that turned up late",
+    4883: "the bot was killed while its disk was full, and with it what it had heard and could not write down",
     5004: "a listing that had lacked a machine was believed though it had painted since; "
     "where a card was that a busy database did not take was never written down, and its pictures were posted again",
 }
