@@ -1,8 +1,7 @@
 """``glowplug status``: what lives and what it costs, read beside a running bot."""
 
 import asyncio
-import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -15,8 +14,9 @@ from orchestrator.cli.health import joined, known_bridges, known_clouds
 from orchestrator.cli.opening import load_settings, out, print_json
 from orchestrator.control.board import CloudHealth
 from orchestrator.control.health import runway
-from orchestrator.control.sightings import LISTING
+from orchestrator.control.sightings import last_listing
 from orchestrator.domain.instance import ORDERED, Instance, InstanceState
+from orchestrator.ports.clock import Clock
 from orchestrator.ports.store import Books
 from orchestrator.settings import Settings
 
@@ -37,7 +37,7 @@ async def _report(settings: Settings) -> dict[str, Any]:
     async with open_store_readonly(path, clock) as store, store.reading() as books:
         live = await books.instances.in_states(*sorted(ORDERED | {InstanceState.PLANNED}))
         sessions = await books.sessions.not_closed()
-        clouds = await _clouds(books, live, now)
+        clouds = await _clouds(books, live, clock)
         return {
             "sessions": [{"id": s.id, "user": s.user, "state": str(s.state)} for s in sessions],
             "instances": [_row(instance) for instance in live],
@@ -51,19 +51,19 @@ async def _report(settings: Settings) -> dict[str, Any]:
         }
 
 
-async def _clouds(books: Books, live: tuple[Instance, ...], now: datetime) -> list[dict[str, Any]]:
+async def _clouds(books: Books, live: tuple[Instance, ...], clock: Clock) -> list[dict[str, Any]]:
     """Each cloud that was ever listed: how it is, how many machines nobody knew, and how old that is."""
-    known = await known_clouds(books)
-    facts = {cloud: await books.fact(LISTING + cloud) for cloud in known}
-    listings = {cloud: json.loads(fact) for cloud, fact in facts.items() if fact}
+    known, now = await known_clouds(books), clock.now()
+    listings = {cloud: await last_listing(books, cloud) for cloud in known}
     return [
         {
             "name": cloud,
-            "unknown_machines": listing["unknown"],
-            "checked_s_ago": round(now.timestamp() - listing["at"], 1),
+            "unknown_machines": listing.unknown,
+            "checked_s_ago": round((now - clock.date_of(listing.asked)).total_seconds(), 1),
             **_health(known[cloud], runway(known[cloud], cloud, live, now)),
         }
         for cloud, listing in listings.items()
+        if listing is not None
     ]
 
 

@@ -22,7 +22,7 @@ from orchestrator.control.moves import book_due, charge, end_instance
 from orchestrator.control.rounds import Rounds
 from orchestrator.control.settling import Settling, complain
 from orchestrator.control.shared import Shared
-from orchestrator.control.sightings import Sightings, last_listed, note_listing
+from orchestrator.control.sightings import Sightings, last_listing, note_listing
 from orchestrator.control.timekeeping import note_time
 from orchestrator.domain.books import (
     Finding,
@@ -291,8 +291,9 @@ class Reconciler:
         self, books: Books, cloud: CloudProvider, there: Mapping[CloudRef, Rental] = NOTHING
     ) -> Settling:
         await self._sightings.begin(books, cloud.name)
-        before = await last_listed(books, cloud.name, self._shared.clock)
-        return Settling(self._shared, books, there, sightings=self._sightings, listed_before=before)
+        before = await last_listing(books, cloud.name)
+        listed_before = None if before is None else self._shared.clock.date_of(before.asked)
+        return Settling(self._shared, books, there, sightings=self._sightings, listed_before=listed_before)
 
     async def _compare(self, books: Books, listing: _Listing) -> tuple[Finding, ...]:
         shared = self._shared

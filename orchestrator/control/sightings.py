@@ -8,6 +8,7 @@ last heard of. Once it is heard of again, it is booked until now.
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -20,19 +21,37 @@ from orchestrator.domain.instance import Instance
 from orchestrator.ports.clock import Clock, Mark
 from orchestrator.ports.store import Books
 
-LISTING = "listing:"
-"""The facts that say when each cloud was last listed, and how many machines nobody knew."""
+_FACT = "listing:"
 
 
-async def last_listed(books: Books, cloud: CloudName, clock: Clock) -> datetime | None:
-    """When the last complete listing of *cloud* was asked for, whoever of us asked, by *clock* as it is set now."""
-    asked = await _last_asked(books, cloud)
-    return None if asked is None else clock.date_of(asked)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastListing:
+    """
+    What is written down of a cloud's last complete listing.
+
+    Attributes:
+        asked: When it was asked for; the clock may have been set since.
+        unknown: How many machines with our label it showed that nobody knew.
+        lacks: Machines of our books that it did not show, and when one did last.
+    """
+
+    asked: Mark
+    unknown: int
+    lacks: Mapping[InstanceId, datetime | None]
 
 
-async def _last_asked(books: Books, cloud: CloudName) -> Mark | None:
-    fact = await books.fact(LISTING + cloud)
-    return from_json(json.loads(fact)) if fact else None
+async def last_listing(books: Books, cloud: CloudName) -> LastListing | None:
+    """The last complete listing of *cloud*, whoever of us asked for it; None before the first."""
+    fact = await books.fact(_FACT + cloud)
+    if fact is None:
+        return None
+    value = json.loads(fact)
+    lacks = value.get("lacks", {}).items()
+    return LastListing(
+        asked=from_json(value),
+        unknown=value["unknown"],
+        lacks={InstanceId(name): at and datetime.fromtimestamp(at, UTC) for name, at in lacks},
+    )
 
 
 async def note_listing(
@@ -50,13 +69,7 @@ async def note_listing(
         unlisted: Machines of our books that it did not show, and when one did last.
     """
     lacks = {name: at and at.timestamp() for name, at in unlisted.items()}
-    await books.set_fact(LISTING + cloud, json.dumps(as_json(asked) | {"unknown": unknown, "lacks": lacks}))
-
-
-async def _unlisted(books: Books, cloud: CloudName) -> dict[InstanceId, datetime | None]:
-    fact = await books.fact(LISTING + cloud)
-    lacks = json.loads(fact).get("lacks", {}) if fact else {}
-    return {InstanceId(name): at and datetime.fromtimestamp(at, UTC) for name, at in lacks.items()}
+    await books.set_fact(_FACT + cloud, json.dumps(as_json(asked) | {"unknown": unknown, "lacks": lacks}))
 
 
 class Sightings:
@@ -78,8 +91,9 @@ class Sightings:
     async def begin(self, books: Books, cloud: CloudName) -> None:
         """Call it before the first listing of *cloud* is noted."""
         if cloud not in self._before:
-            self._before[cloud] = await _last_asked(books, cloud)
-            self._unlisted.update(await _unlisted(books, cloud))
+            before = await last_listing(books, cloud)
+            self._before[cloud] = None if before is None else before.asked
+            self._unlisted.update({} if before is None else before.lacks)
 
     def note(self, finding: Finding, asked_at: datetime, now: datetime) -> None:
         """Remember what a listing that was *asked_at* then has shown, or lacked."""
