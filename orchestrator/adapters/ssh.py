@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 
@@ -26,6 +27,9 @@ KEY_FILE = "ssh_ed25519"
 LONGEST_OUTPUT = 1024 * 1024
 LONGEST_LINE = 64 * 1024
 LONGEST_REASON = 200
+TURNS_TO_LET_IN = 3
+"""Turns of the loop: a listener of Python 3.11 that is closed sooner forgets whom it has accepted, socket open."""
+
 LONGEST_FOLDER = 60
 """A Unix socket's path may have 107 bytes; longer temporary folders are replaced by /tmp."""
 
@@ -114,6 +118,7 @@ class SshConnector(HostConnector):
                     config=[],
                     client_factory=lambda: _Farewell(shelf),
                 )
+        _fail_as_documented(connection)
         return SshHost(connection, shelf, self._limits)
 
     def _options(self, address: Address, host_key: str | None, limit: timedelta) -> asyncssh.SSHClientConnectionOptions:
@@ -209,12 +214,35 @@ class SshHost(Host):
 
     async def close(self) -> None:
         self._is_closed = True
-        self._connection.close()
+        self._shelf.clear()  # nobody else comes to a tunnel
+        try:
+            for _ in range(TURNS_TO_LET_IN):
+                await asyncio.sleep(0)
+        finally:
+            self._connection.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._limits.close.total_seconds()):
                 await self._connection.wait_closed()
         self._connection.abort()
-        self._shelf.clear()
+
+
+def _fail_as_documented(connection: asyncssh.SSHClientConnection) -> None:
+    """
+    Have a channel that is opened just as *connection* ends fail with the error that its tunnel waits for.
+
+    asyncssh 2.24 raises an AssertionError there, and leaves the socket of the tunnel's client open.
+    """
+    create_connection = connection.create_connection
+
+    async def create(*args: Any, **options: Any) -> Any:
+        try:
+            return await create_connection(*args, **options)
+        except Exception as error:
+            if connection.is_closed():
+                raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "the connection has ended") from error
+            raise
+
+    connection.create_connection = create  # type: ignore[method-assign]
 
 
 class _Shelf:

@@ -4,10 +4,11 @@ import asyncio
 import importlib
 import inspect
 import pkgutil
+import socket
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -253,6 +254,24 @@ async def test_tunnel_without_a_temporary_folder_fails_as_the_port_says(
         with pytest.raises(HostUnreachable, match="tunnel"):
             await host.tunnel(1)
         await host.close()
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_whoever_a_tunnel_lets_in_while_the_connection_ends_is_hung_up_on(tmp_path: Path, turns: int) -> None:
+    """Some turns of the loop after a client has come it is known to the listener, some later to the connection."""
+    async with sandbox_machine(tmp_path / "machine") as machine:
+        host = await machine.subject.login()
+        path = await host.tunnel(1)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.setblocking(False)
+            client.connect(str(path))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await host.close()
+
+            async with asyncio.timeout(LIMIT.total_seconds()):
+                with suppress(ConnectionResetError):
+                    assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
 
 
 # No exception of the library's crosses the port.
